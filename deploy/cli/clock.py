@@ -1,0 +1,76 @@
+"""`cadenza clock`: shows the sequence clock, and moves it where that is allowed."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from deploy.cli.output import Json, report
+from deploy.cli.session import Open, opened, settings_of
+from engine import clock
+from engine.clock import SequenceClock, from_epoch
+from engine.database import Session
+from engine.errors import InvalidInput
+from schema.definition import parse_duration
+
+app = typer.Typer(help="Show the sequence clock, or move it.", invoke_without_command=True)
+
+
+@app.callback()
+def show(context: typer.Context, as_json: Json = False) -> None:
+    """Show the sequence clock."""
+    if context.invoked_subcommand is None:
+        with opened() as session:
+            _tell(session, as_json)
+
+
+@app.command()
+def advance(
+    by: Annotated[str, typer.Argument(metavar="TIME", help="How far to jump, as '3 days'.")], as_json: Json = False
+) -> None:
+    """Jump ahead: what lies between falls due at once."""
+    try:
+        duration = parse_duration(by)
+    except ValueError as error:
+        raise InvalidInput(f"clock advance: {error}") from None
+    _move(lambda transaction: clock.advance(transaction, duration), as_json)
+
+
+@app.command()
+def rate(
+    seconds: Annotated[float, typer.Argument(help="Sequence seconds in a real second; 86400: a day a second.")],
+    as_json: Json = False,
+) -> None:
+    """Let sequence time run faster or slower than real time."""
+    _move(lambda transaction: clock.set_rate(transaction, seconds), as_json)
+
+
+@app.command()
+def reset(as_json: Json = False) -> None:
+    """Return to real time."""
+    _move(clock.reset, as_json)
+
+
+def _move(change: Callable[[Session], None], as_json: bool) -> None:
+    if settings_of().environment == "production":
+        raise InvalidInput("the sequence clock can't be moved: CADENZA_ENVIRONMENT is production")
+    with opened() as session:
+        with session.database.transaction() as transaction:
+            change(transaction)
+        _tell(session, as_json)
+
+
+def describe(now: SequenceClock) -> str:
+    """What the clock shows, in words."""
+    sequence, real, speed = from_epoch(now.now()), from_epoch(now.real_now()), now.rate
+    runs = "real time" if abs((sequence - real).total_seconds()) < 1 and speed == 1 else f"{speed:g} seconds a second"
+    return f"sequence time {sequence:%Y-%m-%d %H:%M:%S} UTC, {runs}"
+
+
+def _tell(session: Open, as_json: bool) -> None:
+    now = SequenceClock(session.database)
+    report(
+        as_json,
+        {"sequence_time": from_epoch(now.now()), "real_time": from_epoch(now.real_now()), "rate": now.rate},
+        lambda: describe(now),
+    )

@@ -1,0 +1,27 @@
+"""All commands, in the order in which they are needed."""
+
+import typer
+
+from deploy.cli import clock, database, doctor, enrolling, processes, sandbox, sequences, status, workspaces
+
+app = typer.Typer(
+    name="cadenza",
+    help="Multi-step SMS, email and task sequences: each step once, on time, and explained.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command()(processes.up)
+app.command()(database.migrate)
+app.command()(sequences.apply)
+app.command()(sequences.schema)
+#app.command()(enrolling.enroll)
+app.command()(enrolling.publish)
+app.command()(processes.worker)
+app.add_typer(sandbox.app, name="sandbox")
+app.command()(status.status)
+app.add_typer(clock.app, name="clock")
+app.command()(doctor.doctor)
+app.add_typer(workspaces.app, name="workspace")

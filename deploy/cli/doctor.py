@@ -1,0 +1,121 @@
+"""`cadenza doctor`: prints what is in force, secrets masked, and tests each connection."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from pydantic import SecretStr
+
+from deploy.cli.clock import describe
+from deploy.cli.output import Json, report, table
+from deploy.cli.processes import require_migrated, with_providers, without_password
+from deploy.cli.session import Open, opened
+from engine.clock import SequenceClock
+from engine.errors import CadenzaError, Unavailable
+from engine.settings import PREFIX, Settings
+from workers.channels import open_channels
+
+MASK = "********"
+
+#: Real seconds by which this machine's clock may differ from the database's.
+WRONG_CLOCK = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a test found."""
+
+    name: str
+    well: bool
+    says: str
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check the set-up: settings, database, Redis and providers."""
+    with opened() as session:
+        findings = list(_examine(session))
+        shown = _in_force(session.settings)
+    well = all(finding.well for finding in findings)
+    report(
+        as_json,
+        {
+            "settings": shown,
+            "checks": [{"name": f.name, "ok": f.well, "says": f.says} for f in findings],
+            "ok": well,
+        },
+        lambda: (
+            table(list(shown.items()))
+            + "\n\n"
+            + table([(f.name, ("ok      " if f.well else "FAILED  ") + f.says) for f in findings])
+        ),
+    )
+    if not well:
+        raise typer.Exit(1)
+
+
+def _examine(session: Open) -> list[Finding]:
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("Postgres", lambda: _version(session)),
+        ("migrations", lambda: _migrated(session)),
+        ("clocks", lambda: _clocks(session)),
+        ("Redis", lambda: _redis(session)),
+        ("SMS", lambda: _channel(session.settings, "sms")),
+        ("email", lambda: _channel(session.settings, "email")),
+    ]
+    return [_check(name, check) for name, check in checks]
+
+
+def _check(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except CadenzaError as error:
+        return Finding(name, False, str(error))
+
+
+def _version(session: Open) -> str:
+    with session.database.transaction() as transaction:
+        return f"answers, version {transaction.info.server_version // 10_000}"
+
+
+def _clocks(session: Open) -> str:
+    """Compare this machine's clock with the database's; nothing of ours depends on the former."""
+    clock = SequenceClock(session.database)
+    apart = abs(clock.real_now() - time.time())
+    if apart > WRONG_CLOCK:
+        raise Unavailable(f"this machine's clock and the database's are {apart:.0f} seconds apart: mend the wrong one")
+    return f"this machine and the database agree within {max(apart, 0.1):.1f} s; {describe(clock)}"
+
+
+def _channel(settings: Settings, name: str) -> str:
+    """Connect to the provider and show the credentials; nothing is sent."""
+    channels = open_channels(with_providers(settings))
+    try:
+        says = channels[name].check()
+    finally:
+        for channel in channels.values():
+            channel.close()
+    stands_in = settings.twilio_account_sid is None if name == "sms" else settings.smtp_url is None
+    return says + (" (the sandbox)" if stands_in else "")
+
+
+def _migrated(session: Open) -> str:
+    require_migrated(session.database)
+    return "the tables are those of this version"
+
+
+def _redis(session: Open) -> str:
+    session.wakeups.check()
+    return "answers and takes writes"
+
+
+def _in_force(settings: Settings) -> dict[str, Any]:
+    """The settings as variables; of secrets only that they are set, of URLs all but the password."""
+    shown: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = without_password(value.get_secret_value()) if name.endswith("_url") else MASK
+        shown[PREFIX + name.upper()] = "" if value is None else str(value)
+    return shown

@@ -1,0 +1,46 @@
+"""What commands print: text for people, or with --json one document and nothing else on standard output."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
+WorkspaceName: TypeAlias = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="The workspace; CADENZA_WORKSPACE otherwise.")
+]
+
+
+def report(as_json: bool, document: dict[str, Any], text: Callable[[], str]) -> None:
+    """Print a document, or what it says in words."""
+    say(json.dumps(document, default=_plain, ensure_ascii=False, indent=2) if as_json else text())
+
+
+def say(text: str) -> None:
+    """Print on standard output, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Print on standard error: progress, warnings."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def table(rows: list[tuple[str, Any]]) -> str:
+    """Two columns, the first as wide as it has to be."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

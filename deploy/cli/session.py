@@ -1,0 +1,61 @@
+"""What a command works with: settings, servers, the database and the wake-ups, closed when it ends."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from deploy.local.servers import local_servers
+from engine.database import Database
+from engine.errors import Unavailable
+from engine.logs import set_up_logs
+from engine.settings import Settings, read_settings
+from engine.wakeups import Wakeups
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Settings whose servers run, and connections to them."""
+
+    settings: Settings
+    database: Database
+    wakeups: Wakeups
+
+
+def settings_of(workspace: str | None = None) -> Settings:
+    """The settings of this process, with what the command line says on top; logs are set up by them."""
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    return settings.model_copy(update={"workspace": workspace}) if workspace else settings
+
+
+@contextmanager
+def opened(workspace: str | None = None) -> Iterator[Open]:
+    """Run the servers that are not configured, and connect.
+
+    Raises:
+        InvalidInput: a setting can't be used.
+        Unavailable: Postgres can't be reached or refuses the credentials.
+    """
+    with ExitStack() as stack:
+        settings = stack.enter_context(local_servers(settings_of(workspace)))
+        database = Database(required(settings.database_url), name="cadenza command")
+        stack.callback(database.close)
+        wakeups = Wakeups(required(settings.redis_url))
+        stack.callback(wakeups.close)
+        database.check()
+        yield Open(settings, database, wakeups)
+
+
+def required(url: SecretStr | None) -> str:
+    """A URL that the servers were to give.
+
+    Raises:
+        Unavailable: it is unset all the same.
+    """
+    if url is None:
+        raise Unavailable(
+            "no server is configured and none was started: set CADENZA_DATABASE_URL and CADENZA_REDIS_URL"
+        )
+    return url.get_secret_value()

@@ -1,0 +1,65 @@
+"""`cadenza status`."""
+
+from typing import Any
+
+from deploy.cli.output import Json, WorkspaceName, note, report, table
+from deploy.cli.session import Open, opened
+from engine.clock import SequenceClock, from_epoch
+from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
+from engine.wakeups import WakeupsUnavailable
+from producers.workspaces import find_workspace
+from schema.states import RowStatus
+
+
+def status(workspace: WorkspaceName = None, as_json: Json = False) -> None:
+    """Tell how the outbox and the queue stand."""
+    with opened(workspace) as session:
+        document = _read(session, workspace)
+    report(as_json, document, lambda: _text(document))
+
+
+def _read(session: Open, workspace: str | None) -> dict[str, Any]:
+    clock = SequenceClock(session.database)
+    with session.database.transaction() as transaction:
+        workspace_id = find_workspace(transaction, workspace).id if workspace else None
+        rows = rows_by_status(transaction, workspace_id)
+        oldest = oldest_due(transaction, workspace_id)
+        sent = sent_in_the_last_minute(transaction, workspace_id)
+    return {
+        "workspace": workspace,
+        "sequence_time": from_epoch(clock.now()),
+        "rows": {state.value: rows.get(state.value, 0) for state in RowStatus},
+        "oldest_due_at": from_epoch(oldest.due_at) if oldest else None,
+        "oldest_due_seconds": round(max(0.0, clock.lateness(oldest.due_at, oldest.retry_at)), 3) if oldest else 0.0,
+        "sent_last_minute": sent,
+        "wakeups": _wakeups(session),
+    }
+
+
+def _wakeups(session: Open) -> dict[str, int] | None:
+    """Of all workspaces; None when Redis does not answer."""
+    try:
+        return session.wakeups.counts()
+    except WakeupsUnavailable as error:
+        note(f"cadenza: {error}; wake-ups are not counted")
+        return None
+
+
+def _text(document: dict[str, Any]) -> str:
+    wakeups = document["wakeups"] or {}
+    rows: list[tuple[str, Any]] = [
+        ("workspace", document["workspace"] or "(all)"),
+        ("sequence time", f"{document['sequence_time']:%Y-%m-%d %H:%M:%S} UTC"),
+        *((name, f"{count:,}") for name, count in document["rows"].items() if count),
+        (
+            "oldest due",
+            f"{document['oldest_due_seconds']:.1f} s late" if document["oldest_due_at"] else "nothing is due",
+        ),
+        ("sent in the last minute", f"{document['sent_last_minute']:,}"),
+        *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
+    ]
+    return table(rows)
+
+
+def _oldest(document: dict[str, Any]) -> str:
+    return f"{document['oldest_due_seconds']:.1f} s late" if document["oldest_due_at"] else "nothing is due"

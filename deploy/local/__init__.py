@@ -1,0 +1,1 @@
+"""The embedded Postgres and Valkey: for one machine and for tests; never for production."""

@@ -1,0 +1,1 @@
+"""What producers and workers share: settings, errors, clock, broker, wake-ups, metrics, rules and the SQL for them."""

@@ -1,0 +1,173 @@
+"""The sequence clock (DESIGN.md section 6): the time that schedules live in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from engine.database import Database, Session
+from engine.errors import InvalidInput
+
+#: Real seconds after which a changed clock is noticed; the promise is one second.
+REFRESH_SECONDS = 0.5
+
+MAX_RATE = 86_400 * 365
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """From `real_from` on, a real second moves the sequence clock by `rate` seconds. Epoch seconds, UTC."""
+
+    real_from: float
+    sequence_from: float
+    rate: float
+
+    def sequence_at(self, real: float) -> float:
+        """The sequence time at a real time."""
+        return self.sequence_from + (real - self.real_from) * self.rate
+
+    def real_at(self, sequence: float) -> float:
+        """The real time at a sequence time, were this segment the only one."""
+        return self.real_from + (sequence - self.sequence_from) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All that the clock ever did, the oldest segment first."""
+
+    segments: tuple[Segment, ...]
+
+    def sequence_at(self, real: float) -> float:
+        """The sequence time at a real time, by the segment in force now."""
+        return self.segments[-1].sequence_at(real)
+
+    def reached(self, sequence: float) -> float:
+        """The real time at which the clock first reached a sequence time, or will.
+
+        A jump reaches everything that it jumps over at once.
+        """
+        for segment, following in zip(self.segments, self.segments[1:], strict=False):
+            real = max(segment.real_at(sequence), segment.real_from)
+            if real < following.real_from:
+                return real
+        last = self.segments[-1]
+        return max(last.real_at(sequence), last.real_from)
+
+
+class SequenceClock:
+    """The clock as the database keeps it, for a process: reads it anew every half second.
+
+    Real time is the database's, so that a wrong clock of this machine moves nothing.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Prepare the clock; the database is read at the first use."""
+        self._database = database
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._offset = 0.0
+        self._timeline = Timeline((Segment(0, 0, 1),))
+
+    def real_now(self) -> float:
+        """The database's real time, in epoch seconds."""
+        self._refresh()
+        return time.monotonic() + self._offset
+
+    def now(self) -> float:
+        """The sequence time, in epoch seconds."""
+        real = self.real_now()
+        return self._timeline.sequence_at(real)
+
+    def lateness(self, due: float, not_before: float | None = None) -> float:
+        """Real seconds since a step fell due; `not_before` is the real time that a back-off ended."""
+        reached = self._timeline.reached(due)
+        if not_before is not None:
+            reached = max(reached, not_before)
+        return self.real_now() - reached
+
+    @property
+    def rate(self) -> float:
+        """Sequence seconds in a real second."""
+        self._refresh()
+        return self._timeline.segments[-1].rate
+
+    def _refresh(self) -> None:
+        if time.monotonic() - self._read_at < REFRESH_SECONDS:
+            return
+        with self._lock:
+            if time.monotonic() - self._read_at < REFRESH_SECONDS:
+                return
+            with self._database.transaction() as session:
+                before = time.monotonic()
+                real, timeline = read_timeline(session)
+                after = time.monotonic()
+            self._offset = real - (before + after) / 2
+            self._timeline = timeline
+            self._read_at = after
+
+
+def read_timeline(session: Session) -> tuple[float, Timeline]:
+    """Read the database's real time and the timeline."""
+    rows = session.execute(
+        "SELECT extract(epoch FROM clock_timestamp())::float8, extract(epoch FROM real_from)::float8,"
+        " extract(epoch FROM sequence_from)::float8, rate FROM clock ORDER BY id"
+    ).fetchall()
+    segments: list[Segment] = []
+    for row in rows:
+        segment = Segment(*row[1:])
+        if segments and segments[-1].sequence_at(segment.real_from) > segment.sequence_from:
+            segments.clear()  # the clock went back: what it had reached before, it has yet to reach again
+        segments.append(segment)
+    return rows[0][0], Timeline(tuple(segments))
+
+
+def sequence_now(session: Session) -> datetime:
+    """The sequence time as the database tells it, UTC."""
+    row = session.execute("SELECT sequence_now()").fetchone()
+    assert row is not None  # noqa: S101 (a SELECT without FROM has a row)
+    now: datetime = row[0]
+    return now
+
+
+def advance(session: Session, by: timedelta) -> None:
+    """Jump ahead.
+
+    Raises:
+        InvalidInput: that would be backwards.
+    """
+    if by <= timedelta():
+        raise InvalidInput(
+            "the sequence clock only advances: give a time above zero, as in `cadenza clock advance '3 days'`"
+        )
+    session.execute(
+        "INSERT INTO clock (real_from, sequence_from, rate)"
+        " SELECT clock_timestamp(), sequence_now() + %s, rate FROM clock ORDER BY id DESC LIMIT 1",
+        (by,),
+    )
+
+
+def set_rate(session: Session, rate: float) -> None:
+    """Let a real second move the sequence clock by that many seconds from now on.
+
+    Raises:
+        InvalidInput: the rate is not above zero, or above a year a second.
+    """
+    if not 0 < rate <= MAX_RATE:
+        raise InvalidInput(
+            f"the rate is the sequence seconds in a real second: above 0, at most {MAX_RATE}; not {rate:g}"
+        )
+    session.execute(
+        "INSERT INTO clock (real_from, sequence_from, rate) SELECT clock_timestamp(), sequence_now(), %s", (rate,)
+    )
+
+
+def reset(session: Session) -> None:
+    """Return to real time."""
+    session.execute("INSERT INTO clock (real_from, sequence_from, rate) SELECT now(), now(), 1")
+
+
+def from_epoch(seconds: float) -> datetime:
+    """A moment in UTC from epoch seconds."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,97 @@
+"""Connections to Postgres, the only truth."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from engine.errors import InvalidInput, NotMigrated, Unavailable
+
+Session: TypeAlias = Connection[tuple[Any, ...]]
+
+#: For sessions that look rows up by their ids and keep their plans: a plan made while a table was empty must
+#: still be right when it holds millions of rows, so only index look-ups are left to choose from.
+BY_ID: Final = (
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
+)
+
+#: Real seconds to wait for a connection.
+CONNECT_SECONDS = 10
+
+
+class Database:
+    """A pool of connections; every use of one is one transaction."""
+
+    def __init__(self, url: str, *, size: int = 4, name: str = "cadenza", options: str = "") -> None:
+        """Prepare the pool; connect when first used.
+
+        Raises:
+            InvalidInput: the URL can't be read.
+        """
+        self.url = url
+        try:
+            conninfo_to_dict(url)
+        except psycopg.Error as error:
+            raise InvalidInput(f"CADENZA_DATABASE_URL can't be read: {first_line(error)}") from None
+        self._options: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": name,
+            "options": f"-c timezone=UTC {options}",
+            "keepalives_idle": 30,
+        }
+        self._pool = ConnectionPool(
+            url, min_size=0, max_size=size, open=False, timeout=CONNECT_SECONDS * 2, kwargs=self._options
+        )
+
+    def check(self) -> None:
+        """Make sure that the server answers and accepts the credentials.
+
+        Raises:
+            Unavailable: it does not.
+        """
+        self.connect().close()
+
+    def connect(self) -> Session:
+        """Open a connection beside the pool, in autocommit.
+
+        Raises:
+            Unavailable: the server can't be reached or refuses the credentials.
+        """
+        try:
+            return psycopg.connect(self.url, autocommit=True, **self._options)
+        except psycopg.OperationalError as error:
+            raise Unavailable(f"Postgres: {first_line(error)}") from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Give a connection for one transaction: committed at the end, rolled back on any error.
+
+        Raises:
+            Unavailable: no connection could be had.
+            NotMigrated: a table or function is missing.
+        """
+        try:
+            self._pool.open()
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            raise Unavailable(f"Postgres: no connection within {CONNECT_SECONDS * 2} seconds") from None
+        except (
+            psycopg.errors.UndefinedTable,
+            psycopg.errors.UndefinedFunction,
+            psycopg.errors.UndefinedColumn,
+        ) as error:
+            raise NotMigrated(f"the database is not up to date ({first_line(error)}): run `cadenza migrate`") from None
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._pool.close()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, for a message of one line."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

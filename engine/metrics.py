@@ -1,0 +1,22 @@
+"""What Prometheus counts. Times are real seconds."""
+
+from prometheus_client import Counter, Histogram
+
+MESSAGES = Counter("cadenza_messages_total", "Messages by how they ended", ["channel", "outcome"])
+RETRIES = Counter("cadenza_retries_total", "Messages to be tried again, by class of answer", ["channel", "class"])
+DUPLICATES_PREVENTED = Counter(
+    "cadenza_duplicates_prevented_total", "Times that a guard kept a row from being handled twice", ["where"]
+)
+RECOVERED = Counter("cadenza_recovered_total", "Rows that the sweeper set going again", ["how"])
+LATENESS = Histogram(
+    "cadenza_lateness_seconds",
+    "From due to hand-over",
+    ["channel"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400),
+)
+PROVIDER = Histogram(
+    "cadenza_provider_seconds",
+    "From hand-over to the provider's answer",
+    ["channel"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30),
+)

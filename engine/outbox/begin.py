@@ -1,0 +1,49 @@
+"""Begin attempts: written and committed before the provider is called, so that no hand-over is ever forgotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.database import Session
+
+#: Only under the fence and the lease of the claim, and while the enrollment is still active.
+BEGIN: Final = """
+INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
+SELECT o.id, o.fence, o.workspace_id, o.type, attempt.recipient, attempt.payload::jsonb, attempt.lateness
+FROM unnest(
+        %(ids)b::bigint[], %(fences)b::int[], %(recipients)b::text[], %(payloads)b::text[], %(latenesses)b::float8[]
+    )
+    AS attempt (id, fence, recipient, payload, lateness)
+JOIN outbox o ON o.id = attempt.id AND o.fence = attempt.fence AND o.lease_until > clock_timestamp()
+JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
+RETURNING outbox_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is about to be handed over."""
+
+    id: int
+    fence: int
+    recipient: str
+    payload: str
+    """JSON: the message as rendered."""
+    lateness: float
+    """Real seconds since the row fell due."""
+
+
+def begin(session: Session, attempts: Sequence[Attempt]) -> set[int]:
+    """Write the attempts; tell the rows of which may be handed over once this is committed."""
+    rows = session.execute(
+        BEGIN,
+        {
+            "ids": [attempt.id for attempt in attempts],
+            "fences": [attempt.fence for attempt in attempts],
+            "recipients": [attempt.recipient for attempt in attempts],
+            "payloads": [attempt.payload for attempt in attempts],
+            "latenesses": [attempt.lateness for attempt in attempts],
+        },
+        binary=True,
+    ).fetchall()
+    return {row[0] for row in rows}

@@ -1,0 +1,115 @@
+"""Claim rows that are due: from `pending` to `sending`, under a lease and a new fence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg.rows import class_row
+
+from engine.database import Session
+from schema.states import BLOCKING, RowStatus, sql_list
+
+#: The enrollment is active, and the steps before have ended.
+MAY_GO: Final = f"""
+    EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active')
+    AND NOT EXISTS (
+        SELECT FROM outbox before
+        WHERE before.enrollment_id = o.enrollment_id AND before.step_order < o.step_order
+            AND before.status IN ({sql_list(*BLOCKING)})
+    )
+"""
+
+#: Only rows that are really due and may go. A row that another worker is claiming is skipped. What bars the
+#: recipient is told, for the worker to settle.
+CLAIM: Final = f"""
+WITH candidates AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status = %(pending)b
+        AND o.due_at <= (SELECT sequence_now())
+        AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
+        AND {MAY_GO}
+    ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+),
+claimed AS (
+    UPDATE outbox o SET status = 'sending', reason = NULL, fence = o.fence + 1,
+        lease_until = clock_timestamp() + %(lease)b * interval '1 second'
+    FROM candidates WHERE o.id = candidates.id
+    RETURNING o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
+        o.retry_at, o.attempts
+)
+SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,
+    claimed.type AS channel, extract(epoch FROM claimed.due_at)::float8 AS due_at,
+    extract(epoch FROM claimed.retry_at)::float8 AS retry_at, claimed.attempts,
+    e.version_id, e.data, c.external_id, c.email, c.phone, c.first_name, c.last_name, c.timezone, c.attributes,
+    (
+        SELECT s.reason FROM suppressions s
+        WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type
+            AND s.address = CASE claimed.type WHEN 'sms' THEN c.phone ELSE c.email_key END
+    ) AS suppressed
+FROM claimed JOIN enrollments e ON e.id = claimed.enrollment_id JOIN contacts c ON c.id = e.contact_id
+ORDER BY claimed.due_at, claimed.id
+"""
+
+LEFT_ALONE: Final = f"""
+SELECT id, status, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8, {MAY_GO}
+FROM outbox o WHERE id = ANY(%(ids)b::bigint[])
+"""
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A row under a lease of ours, with what is needed to render it. Moments are epoch seconds."""
+
+    id: int
+    fence: int
+    workspace_id: int
+    enrollment_id: int
+    step_order: int
+    step_key: str
+    channel: str
+    due_at: float
+    """Sequence time."""
+    retry_at: float | None
+    """Real time at which its back-off ended."""
+    attempts: int
+    version_id: int
+    data: dict[str, Any]
+    external_id: str | None
+    email: str | None
+    phone: str | None
+    first_name: str | None
+    last_name: str | None
+    timezone: str | None
+    attributes: dict[str, Any]
+    suppressed: str | None
+    """Why the recipient must not be contacted on this channel."""
+
+    @property
+    def recipient(self) -> str | None:
+        """Where the message goes."""
+        return self.phone if self.channel == "sms" else self.email
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A row that could not be claimed. Moments are epoch seconds."""
+
+    id: int
+    status: str
+    due_at: float | None
+    retry_at: float | None
+    may_go: bool
+    """Nothing but time keeps it; otherwise whatever does keep it wakes it when that ends."""
+
+
+def claim(session: Session, ids: Sequence[int], lease_seconds: float) -> list[Claimed]:
+    """Claim those of the rows that may go out now; the others are left alone."""
+    with session.cursor(binary=True, row_factory=class_row(Claimed)) as cursor:
+        cursor.execute(CLAIM, {"ids": list(ids), "lease": lease_seconds, "pending": RowStatus.PENDING.value})
+        return cursor.fetchall()
+
+
+def left_alone(session: Session, ids: Sequence[int]) -> list[LeftAlone]:
+    """Tell how the rows stand that could not be claimed."""
+    rows = session.execute(LEFT_ALONE, {"ids": list(ids)}, binary=True).fetchall()
+    return [LeftAlone(*row) for row in rows]

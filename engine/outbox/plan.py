@@ -1,0 +1,92 @@
+"""Write enrollments with one outbox row per step, in the caller's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.database import Session
+from engine.rules.planning import PlannedStep
+from engine.wakeups import Due
+from schema.states import Reentry
+
+#: The contacts that re-entry allows, their enrollments, and a row for each step of each.
+#: The NOT EXISTS keeps to the rule across versions; the unique index enrollments_reentry_key holds it in a race.
+PLAN: Final = """
+WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+enrolled AS (
+    INSERT INTO enrollments
+        (workspace_id, sequence_id, version_id, contact_id, reentry, batch_id, data, enrolled_at)
+    SELECT %(workspace)b, %(sequence)b, %(version)b, contact, %(reentry)b, %(batch)b, %(data)b::jsonb, moment.now
+    FROM unnest(%(contacts)b::bigint[]) AS contact, moment
+    WHERE %(reentry)b = 'always' OR NOT EXISTS (
+        SELECT FROM enrollments other
+        WHERE other.contact_id = contact AND other.sequence_id = %(sequence)b
+            AND (%(reentry)b = 'once' OR other.status IN ('active', 'paused'))
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING id
+),
+planned AS (
+    INSERT INTO outbox (workspace_id, enrollment_id, step_order, step_key, type, status, due_at)
+    SELECT %(workspace)b, enrolled.id, step.number, step.key, step.type, 'pending',
+        moment.now + step.after * interval '1 second'
+    FROM enrolled, moment,
+        unnest(%(orders)b::smallint[], %(keys)b::text[], %(types)b::text[], %(offsets)b::float8[])
+            AS step (number, key, type, after)
+    RETURNING id, enrollment_id, step_order, due_at
+)
+SELECT extract(epoch FROM due_at)::float8, array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
+FROM planned GROUP BY step_order, due_at ORDER BY step_order
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What the enrollments of one statement have in common."""
+
+    workspace_id: int
+    sequence_id: int
+    version_id: int
+    reentry: Reentry
+    steps: Sequence[PlannedStep]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What was written."""
+
+    enrollments: Sequence[int]
+    wakeups: list[Due]
+    """To be scheduled after the COMMIT, in sequence time."""
+
+
+def plan_enrollments(
+    session: Session, stretch: Stretch, contacts: Sequence[int], *, data: str = "{}", batch_id: int | None = None
+) -> Planned:
+    """Enroll the contacts that re-entry allows; the others are left as they are.
+
+    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once, except with
+    re-entry `always` outside a batch.
+    """
+    steps = stretch.steps
+    rows = session.execute(
+        PLAN,
+        {
+            "workspace": stretch.workspace_id,
+            "sequence": stretch.sequence_id,
+            "version": stretch.version_id,
+            "reentry": stretch.reentry.value,
+            "batch": batch_id,
+            "data": data,
+            "contacts": list(contacts),
+            "orders": [step.order for step in steps],
+            "keys": [step.key for step in steps],
+            "types": [step.type for step in steps],
+            "offsets": [step.offset for step in steps],
+        },
+        binary=True,
+    ).fetchall()
+    return Planned(
+        enrollments=rows[0][2] if rows else [],
+        wakeups=[(due, ids) for due, ids, _ in rows],
+    )

@@ -1,0 +1,185 @@
+"""Settle: write down how attempts ended, and what follows from that. The one place that does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.database import Session
+from schema.states import BLOCKING, RowStatus, sql_list
+
+#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost.
+#: The step behind a row that has ended is told; without one, the enrollment is complete.
+SETTLE: Final = f"""
+WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+ended AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(tries)b::int[],
+        %(delays)b::float8[], %(outcomes)b::text[], %(provider_ids)b::text[], %(error_codes)b::text[],
+        %(details)b::text[]
+    ) AS ended (id, fence, status, reason, tries, delay, outcome, provider_id, error_code, detail)
+),
+closed AS (
+    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = ended.outcome, provider_id = ended.provider_id,
+        error_code = ended.error_code, detail = ended.detail
+    FROM ended
+    WHERE ended.outcome IS NOT NULL AND a.outbox_id = ended.id AND a.fence = ended.fence
+),
+settled AS (
+    UPDATE outbox o SET status = ended.status, reason = ended.reason, attempts = o.attempts + ended.tries,
+        fence = o.fence + 1, lease_until = NULL, retry_at = clock_timestamp() + ended.delay * interval '1 second',
+        provider_id = coalesce(ended.provider_id, o.provider_id), error_code = ended.error_code,
+        sent_at = CASE ended.status WHEN 'sent' THEN moment.now END
+    FROM ended, moment
+    WHERE o.id = ended.id AND o.fence = ended.fence AND o.lease_until IS NOT NULL
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+),
+following AS (
+    SELECT settled.*, next.id AS next_id, next.due_at AS next_due_at
+    FROM settled LEFT JOIN LATERAL (
+        SELECT o.id, o.due_at FROM outbox o
+        WHERE o.enrollment_id = settled.enrollment_id AND o.step_order > settled.step_order
+            AND o.status IN ({sql_list(*BLOCKING)})
+        ORDER BY o.step_order LIMIT 1
+    ) AS next ON true
+),
+completed AS (
+    UPDATE enrollments e SET status = 'completed', completed_at = moment.now FROM following, moment
+    WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
+        AND e.id = following.enrollment_id AND e.status = 'active'
+)
+SELECT id, enrollment_id, step_order, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8,
+    next_id, extract(epoch FROM next_due_at)::float8
+FROM following
+"""
+
+#: The steps behind one that was late keep their delay after it (promise P5).
+SHIFT: Final = """
+UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second'
+FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[], %(seconds)b::float8[])
+    AS late (enrollment_id, step_order, seconds)
+WHERE o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order AND o.status = 'pending'
+RETURNING o.id, extract(epoch FROM o.due_at)::float8
+"""
+
+SUPPRESS: Final = """
+INSERT INTO suppressions (workspace_id, channel, address, reason)
+SELECT o.workspace_id, o.type, CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END, bar.reason
+FROM unnest(%(ids)b::bigint[], %(reasons)b::text[]) AS bar (id, reason)
+JOIN outbox o ON o.id = bar.id
+JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
+JOIN attempts a ON a.outbox_id = o.id AND a.recipient = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END
+ON CONFLICT DO NOTHING
+"""
+
+EXIT: Final = """
+WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+left_early AS (
+    UPDATE enrollments e SET status = 'cancelled', exit_reason = exits.reason, cancelled_at = moment.now,
+        paused_at = NULL
+    FROM unnest(%(enrollments)b::bigint[], %(reasons)b::text[]) AS exits (enrollment_id, reason), moment
+    WHERE e.id = exits.enrollment_id AND e.status IN ('active', 'paused')
+    RETURNING e.id, e.exit_reason
+)
+UPDATE outbox o SET status = 'cancelled', reason = left_early.exit_reason, fence = o.fence + 1
+FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting', 'pending', 'open')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What becomes of a claimed row."""
+
+    id: int
+    fence: int
+    channel: str
+    status: RowStatus
+    reason: str | None = None
+    tries: int = 0
+    """Tries that this used up: 1 after an answer that refused for now."""
+    delay: float | None = None
+    """Real seconds to wait before the next try."""
+    outcome: str | None = None
+    """schema.states.AttemptOutcome of the attempt; None: it was never begun."""
+    provider_id: str | None = None
+    error_code: str | None = None
+    detail: str | None = None
+    suppress: str | None = None
+    """The reason for which the recipient must not be contacted on this channel again."""
+    exit_reason: str | None = None
+    """The enrollment ends with this row, for this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A row that was settled, and the step behind it. Moments are epoch seconds."""
+
+    id: int
+    enrollment_id: int
+    step_order: int
+    due_at: float
+    """Sequence time."""
+    retry_at: float | None
+    """Real time."""
+    next_id: int | None
+    next_due_at: float | None
+    """Sequence time."""
+
+
+def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
+    """Write the endings; a row whose fence has moved on is left as it is and not told."""
+    rows = session.execute(
+        SETTLE,
+        {
+            "ids": [ending.id for ending in endings],
+            "fences": [ending.fence for ending in endings],
+            "statuses": [ending.status.value for ending in endings],
+            "reasons": [ending.reason for ending in endings],
+            "tries": [ending.tries for ending in endings],
+            "delays": [ending.delay for ending in endings],
+            "outcomes": [ending.outcome for ending in endings],
+            "provider_ids": [ending.provider_id for ending in endings],
+            "error_codes": [ending.error_code for ending in endings],
+            "details": [ending.detail for ending in endings],
+        },
+        binary=True,
+    ).fetchall()
+    settled = [Settled(*row) for row in rows]
+    _suppress(session, [ending for ending in endings if ending.suppress])
+    _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
+    return settled
+
+
+def shift_behind(session: Session, late: Sequence[tuple[Settled, float]]) -> list[tuple[float, list[int]]]:
+    """Move the steps behind late ones by as many seconds of sequence time; tell the new wake-ups."""
+    rows = session.execute(
+        SHIFT,
+        {
+            "enrollments": [row.enrollment_id for row, _ in late],
+            "orders": [row.step_order for row, _ in late],
+            "seconds": [seconds for _, seconds in late],
+        },
+        binary=True,
+    ).fetchall()
+    return [(due_at, [row_id]) for row_id, due_at in rows]
+
+
+def _suppress(session: Session, barred: Sequence[Ending]) -> None:
+    if barred:
+        session.execute(
+            SUPPRESS,
+            {"ids": [ending.id for ending in barred], "reasons": [ending.suppress for ending in barred]},
+            binary=True,
+        )
+
+
+def _exit(session: Session, settled: Sequence[Settled], reasons: dict[int, str | None]) -> None:
+    leaving = [row for row in settled if row.id in reasons]
+    if leaving:
+        session.execute(
+            EXIT,
+            {
+                "enrollments": [row.enrollment_id for row in leaving],
+                "reasons": [reasons[row.id] for row in leaving],
+            },
+            binary=True,
+        )

@@ -1,0 +1,71 @@
+"""What becomes of a row when an attempt has ended."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from engine.rules.backoff import wait
+from engine.rules.outcome import Outcome
+from schema.states import AttemptOutcome, RowStatus
+
+TOO_LATE = "too_late"
+TRIES_USED_UP = "tries_used_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rules need to know of a row. Times are real seconds."""
+
+    tries: int
+    """Answers "not now" so far."""
+    attempts: int
+    """Attempts so far, this one among them."""
+    max_tries: int
+    lateness: float
+    max_lateness: float
+    exit_on: Collection[str]
+    stop_on_failure: bool
+    retry_base: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The status that a row goes to, and why."""
+
+    status: RowStatus
+    reason: str | None = None
+    tries: int = 0
+    delay: float | None = None
+    exit_reason: str | None = None
+
+
+def judge(outcome: Outcome, standing: Standing, share: float) -> Verdict:
+    """Tell what becomes of the row; `share` is a random number from 0 to 1 for the back-off."""
+    match outcome.outcome:
+        case AttemptOutcome.ACCEPTED:
+            return Verdict(RowStatus.SENT)
+        case AttemptOutcome.UNANSWERED:
+            return Verdict(RowStatus.UNKNOWN, outcome.detail or "the provider did not answer")
+        case AttemptOutcome.REFUSED:
+            return _failed(outcome.detail, outcome, standing)
+        case AttemptOutcome.DEFERRED:
+            if standing.tries + 1 >= standing.max_tries:
+                return _failed(TRIES_USED_UP, outcome, standing, tries=1)
+            return _again(outcome, standing, share, standing.tries + 1, tries=1)
+        case AttemptOutcome.HELD:
+            return _again(outcome, standing, share, standing.attempts, tries=0)
+
+
+def _failed(reason: str, outcome: Outcome, standing: Standing, tries: int = 0) -> Verdict:
+    leaves = None
+    if outcome.suppress in standing.exit_on:
+        leaves = outcome.suppress
+    elif standing.stop_on_failure:
+        leaves = "failed"
+    return Verdict(RowStatus.FAILED, reason, tries=tries, exit_reason=leaves)
+
+
+def _again(outcome: Outcome, standing: Standing, share: float, times: int, tries: int) -> Verdict:
+    delay = wait(times, standing.retry_base, share, retry_after=outcome.retry_after)
+    if standing.lateness + delay > standing.max_lateness:
+        return Verdict(RowStatus.SKIPPED, TOO_LATE, tries=tries)
+    return Verdict(RowStatus.PENDING, outcome.detail, tries=tries, delay=delay)

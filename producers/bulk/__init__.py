@@ -1,0 +1,1 @@
+"""Bulk enrollment from files."""

@@ -1,0 +1,189 @@
+"""One enroll event: a contact into a sequence, once, whatever the caller retries."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import psycopg
+import sqlalchemy
+import structlog
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from engine.database import Database, Session
+from engine.errors import InvalidInput
+from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from producers.enrollment import enroll_people
+from producers.people import person
+from producers.sequences import PublishedSequence, find_sequence
+from producers.workspaces import find_workspace
+from schema.messages import ENROLLED_CHANNEL
+
+log = structlog.get_logger(__name__)
+
+CallersConnection: TypeAlias = "Session | sqlalchemy.Connection"
+
+#: What other transactions can do to ours: the database undid it, and it can be done anew.
+COLLISIONS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.UniqueViolation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollEvent:
+    """Who is to be enrolled in what. At least one of `external_id`, `email` and `phone` is given."""
+
+    sequence: str
+    email: str | None = None
+    phone: str | None = None
+    external_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    timezone: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    """`custom.*` of the contact: kept for all its enrollments."""
+    data: Mapping[str, Any] | None = None
+    """`custom.*` of this enrollment alone; JSON."""
+    idempotency_key: str | None = None
+    """The same key again is the same enrollment, for ever; unique within the workspace."""
+    workspace: str = "default"
+
+    def digest(self) -> str:
+        """SHA-256 of what is asked, to tell a retry from another request under the same key."""
+        asked = {name: getattr(self, name) for name in self.__slots__ if name != "idempotency_key"}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The enrollment that the event stands for."""
+
+    enrollment_id: int
+    created: bool
+    """False: the contact was enrolled before, or the event is a repeat."""
+    wakeups: list[Due]
+    """Still to be scheduled after the COMMIT; a worker does it when the transaction was the caller's own."""
+
+
+def publish(database: Database, wakeups: Wakeups, event: EnrollEvent) -> Enrolled:
+    """Enroll in a transaction of our own, and schedule the wake-ups after it.
+
+    Raises:
+        InvalidInput: the event can't be worked with; the message says why.
+        Unavailable: the database can't be reached.
+    """
+    enrolled = _in_own_transaction(database, event)
+    if enrolled.created:
+        try:
+            wakeups.schedule(enrolled.wakeups)
+        except WakeupsUnavailable as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+    return enrolled
+
+
+def publish_within(connection: CallersConnection, event: EnrollEvent) -> Enrolled:
+    """Enroll in the caller's transaction: committed and rolled back with it.
+
+    The database tells the workers when it commits, and they schedule the wake-ups.
+
+    Raises:
+        InvalidInput: the event can't be worked with; the caller's transaction can go on.
+    """
+    session = _session_of(connection)
+    enrolled = write(session, event)
+    if enrolled.created:
+        session.execute("SELECT pg_notify(%s, %s)", (ENROLLED_CHANNEL, str(enrolled.enrollment_id)))
+    return enrolled
+
+
+@retry(
+    retry=retry_if_exception_type(COLLISIONS),
+    stop=stop_after_attempt(8),
+    wait=wait_random_exponential(0.05, 1),
+    reraise=True,
+)
+def _in_own_transaction(database: Database, event: EnrollEvent) -> Enrolled:
+    with database.transaction() as session:
+        return write(session, event)
+
+
+def write(session: Session, event: EnrollEvent) -> Enrolled:
+    """Write the enrollment, or find the one that this event stands for."""
+    workspace = find_workspace(session, event.workspace)
+    key = event.idempotency_key
+    if key is not None:
+        if not key.strip() or len(key) > 255:
+            raise InvalidInput("the idempotency key is 1 to 255 characters")
+        session.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (f"cadenza enroll event {key}", workspace.id)
+        )
+        if (before := _honoured(session, workspace.id, key, event)) is not None:
+            return Enrolled(before, created=False, wakeups=[])
+    sequence = find_sequence(session, workspace.id, event.sequence)
+    enrolled = _enroll(session, sequence, workspace.region, event)
+    if key is not None:
+        session.execute(
+            "INSERT INTO enroll_events (workspace_id, idempotency_key, digest, enrollment_id) VALUES (%s, %s, %s, %s)",
+            (workspace.id, key, event.digest(), enrolled.enrollment_id),
+        )
+    return enrolled
+
+
+def _honoured(session: Session, workspace_id: int, key: str, event: EnrollEvent) -> int | None:
+    row = session.execute(
+        "SELECT enrollment_id, digest FROM enroll_events WHERE workspace_id = %s AND idempotency_key = %s",
+        (workspace_id, key),
+    ).fetchone()
+    if row is None:
+        return None
+    enrollment_id, digest = row
+    if digest != event.digest():
+        raise InvalidInput(
+            f"idempotency key {key!r} was used for another request (enrollment {enrollment_id}): use a new key"
+        )
+    return int(enrollment_id)
+
+
+def _enroll(session: Session, sequence: PublishedSequence, region: str, event: EnrollEvent) -> Enrolled:
+    fields = {
+        "email": event.email,
+        "phone": event.phone,
+        "external_id": event.external_id,
+        "first_name": event.first_name,
+        "last_name": event.last_name,
+        "timezone": event.timezone,
+        **(event.attributes or {}),
+    }
+    who, warnings = person(fields, region=region, needs=sequence.definition.needs)
+    if warnings:
+        raise InvalidInput("; ".join(warnings))
+    chunk = enroll_people(session, sequence, [who], data=json.dumps(dict(event.data or {})))
+    contact = chunk.contacts[0]
+    if isinstance(contact, str):
+        raise InvalidInput(contact)
+    if chunk.enrollments:
+        return Enrolled(chunk.enrollments[0], created=True, wakeups=chunk.wakeups)
+    row = session.execute(
+        "SELECT id FROM enrollments WHERE contact_id = %s AND sequence_id = %s ORDER BY id DESC LIMIT 1",
+        (contact, sequence.sequence_id),
+    ).fetchone()
+    if row is None:
+        raise psycopg.errors.SerializationFailure("the enrollment that barred this one is gone")
+    return Enrolled(row[0], created=False, wakeups=[])
+
+
+def _session_of(connection: CallersConnection) -> Session:
+    if isinstance(connection, sqlalchemy.Connection):
+        connection = connection.connection.driver_connection  # type: ignore[assignment]
+    if not isinstance(connection, psycopg.Connection):
+        raise InvalidInput(
+            "connection: expected a psycopg 3 Connection, or a SQLAlchemy Connection that uses psycopg 3"
+        )
+    if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        raise InvalidInput(
+            "connection: it is in autocommit and in no transaction; begin one, so that all commits together"
+        )
+    return connection

@@ -1,0 +1,75 @@
+"""Enroll people in a sequence: contacts, enrollments and outbox rows, in the caller's one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.database import Session
+from engine.errors import InvalidInput
+from engine.outbox.plan import Stretch, plan_enrollments
+from engine.rules.planning import plan
+from engine.wakeups import Due
+from producers.contacts import find_or_make_contacts
+from producers.people import Person
+from producers.sequences import PublishedSequence
+from schema.states import Reentry, SequenceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledChunk:
+    """What became of a chunk of people."""
+
+    enrolled: int
+    repeats: int
+    """People whose contact was in the sequence already, or twice in the chunk."""
+    conflicts: list[tuple[int, str]]
+    """People whose keys belong to different contacts: the index into the people, and why."""
+    wakeups: list[Due]
+    """To be scheduled after the COMMIT, in sequence time."""
+    contacts: list[int | str]
+    """For each of the people: the contact, or why there is none."""
+    enrollments: Sequence[int]
+    """The new enrollments."""
+
+
+def enroll_people(
+    session: Session,
+    sequence: PublishedSequence,
+    people: Sequence[Person],
+    *,
+    batch_id: int | None = None,
+    data: str = "{}",
+) -> EnrolledChunk:
+    """Enroll each person once.
+
+    Raises:
+        InvalidInput: the sequence takes no enrollments.
+    """
+    require_active(sequence)
+    contacts = find_or_make_contacts(session, sequence.workspace_id, people)
+    accepted = [contact for contact in contacts if isinstance(contact, int)]
+    stretch = Stretch(
+        sequence.workspace_id,
+        sequence.sequence_id,
+        sequence.version_id,
+        Reentry(sequence.definition.reentry),
+        plan(sequence.definition),
+    )
+    planned = plan_enrollments(session, stretch, list(dict.fromkeys(accepted)), data=data, batch_id=batch_id)
+    return EnrolledChunk(
+        enrolled=len(planned.enrollments),
+        repeats=len(accepted) - len(planned.enrollments),
+        conflicts=[(index, contact) for index, contact in enumerate(contacts) if isinstance(contact, str)],
+        wakeups=planned.wakeups,
+        contacts=contacts,
+        enrollments=planned.enrollments,
+    )
+
+
+def require_active(sequence: PublishedSequence) -> None:
+    """Make sure that the sequence takes enrollments.
+
+    Raises:
+        InvalidInput: it is a draft, paused or archived.
+    """
+    if sequence.status != SequenceStatus.ACTIVE:
+        raise InvalidInput(f"sequence {sequence.key!r} is {sequence.status}: only an active sequence takes enrollments")

@@ -1,0 +1,131 @@
+"""Publishing sequences as immutable versions, and finding them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from psycopg.types.json import Jsonb
+
+from engine.database import Session
+from engine.errors import InvalidInput, NotFound
+from producers.unknown import unknown
+from schema.definition import Definition, InvalidDefinition, parse
+from schema.definition.yaml_nodes import MAX_BYTES
+from schema.states import SequenceStatus
+
+#: Makes the sequence or locks it, so that of two that publish at once the second sees the version of the first.
+CLAIM: Final = """
+INSERT INTO sequences (workspace_id, key, name, tags) VALUES (%s, %s, %s, %s)
+ON CONFLICT (workspace_id, key) DO UPDATE SET name = excluded.name, tags = excluded.tags
+RETURNING id
+"""
+NEWEST: Final = """
+SELECT id, number, digest FROM sequence_versions WHERE sequence_id = %s ORDER BY number DESC LIMIT 1
+"""
+ADD: Final = """
+INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, digest) VALUES (%s, %s, %s, %s, %s)
+RETURNING id
+"""
+FIND: Final = """
+SELECT sequences.id, sequences.status, newest.id, newest.number, newest.definition
+FROM sequences CROSS JOIN LATERAL (
+    SELECT id, number, definition FROM sequence_versions
+    WHERE sequence_id = sequences.id ORDER BY number DESC LIMIT 1
+) AS newest
+WHERE sequences.workspace_id = %s AND sequences.key = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of a definition."""
+
+    sequence_id: int
+    version_id: int
+    number: int
+    changed: bool
+    """Whether it is a new version; False: it equals the newest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSequence:
+    """A sequence and its newest version."""
+
+    workspace_id: int
+    sequence_id: int
+    version_id: int
+    number: int
+    key: str
+    status: SequenceStatus
+    definition: Definition
+
+
+def publish(session: Session, workspace_id: int, definition: Definition) -> Published:
+    """Write a new version, unless the newest one is the same; any number of processes may do so at once."""
+    digest = definition.digest()
+    with session.transaction():
+        sequence_id = _one(session, CLAIM, workspace_id, definition.sequence, definition.name, list(definition.tags))
+        newest = session.execute(NEWEST, (sequence_id,)).fetchone()
+        if newest is not None and newest[2] == digest:
+            return Published(sequence_id, newest[0], newest[1], changed=False)
+        number = 1 if newest is None else newest[1] + 1
+        version_id = _one(session, ADD, workspace_id, sequence_id, number, Jsonb(definition.canonical()), digest)
+    return Published(sequence_id, version_id, number, changed=True)
+
+
+def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSequence:
+    """Find a sequence by its key.
+
+    Raises:
+        NotFound: there is none; the message says which there are.
+    """
+    row = session.execute(FIND, (workspace_id, key)).fetchone()
+    if row is None:
+        keys = session.execute("SELECT key FROM sequences WHERE workspace_id = %s ORDER BY key", (workspace_id,))
+        raise NotFound(unknown("sequence", key, [name for (name,) in keys], "publish one with `cadenza apply FILE`"))
+    sequence_id, status, version_id, number, definition = row
+    return PublishedSequence(
+        workspace_id, sequence_id, version_id, number, key, SequenceStatus(status), Definition.restore(definition)
+    )
+
+
+def read_definition_file(path: Path) -> Definition:
+    """Read a sequence file.
+
+    Raises:
+        InvalidInput: it can't be read or is invalid; the message has a line for each problem.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read: {error.strerror or error}") from None
+    if len(content) > MAX_BYTES:
+        raise InvalidInput(f"{path}: is larger than {MAX_BYTES >> 20} MiB, too much for a sequence file")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidInput(f"{path}: is UTF-16: save it as UTF-8")
+    if b"\0" in content:
+        raise InvalidInput(f"{path}: is a binary file, not YAML or JSON")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(
+            f"{path}:{line}: the byte 0x{content[error.start]:02X} is not UTF-8: save the file as UTF-8"
+        ) from None
+    try:
+        return parse(text)
+    except InvalidDefinition as error:
+        raise InvalidInput(
+            "\n".join(
+                f"{path}:{problem.line}: {problem}" if problem.line else f"{path}: {problem}"
+                for problem in error.problems
+            )
+        ) from None
+
+
+def _one(session: Session, query: str, *values: object) -> int:
+    row = session.execute(query, values).fetchone()
+    assert row is not None  # noqa: S101 (an INSERT ... RETURNING that raises nothing has a row)
+    value: int = row[0]
+    return value

@@ -1,0 +1,22 @@
+"""The sequence definition: reading and checking the file that people write."""
+
+from schema.definition.definition import Definition
+from schema.definition.duration import parse_duration
+from schema.definition.json_schema import json_schema
+from schema.definition.problem import InvalidDefinition, Problem, did_you_mean
+from schema.definition.reading import MAX_SMS, parse
+from schema.definition.steps import EmailStep, SmsStep, Step
+
+__all__ = [
+    "MAX_SMS",
+    "Definition",
+    "EmailStep",
+    "InvalidDefinition",
+    "Problem",
+    "SmsStep",
+    "Step",
+    "did_you_mean",
+    "json_schema",
+    "parse",
+    "parse_duration",
+]

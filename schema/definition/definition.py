@@ -1,0 +1,75 @@
+"""A sequence definition: what is published as an immutable version."""
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, Step
+from schema.states import Reentry
+
+Tag: TypeAlias = Annotated[str, Field(pattern=r"^[^\s,]([^,\n\t]{0,61}[^\s,])?$")]
+ExitReason: TypeAlias = Literal["replied", "unsubscribed", "bounced", "goal"]
+
+
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(reason for reason in get_args(ExitReason) if reason in reasons)
+
+
+class Header(BaseModel):
+    """What a definition says of the sequence as a whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sequence: Annotated[str, Field(pattern=KEY_PATTERN, description=KEY_EXPECTED)]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="text of 1 to 200 characters",
+            default_factory=lambda known: known.get("sequence", ""),
+        ),
+    ]
+    tags: Annotated[
+        tuple[Tag, ...],
+        AfterValidator(_once),
+        Field(max_length=50, description="a list of up to 50 texts of at most 63 characters: [demo, trial]"),
+    ] = ()
+    reentry: Annotated[Reentry, Field(description="once, after_exit or always")] = Reentry.ONCE
+    exit_on: Annotated[
+        tuple[ExitReason, ...],
+        AfterValidator(_in_order),
+        Field(description="a list of what ends it early: replied, unsubscribed, bounced, goal"),
+    ] = ()
+
+
+class Definition(Header):
+    """A sequence definition. Delays are sequence time, `max_lateness` is real time."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=200, description="a list of 1 to 200 steps")]
+
+    @classmethod
+    def restore(cls, canonical: dict[str, Any]) -> Self:
+        """Take a definition back from what `canonical` gave."""
+        return cls.model_validate(canonical)
+
+    def canonical(self) -> dict[str, Any]:
+        """The definition as JSON data: defaults filled in, durations in whole seconds."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, in hexadecimal."""
+        canonical = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def needs(self) -> frozenset[Literal["email", "phone"]]:
+        """What a contact must have for all the steps."""
+        return frozenset(step.needs for step in self.steps)

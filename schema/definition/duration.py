@@ -1,0 +1,43 @@
+"""Durations as people write them: "90 minutes", "1.5 hours", "1 day", "2 weeks"."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from schema.definition.problem import did_you_mean, quoted
+
+UNITS: Final = {"minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
+
+#: What a duration looks like, as a regular expression of JSON Schema.
+PATTERN: Final = r"^\s*[0-9]{1,9}(\.[0-9]{1,6})?\s*(minute|hour|day|week)s?\s*$"
+
+LONGEST: Final = timedelta(days=3_650)
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
+_UNITS: Final = "minutes, hours, days or weeks"
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration, rounded to whole seconds.
+
+    Raises:
+        ValueError: it isn't one, or is longer than ten years; the message says what is expected.
+    """
+    stripped = text.strip()
+    unit = stripped.lstrip("+-0123456789.,_:")
+    number = stripped.removesuffix(unit)
+    unit = unit.strip()
+    if not number:
+        raise ValueError(f"{quoted(text)} is not a duration: write a number and a unit, such as 90 minutes or 1 day")
+    if not _NUMBER.fullmatch(number):
+        raise ValueError(f"{quoted(text)} is not a duration: the number is digits, with a point if need be: 1.5 hours")
+    if not unit:
+        raise ValueError(f"{quoted(text)} has no unit: write {number} minutes, {number} hours, {number} days...")
+    if unit.removesuffix("s") not in UNITS:
+        hint = did_you_mean(unit, [*UNITS, *(name + "s" for name in UNITS)]) if unit.isalpha() else ""
+        raise ValueError(f"unknown unit {quoted(unit)} in {quoted(text)}{hint}: the units are {_UNITS}")
+    seconds = round(Decimal(number) * UNITS[unit.removesuffix("s")])
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"{quoted(text)} is too long: at most ten years ({LONGEST.days} days)")
+    return timedelta(seconds=seconds)

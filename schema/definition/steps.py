@@ -1,0 +1,121 @@
+"""The steps of a sequence, as they are published."""
+
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
+
+from schema.definition.document import Unquoted
+from schema.definition.duration import PATTERN, parse_duration
+
+KEY_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+KEY_EXPECTED: Final = "a key: lower-case letters, digits, - and _, at most 63, the first a letter or digit"
+MAX_MEDIA: Final = 10
+MAX_URL: Final = 2_000
+MIN_DELAY: Final = timedelta(minutes=1)
+DAY: Final = timedelta(days=1)
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, Unquoted):
+        return parse_duration(value.written)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    if not isinstance(value, str):
+        raise ValueError("it is not text")  # noqa: TRY004 (pydantic passes a TypeError on as a crash)
+    return parse_duration(value)
+
+
+def _media(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _url(value: str) -> str:
+    """A URL whose scheme and first character of the host are not left to a template."""
+    address = value.split("{{")[0].split("{%")[0]
+    if len(value) > MAX_URL or any(character.isspace() for character in address):
+        raise ValueError(f"a URL has at most {MAX_URL:,} characters, and no white space")
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("a URL starts with https:// or http:// and the name of a host")
+    return value
+
+
+_DURATION_SCHEMA: Final = {"type": "string", "pattern": PATTERN, "examples": ["90 minutes", "1.5 hours", "1 day"]}
+_MEDIA_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": "^https?://"},
+        {"type": "array", "items": {"type": "string", "pattern": "^https?://"}, "minItems": 1, "maxItems": MAX_MEDIA},
+    ]
+}
+
+Duration: TypeAlias = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda duration: round(duration.total_seconds()), return_type=int),
+    WithJsonSchema(_DURATION_SCHEMA, mode="validation"),
+]
+Media: TypeAlias = Annotated[
+    tuple[Annotated[str, BeforeValidator(lambda value: _url(value) if isinstance(value, str) else value)], ...],
+    BeforeValidator(_media),
+    WithJsonSchema(_MEDIA_SCHEMA, mode="validation"),
+]
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: What a contact must have for the step.
+    needs: ClassVar[Literal["email", "phone"]]
+    #: The fields that are templates; those of HTML are escaped.
+    templates: ClassVar[tuple[str, ...]]
+
+    key: Annotated[str, Field(pattern=KEY_PATTERN, description=KEY_EXPECTED)]
+    name: Annotated[str | None, Field(min_length=1, max_length=200, description="text of 1 to 200 characters")] = None
+    delay: Annotated[
+        Duration,
+        Field(description="how long after the step before, at least 1 minute: 90 minutes, 1.5 hours, 1 day, 2 weeks"),
+    ] = timedelta()
+    stop_on_failure: Annotated[
+        StrictBool, Field(description="true or false: whether a failure ends the enrollment")
+    ] = False
+    max_lateness: Annotated[
+        Duration,
+        Field(ge=MIN_DELAY, description="how late (real time) it may still go out, at least 1 minute: 24 hours"),
+    ] = DAY
+
+
+class SmsStep(_Step):
+    """A text message, or an MMS when it has media."""
+
+    needs = "phone"
+    templates = ("body", "media_url")
+
+    type: Annotated[Literal["sms"], Field(description="sms or email")]
+    body: Annotated[str, Field(min_length=1, description="the text, a template: at most 1,600 characters rendered")]
+    media_url: Annotated[
+        Media,
+        Field(max_length=MAX_MEDIA, description=f"one URL (https:// or http://), or a list of up to {MAX_MEDIA}"),
+    ] = ()
+
+
+class EmailStep(_Step):
+    """An email, with text, HTML or both."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["text"]}, {"required": ["html"]}]})
+
+    needs = "email"
+    templates = ("subject", "text", "html")
+
+    type: Annotated[Literal["email"], Field(description="sms or email")]
+    subject: Annotated[str, Field(min_length=1, description="the subject line, a template")]
+    text: Annotated[str | None, Field(min_length=1, description="the plain text, a template")] = None
+    html: Annotated[str | None, Field(min_length=1, description="the HTML, a template: values are escaped")] = None
+
+
+Step: TypeAlias = Annotated[SmsStep | EmailStep, Field(discriminator="type")]
+
+MODELS: Final[dict[str, type[SmsStep] | type[EmailStep]]] = {"sms": SmsStep, "email": EmailStep}

@@ -1,0 +1,26 @@
+"""The declared tables. `cadenza migrate` must give exactly these (tests/integration/test_migrations.py)."""
+
+from schema.tables.base import metadata
+from schema.tables.batches import batch_rejects, batches
+from schema.tables.clock import clock
+from schema.tables.contacts import contacts, suppressions
+from schema.tables.enrollments import enroll_events, enrollments
+from schema.tables.outbox import attempts, outbox
+from schema.tables.sequences import sequence_versions, sequences
+from schema.tables.workspaces import workspaces
+
+__all__ = [
+    "attempts",
+    "batch_rejects",
+    "batches",
+    "clock",
+    "contacts",
+    "enroll_events",
+    "enrollments",
+    "metadata",
+    "outbox",
+    "sequence_versions",
+    "sequences",
+    "suppressions",
+    "workspaces",
+]

@@ -1,0 +1,59 @@
+"""Contacts, and who must not be contacted."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from schema.tables.base import identity, metadata, real_moment_of_writing
+
+contacts = Table(
+    "contacts",
+    metadata,
+    identity(),
+    Column("workspace_id", BigInteger, ForeignKey("workspaces.id"), nullable=False),
+    Column("external_id", Text),
+    Column("email", Text, comment="as given, the domain in lower case"),
+    Column("email_key", Text, comment="the email case-folded: what it is matched by"),
+    Column("phone", Text, comment="E.164"),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("timezone", Text, comment="IANA name"),
+    Column("attributes", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    real_moment_of_writing("created_at"),
+    real_moment_of_writing("updated_at"),
+    UniqueConstraint("workspace_id", "id"),
+    CheckConstraint("num_nonnulls(external_id, email, phone) > 0", name="has_key"),
+    CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="email_key"),
+    CheckConstraint("phone ~ '^\\+[1-9][0-9]{3,14}$'", name="phone"),
+)
+
+for _key in ("external_id", "email_key", "phone"):
+    Index(
+        f"contacts_{_key}_key",
+        contacts.c.workspace_id,
+        contacts.c[_key],
+        unique=True,
+        postgresql_where=contacts.c[_key].is_not(None),
+    )
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    identity(),
+    Column("workspace_id", BigInteger, ForeignKey("workspaces.id"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("address", Text, nullable=False, comment="E.164, or the case-folded email"),
+    Column("reason", Text, nullable=False),
+    real_moment_of_writing("created_at"),
+    UniqueConstraint("workspace_id", "channel", "address"),
+    CheckConstraint("channel IN ('sms', 'email')", name="channel"),
+)

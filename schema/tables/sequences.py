@@ -1,0 +1,48 @@
+"""Sequences and their immutable numbered versions."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from schema.states import SequenceStatus
+from schema.tables.base import identity, metadata, one_of, real_moment_of_writing
+
+sequences = Table(
+    "sequences",
+    metadata,
+    identity(),
+    Column("workspace_id", BigInteger, ForeignKey("workspaces.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("status", Text, nullable=False, server_default=SequenceStatus.ACTIVE.value),
+    real_moment_of_writing("created_at"),
+    UniqueConstraint("workspace_id", "key"),
+    UniqueConstraint("workspace_id", "id"),
+    one_of("status", SequenceStatus),
+)
+
+sequence_versions = Table(
+    "sequence_versions",
+    metadata,
+    identity(),
+    Column("workspace_id", BigInteger, nullable=False),
+    Column("sequence_id", BigInteger, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("definition", JSONB, nullable=False, comment="normalised; a trigger refuses every change"),
+    Column("digest", Text, nullable=False, comment="SHA-256 of the canonical definition"),
+    real_moment_of_writing("created_at"),
+    ForeignKeyConstraint(["workspace_id", "sequence_id"], ["sequences.workspace_id", "sequences.id"]),
+    UniqueConstraint("sequence_id", "number"),
+    UniqueConstraint("workspace_id", "id"),
+    CheckConstraint("number > 0", name="number"),
+)

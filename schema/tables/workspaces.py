@@ -1,0 +1,37 @@
+"""Workspaces: the tenants. Everything else belongs to one."""
+
+from sqlalchemy import CheckConstraint, Column, SmallInteger, Table, Text, UniqueConstraint, text
+
+from schema.tables.base import identity, metadata, real_moment_of_writing
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    identity(),
+    Column("key", Text, nullable=False),
+    Column(
+        "public_id",
+        Text,
+        nullable=False,
+        server_default=text("'ws_' || replace(gen_random_uuid()::text, '-', '')"),
+        comment="opaque: stands for the workspace in URLs and Message-IDs",
+    ),
+    Column("name", Text, nullable=False),
+    Column("timezone", Text, nullable=False, server_default="UTC", comment="IANA name"),
+    Column("region", Text, nullable=False, server_default="US", comment="ISO 3166 code: national phone numbers"),
+    Column(
+        "max_tries",
+        SmallInteger,
+        nullable=False,
+        server_default="3",
+        comment="answers 'not now' before a row fails",
+    ),
+    Column("sender_name", Text),
+    Column("email_from", Text, comment="the sender of its email; null: CADENZA_EMAIL_FROM"),
+    real_moment_of_writing("created_at"),
+    UniqueConstraint("key"),
+    UniqueConstraint("public_id"),
+    CheckConstraint("key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="key"),
+    CheckConstraint("region ~ '^[A-Z]{2}$'", name="region"),
+    CheckConstraint("max_tries BETWEEN 1 AND 20", name="max_tries"),
+)

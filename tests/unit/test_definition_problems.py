@@ -1,0 +1,178 @@
+"""Sequence files that are wrong: every problem is told, with its line and step, and what is expected."""
+
+import pytest
+
+from schema.definition import InvalidDefinition, parse
+
+HEAD = "sequence: a\nsteps:\n"
+SMS = "  - {key: x, type: sms, body: hi}\n"
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(InvalidDefinition) as caught:
+        parse(text)
+    return str(caught.value).splitlines()
+
+
+def test_all_problems_are_told_at_once_with_line_and_step() -> None:
+    found = problems(
+        """sequence: Bad Key
+nmae: x
+tags: demo
+timezone: contact
+window: {days: [mon]}
+reentry: twice
+exit_on: [replied, quit]
+steps:
+  - key: a
+    type: sms
+    body: 123
+    at: "09:00"
+  - key: a
+    type: sms
+    delay: 30 seconds
+    body: |
+      Hi {{ contact.frist_name }}
+
+      {{ custom.x | upcas }}
+  - type: email
+    delay: 5
+    text: hi
+    bdy: x
+  - key: c
+    type: call
+  - key: d
+    type: condition
+    if: {opened: a}
+    then: [{key: z, type: wait}]
+  - key: e
+    type: smss
+  - key: f
+    type: email
+    subject: x
+    delay: 0.5 minutes
+  - key: g
+    type: sms
+    media_url: [ftp://x, "https://ok", 5]
+    body: "{% if %}"
+    body: twice
+    stop_on_failure: "yes"
+    max_lateness: 10:30
+  - just text
+"""
+    )
+    expected = [
+        ("line 1", "'sequence' can't be 'Bad Key': expected a key: lower-case letters"),
+        ("line 2", "unknown key 'nmae' (did you mean 'name'?): expected sequence, name,"),
+        ("line 3", "'tags' can't be 'demo': expected a list"),
+        ("line 4", "'timezone' (time zones) is not supported yet"),
+        ("line 5", "'window' (sending windows) is not supported yet"),
+        ("line 6", "'reentry' can't be 'twice': expected once, after_exit or always"),
+        ("line 7", "'exit_on' can't be 'quit': expected a list of what ends it early: replied,"),
+        ("line 11: step a", "'body' must be text, but YAML takes '123' for a number: write it in quotes"),
+        ("line 12: step a", "'at' (local times) is not supported yet"),
+        ("line 13: step a", "another step has the key 'a', on line 9"),
+        ("line 15: step a", "unknown unit 'seconds' in '30 seconds': the units are minutes, hours, days or weeks"),
+        ("line 17: step a", "unknown variable 'contact.frist_name' (did you mean 'contact.first_name'?)"),
+        ("line 19: step a", "unknown filter 'upcas' (did you mean 'upcase'?)"),
+        ("line 20: step #3", "'key' is missing: expected a key"),
+        ("line 20: step #3", "'subject' is missing: expected the subject line"),
+        ("line 21: step #3", "'5' has no unit: write 5 minutes, 5 hours, 5 days"),
+        ("line 23: step #3", "unknown key 'bdy'"),
+        ("line 25: step c", "steps of type call are not supported yet: expected sms or email"),
+        ("line 27: step d", "steps of type condition are not supported yet"),
+        ("line 31: step e", "unknown type 'smss' (did you mean 'sms'?): expected sms or email"),
+        ("line 32: step f", "'text' and 'html' are both missing"),
+        ("line 35: step f", "delay under one minute between messages: 'delay' is '0.5 minutes'"),
+        ("line 36: step g", "delay under one minute between messages: 'delay' is missing"),
+        ("line 38: step g", "'media_url': a URL starts with https:// or http://"),
+        ("line 38: step g", "'media_url' must be text, but YAML takes '5' for a number"),
+        ("line 39: step g", "the template doesn't parse: {% if %} isn't closed: write {% endif %}"),
+        ("line 40: step g", "'body' is given twice; the first is on line 39"),
+        ("line 41: step g", "'stop_on_failure' can't be 'yes': expected true or false"),
+        ("line 42: step g", "'max_lateness': '10:30' is not a duration"),
+        ("line 43: step #9", "a step is a mapping with key and type, not 'just text'"),
+    ]
+    assert len(found) == len(expected), found
+    for line, (place, message) in zip(found, expected, strict=True):
+        assert line.startswith(place + ":"), (line, place)
+        assert message in line
+
+
+@pytest.mark.parametrize("kind", ["call", "social_message", "internal_activity", "condition", "wait", "action"])
+def test_each_type_of_later_is_refused_by_name(kind: str) -> None:
+    (problem,) = problems(HEAD + f"  - {{key: x, type: {kind}, name: n}}\n")
+    assert problem.startswith(f"line 3: step x: steps of type {kind} are not supported yet")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "the file is empty"),
+        ("# only a comment\n", "the file is empty"),
+        ("- a\n", "line 1: expected a mapping with the keys sequence and steps"),
+        ("sequence: a\n", "line 1: 'steps' is missing"),
+        ("sequence: a\nsteps: []\n", "line 2: 'steps' is empty"),
+        ("sequence: a\nsteps: x\n", "line 2: 'steps' is not a list"),
+        ("sequence:\nsteps: [{key: x, type: sms, body: hi}]\n", "line 1: 'sequence' is missing"),
+        (HEAD + "  - \n", "line 3: step #1: a step is a mapping with key and type, not nothing"),
+        (HEAD + "  - {key: x, body: hi}\n", "line 3: step x: 'type' is missing: expected sms or email"),
+        (HEAD + "  - {key: x, type: [sms], body: hi}\n", "line 3: step x: unknown type a list"),
+        (HEAD + "  - {key: x, type: sms}\n", "line 3: step x: 'body' is missing"),
+        (HEAD + "  - {key: x, type: sms, body: ''}\n", "line 3: step x: 'body' can't be ''"),
+        (HEAD + "  - {key: x, type: sms, body: '  '}\n", "line 3: step x: 'body' is only white space"),
+        (HEAD + "  - {key: x, type: sms, body: yes}\n", "YAML takes 'yes' for yes or no: write it in quotes"),
+        (HEAD + "  - {key: x, type: sms, body: 2026-01-02}\n", "YAML takes '2026-01-02' for a date"),
+        (HEAD + "  - {key: x, type: sms, body: {a: b}}\n", "'body' can't be a mapping: expected the text"),
+        (HEAD + "  - {key: 5, type: sms, body: hi}\n", "line 3: step #1: 'key' must be text"),
+        (HEAD + "  - {key: X Y, type: sms, body: hi}\n", "'key' can't be 'X Y': expected a key"),
+        (HEAD + f"  - {{key: x, type: sms, body: {'b' * 1601}}}\n", "'body' has at least 1,601 characters"),
+        (HEAD + "  - {key: x, type: email, text: hi}\n", "step x: 'subject' is missing"),
+        (HEAD + "  - {key: x, type: email, subject: hi}\n", "'text' and 'html' are both missing"),
+        (HEAD + "  - {key: x, type: email, subject: hi, html: '{{ a }}'}\n", "'html': unknown variable 'a'"),
+        (HEAD + "  - {key: x, type: sms, body: hi, delay: 11 years}\n", "unknown unit 'years'"),
+        (HEAD + "  - {key: x, type: sms, body: hi, delay: 4000 days}\n", "at most ten years"),
+        (HEAD + "  - {key: x, type: sms, body: hi, delay: [1 day]}\n", "'delay': it is not text"),
+        (HEAD + "  - {key: x, type: sms, body: hi, max_lateness: 0 minutes}\n", "'max_lateness' can't be '0 minutes'"),
+        (HEAD + "  - {key: x, type: sms, body: hi, media_url: []}\n" + "    at: 1\n", "not valid YAML"),
+        (HEAD + "  - {key: x, type: sms, body: hi, media_url: example.com/a}\n", "a URL starts with https://"),
+        (HEAD + "  - {key: x, type: sms, body: hi, media_url: 'https://{{ custom.a }}'}\n", "a URL starts with https"),
+        (HEAD + "  - {key: x, type: sms, body: hi, media_url: 'https://a b/'}\n", "no white space"),
+        (
+            HEAD + f"  - {{key: x, type: sms, body: hi, media_url: [{', '.join(['https://a.b'] * 11)}]}}\n",
+            "'media_url' can't be a list: expected one URL",
+        ),
+        ("tags: [' x']\n" + HEAD + SMS, "line 1: 'tags' can't be ' x'"),
+        ("tags: [5]\n" + HEAD + SMS, "line 1: 'tags' must be text"),
+        ("name: ''\n" + HEAD + SMS, "line 1: 'name' can't be ''"),
+        ("true: x\n" + HEAD + SMS, "line 1: unknown key 'true'"),
+        (
+            HEAD + "".join(f"  - {{key: s{number}, type: sms, body: hi, delay: 1 day}}\n" for number in range(201)),
+            "line 2: 201 steps: expected at most 200",
+        ),
+    ],
+)  # fmt: skip
+def test_one_problem(text: str, expected: str) -> None:
+    (problem,) = problems(text)
+    assert expected in problem
+
+
+def test_the_limit_of_an_sms_is_of_the_text_outside_of_markup() -> None:
+    markup = "{% comment %}" + "c" * 900 + "{% endcomment %}" + "{{ custom.a }}" * 50
+    parse(HEAD + f'  - {{key: x, type: sms, body: "{"b" * 1600}{markup}"}}\n')
+    parse(HEAD + f"  - key: x\n    type: sms\n    body: |\n      {'b' * 1600}\n")
+
+
+def test_a_line_of_a_template_is_the_line_of_the_file_where_yaml_tells() -> None:
+    (block,) = problems(HEAD + "  - key: x\n    type: sms\n    body: |\n\n      a\n      {{ b }}\n")
+    assert block.startswith("line 8:")
+    (folded,) = problems(HEAD + "  - key: x\n    type: sms\n    body: >\n      a\n      {{ b }}\n")
+    assert folded.startswith("line 5:")
+    (quoted,) = problems(HEAD + '  - key: x\n    type: sms\n    body: "a\\n\\n{{ b }}"\n')
+    assert quoted.startswith("line 5:")
+
+
+def test_a_problem_is_told_once_and_in_the_order_of_lines() -> None:
+    found = problems(HEAD + "  - {key: x, type: sms, body: '{{ a }} {{ a }}', zzz: 1}\n  - {key: y, type: wait}\n")
+    assert len(found) == 3
+    assert [line.split(":")[0] for line in found] == ["line 3", "line 3", "line 4"]

@@ -1,0 +1,48 @@
+"""What a channel is, and what it carries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from engine.rules.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """A text message, or an MMS when it has media."""
+
+    to: str
+    """E.164."""
+    body: str
+    media_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """An email, with text, HTML or both. Equal emails are equal bytes, so that a second try repeats the first."""
+
+    to: str
+    sender: str
+    """`Name <address>` or an address."""
+    message_id: str
+    """With its <>: the same at every try (RFC 5322 section 3.6.4)."""
+    date: datetime
+    """What the Date header says, UTC: the same at every try."""
+    subject: str
+    text: str | None
+    html: str | None
+
+
+Message: TypeAlias = Sms | Email
+
+
+class Channel(Protocol):
+    """Hands messages of one kind over. Called from many threads at once."""
+
+    def send(self, message: Message) -> Outcome:
+        """Hand one message over, wait for the answer, and tell how it ended; never raises for what a provider does."""
+        ...
+
+    def close(self) -> None:
+        """Give the connections back."""
+        ...

@@ -1,0 +1,120 @@
+"""The email channel: hands messages to an SMTP server (RFC 5321)."""
+
+import time
+from dataclasses import dataclass
+from smtplib import SMTPResponseException
+from typing import Self
+
+from engine.errors import InvalidInput
+from engine.rules.answers import Stage, masked, smtp_outcome
+from engine.rules.outcome import Outcome
+from engine.settings import Settings
+from schema.states import AttemptOutcome
+from workers.channels.channel import Email, Message
+from workers.channels.email.mailbox import read_sender, wire_address
+from workers.channels.email.mime import build
+from workers.channels.email.pool import ConnectionPool
+from workers.channels.email.server import SmtpServer, parse_smtp_url
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """An email, ready to be sent."""
+
+    sender: str
+    recipient: str
+    message: bytes
+    message_id: str
+
+    @property
+    def utf8(self) -> bool:
+        """Whether a local part is beyond ASCII (RFC 6531)."""
+        return not (self.sender.isascii() and self.recipient.isascii())
+
+
+class EmailChannel:
+    """Sends over pooled connections, one for each thread that is sending.
+
+    The final dot is begun within `timeout` of the call and its reply awaited for as long, so a call ends within
+    twice the time-out; that is why the time-out is at most half the lease.
+    """
+
+    def __init__(self, server: SmtpServer, timeout: float) -> None:
+        """Prepare the channel; nothing is connected yet. `timeout` is in real seconds."""
+        self._timeout = timeout
+        self._pool = ConnectionPool(server, timeout)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The channel that the settings describe.
+
+        Raises:
+            InvalidInput: they don't describe one.
+        """
+        if settings.smtp_url is None:
+            raise InvalidInput("CADENZA_SMTP_URL is not set: give the SMTP server, or start `cadenza sandbox`")
+        try:
+            read_sender(settings.email_from)
+        except ValueError:
+            raise InvalidInput(
+                "CADENZA_EMAIL_FROM is no email address: write `Name <name@example.com>` or an address"
+            ) from None
+        return cls(parse_smtp_url(settings.smtp_url.get_secret_value()), settings.provider_timeout)
+
+    def send(self, message: Message) -> Outcome:
+        """Hand one email over; see `Channel.send`."""
+        if not isinstance(message, Email):
+            raise TypeError(f"the email channel can't send {type(message).__name__}")
+        try:
+            envelope = _Envelope(
+                read_sender(message.sender).address, wire_address(message.to), build(message), message.message_id
+            )
+        except ValueError as problem:
+            return Outcome(AttemptOutcome.REFUSED, detail=masked(str(problem)))
+        deadline = time.monotonic() + self._timeout
+        outcome = self._attempt(envelope, deadline, fresh=False)
+        if outcome is None:
+            outcome = self._attempt(envelope, deadline, fresh=True)
+        return outcome or Outcome(AttemptOutcome.HELD, detail="the server closes every connection")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def _attempt(self, envelope: _Envelope, deadline: float, *, fresh: bool) -> Outcome | None:
+        """Send once. None: a used connection was no longer good, and not even the envelope was taken."""
+        try:
+            connection = self._pool.take(deadline, fresh=fresh)
+        except (OSError, ValueError) as error:
+            return _no_connection(error)
+        used = connection.used > 0
+        connection.begin(deadline)
+        if envelope.utf8 and not connection.has_extn("smtputf8"):
+            self._pool.give_back(connection)
+            return Outcome(AttemptOutcome.REFUSED, detail="the server takes no address beyond ASCII (no SMTPUTF8)")
+        try:
+            reply = connection.deliver(envelope.sender, envelope.recipient, envelope.message, utf8=envelope.utf8)
+        except OSError as error:
+            connection.close()
+            return None if used and connection.stage == "mail" else _no_reply(connection.stage, error)
+        connection.recover(reply)
+        self._pool.give_back(connection)
+        if reply.accepts:
+            return Outcome(AttemptOutcome.ACCEPTED, provider_id=envelope.message_id, detail=masked(reply.text))
+        if used and reply.stage == "mail" and reply.code == 421:
+            return None
+        return smtp_outcome(reply.code, reply.text, reply.stage)
+
+
+def _no_connection(error: Exception) -> Outcome:
+    if isinstance(error, SMTPResponseException):
+        said = error.smtp_error
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        return smtp_outcome(error.smtp_code, text, "connect")
+    return Outcome(AttemptOutcome.HELD, detail=masked(f"no connection: {error}"))
+
+
+def _no_reply(stage: Stage, error: OSError) -> Outcome:
+    if stage == "dot":
+        return Outcome(AttemptOutcome.UNANSWERED, detail=masked(f"no reply to the message: {error}"))
+    return Outcome(AttemptOutcome.HELD, detail=masked(f"dropped before the final dot: {error}"))

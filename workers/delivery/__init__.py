@@ -1,0 +1,1 @@
+"""Delivery: rows that are due become messages that a provider has accepted, each once."""

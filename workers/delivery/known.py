@@ -1,0 +1,72 @@
+"""What a worker process knows of sequence versions and workspaces: read once, or again after a while."""
+
+import time
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+from engine.database import Database
+from schema.definition import Definition, Step
+
+#: Real seconds after which a workspace is read anew. Versions never change.
+FRESH: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version of a sequence."""
+
+    number: int
+    definition: Definition
+    steps: dict[str, Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What a workspace says of its messages."""
+
+    public_id: str
+    max_tries: int
+    sender_name: str | None
+    email_from: str | None
+
+
+class Known:
+    """Versions and workspaces by their ids. Used by many threads."""
+
+    def __init__(self, database: Database) -> None:
+        """Know nothing yet."""
+        self._database = database
+        self._lock = Lock()
+        self._versions: dict[int, Version] = {}
+        self._tenants: dict[int, tuple[float, Tenant]] = {}
+
+    def version(self, version_id: int) -> Version:
+        """The version with this id."""
+        known = self._versions.get(version_id)
+        if known is None:
+            with self._lock, self._database.transaction() as session:
+                row = session.execute(
+                    "SELECT number, definition FROM sequence_versions WHERE id = %s", (version_id,)
+                ).fetchone()
+            if row is None:
+                raise LookupError(f"sequence version {version_id} is gone")
+            definition = Definition.restore(row[1])
+            known = Version(row[0], definition, {step.key: step for step in definition.steps})
+            self._versions[version_id] = known
+        return known
+
+    def tenant(self, workspace_id: int) -> Tenant:
+        """The workspace with this id."""
+        read_at, tenant = self._tenants.get(workspace_id, (float("-inf"), None))
+        if tenant is None or time.monotonic() - read_at > FRESH:
+            with self._lock, self._database.transaction() as session:
+                row = session.execute(
+                    "SELECT public_id, max_tries, sender_name, email_from FROM workspaces WHERE id = %s",
+                    (workspace_id,),
+                ).fetchone()
+            if row is None:
+                raise LookupError(f"workspace {workspace_id} is gone")
+            tenant = Tenant(*row)
+            self._tenants[workspace_id] = (time.monotonic(), tenant)
+        return tenant

@@ -1,0 +1,114 @@
+"""Prepare a claimed row: check what the claim could not, render the message, or tell why it does not go out."""
+
+import json
+from datetime import UTC, datetime
+from email.utils import parseaddr
+
+from engine.clock import SequenceClock
+from engine.outbox.claim import Claimed
+from engine.outbox.settle import Ending
+from engine.rules.ending import TOO_LATE, Standing
+from engine.rules.rendering import Renderer, RenderError, variables
+from engine.settings import Settings
+from schema.definition import EmailStep, SmsStep, Step
+from schema.states import RowStatus
+from workers.channels.channel import Email, Message, Sms
+from workers.delivery.known import Known, Tenant, Version
+from workers.delivery.prepared import Prepared
+
+
+class Prepare:
+    """Makes messages out of claimed rows. Used by many threads."""
+
+    def __init__(self, settings: Settings, clock: SequenceClock, known: Known) -> None:
+        """Prepare to prepare."""
+        self._settings = settings
+        self._clock = clock
+        self._known = known
+        self._renderer = Renderer()
+
+    def __call__(self, row: Claimed, lease_until: float) -> Prepared | Ending:
+        """A message ready to go, or how the row ends without one."""
+        version = self._known.version(row.version_id)
+        tenant = self._known.tenant(row.workspace_id)
+        step = version.steps[row.step_key]
+        lateness = self._clock.lateness(row.due_at)
+        if row.suppressed is not None:
+            return _skip(row, f"suppressed: {row.suppressed}")
+        if row.recipient is None:
+            return _skip(row, "the contact has no phone" if row.channel == "sms" else "the contact has no email")
+        if lateness > step.max_lateness.total_seconds():
+            return _skip(row, TOO_LATE)
+        try:
+            message, payload = self._message(row, step, version, tenant)
+        except RenderError as error:
+            return Ending(row.id, row.fence, row.channel, RowStatus.FAILED, f"{error.reason}: {error}")
+        return Prepared(row, message, payload, self._standing(row, step, version, tenant, lateness), lease_until)
+
+    def _message(self, row: Claimed, step: Step, version: Version, tenant: Tenant) -> tuple[Message, str]:
+        values = variables(
+            contact={
+                "first_name": row.first_name,
+                "last_name": row.last_name,
+                "email": row.email,
+                "phone": row.phone,
+                "external_id": row.external_id,
+                "timezone": row.timezone,
+            },
+            custom={**row.attributes, **row.data} if row.data else row.attributes,
+            sender=self._sender(tenant),
+            sequence={"key": version.definition.sequence, "name": version.definition.name, "version": version.number},
+        )
+        match step:
+            case SmsStep():
+                body, media_urls = self._renderer.render_sms(step, values)
+                sms = Sms(row.phone or "", body, media_urls)
+                return sms, json.dumps({"body": body, "media_urls": media_urls})
+            case EmailStep():
+                subject, text, html = self._renderer.render_email(step, values)
+                sender = tenant.email_from or self._settings.email_from
+                email = Email(
+                    to=row.email or "",
+                    sender=sender,
+                    message_id=message_id(tenant.public_id, row.id, sender),
+                    subject=subject,
+                    text=text,
+                    html=html,
+                    date=datetime.fromtimestamp(self._clock.real_now(), UTC),
+                )
+                return email, json.dumps(
+                    {
+                        "sender": email.sender,
+                        "message_id": email.message_id,
+                        "date": email.date.isoformat(),
+                        "subject": subject,
+                        "text": text,
+                        "html": html,
+                    }
+                )
+
+    def _sender(self, tenant: Tenant) -> dict[str, str | None]:
+        name, address = parseaddr(tenant.email_from or self._settings.email_from)
+        return {"name": tenant.sender_name or name, "email": address, "phone": self._settings.twilio_from}
+
+    def _standing(self, row: Claimed, step: Step, version: Version, tenant: Tenant, lateness: float) -> Standing:
+        return Standing(
+            tries=row.attempts,
+            attempts=(row.fence + 1) // 2,
+            max_tries=tenant.max_tries,
+            lateness=lateness,
+            max_lateness=step.max_lateness.total_seconds(),
+            exit_on=version.definition.exit_on,
+            stop_on_failure=step.stop_on_failure,
+            retry_base=self._settings.retry_seconds,
+        )
+
+
+def message_id(workspace: str, row_id: int, sender: str) -> str:
+    """The Message-ID of a row: the same at every try, and no other row's (RFC 5322 section 3.6.4)."""
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    return f"<{row_id}.{workspace}@{domain}>"
+
+
+def _skip(row: Claimed, reason: str) -> Ending:
+    return Ending(row.id, row.fence, row.channel, RowStatus.SKIPPED, reason)

@@ -1,0 +1,20 @@
+"""A claimed row that is ready to be handed over."""
+
+from dataclasses import dataclass
+
+from engine.outbox.claim import Claimed
+from engine.rules.ending import Standing
+from workers.channels.channel import Message
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A rendered message, and the lease under which it may go out."""
+
+    row: Claimed
+    message: Message
+    payload: str
+    """JSON: kept on the attempt."""
+    standing: Standing
+    lease_until: float
+    """On this machine's monotonic clock, counted from before the claim: never later than the database's."""

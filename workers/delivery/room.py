@@ -1,0 +1,36 @@
+"""How many rows a worker process may hold at once."""
+
+from threading import Condition
+
+
+class Room:
+    """Counts the rows that are held; whoever brings more waits until there is room."""
+
+    def __init__(self, size: int) -> None:
+        """Make room for so many rows; a batch may overfill it, so that one always finds a way in."""
+        self._size = size
+        self._held = 0
+        self._changed = Condition()
+
+    @property
+    def held(self) -> int:
+        """The rows held now."""
+        return self._held
+
+    def enter(self, rows: int) -> None:
+        """Bring rows in, as soon as there is room."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._held < self._size)
+            self._held += rows
+
+    def leave(self, rows: int) -> None:
+        """Take rows out."""
+        if rows:
+            with self._changed:
+                self._held -= rows
+                self._changed.notify_all()
+
+    def wait_empty(self, timeout: float) -> bool:
+        """Wait until no row is held; False: some still were after so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._held == 0, timeout)

@@ -1,0 +1,130 @@
+"""Writes endings down and acts on what follows: wake-ups for tries and for the steps behind."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+import structlog
+
+from engine.clock import SequenceClock
+from engine.database import Database
+from engine.errors import Unavailable
+from engine.metrics import DUPLICATES_PREVENTED, MESSAGES, RETRIES
+from engine.outbox.claim import left_alone
+from engine.outbox.settle import Ending, Settled, settle, shift_behind
+from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from schema.states import BLOCKING, RowStatus
+
+log = structlog.get_logger(__name__)
+
+#: A step that was late by more real seconds than this moves those behind it (promise P5).
+LATE: Final = 60.0
+
+#: A step behind is woken at once when it falls due within so many real seconds: its own wake-up may have
+#: come, and gone, while the step before it was still being settled.
+SOON: Final = 5.0
+
+#: The values of `outcome` in cadenza_messages_total (DESIGN.md section 9).
+OUTCOMES: Final = {
+    RowStatus.SENT: "sent",
+    RowStatus.FAILED: "failed",
+    RowStatus.PENDING: "retried",
+    RowStatus.UNKNOWN: "unknown",
+    RowStatus.REVIEW: "review",
+    RowStatus.SKIPPED: "skipped",
+}
+
+#: Real seconds between two tries to reach a database that is gone.
+DATABASE_RETRY: Final = 0.5
+
+
+class Settler:
+    """Settles rows, and keeps at it while the database is away."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, clock: SequenceClock) -> None:
+        """Prepare."""
+        self._database = database
+        self._wakeups = wakeups
+        self._clock = clock
+
+    def settle(self, endings: Sequence[Ending]) -> None:
+        """Write the endings down, count them, and wake what comes next."""
+        if not endings:
+            return
+        settled, shifted = self._write(endings)
+        _count(endings, {row.id for row in settled})
+        retries, due = self._next(endings, settled)
+        self._wake([*due, *shifted], retries)
+
+    def look_again(self, ids: Sequence[int]) -> None:
+        """Put back the wake-ups of rows that were looked at too early; count those that others handled."""
+        with self._database.transaction() as session:
+            rows = left_alone(session, ids)
+        real_now = self._clock.real_now()
+        due: list[Due] = []
+        retries: list[Due] = []
+        for row in rows:
+            if row.status != RowStatus.PENDING:
+                DUPLICATES_PREVENTED.labels("claim").inc()
+            elif row.may_go and row.retry_at is not None and row.retry_at > real_now:
+                retries.append((row.retry_at, [row.id]))
+            elif row.may_go and row.due_at is not None:
+                due.append((row.due_at, [row.id]))
+        self._wake(due, retries)
+
+    def _write(self, endings: Sequence[Ending]) -> tuple[list[Settled], list[Due]]:
+        while True:
+            try:
+                with self._database.transaction() as session:
+                    settled = settle(session, endings)
+                    late = self._late(endings, settled)
+                    return settled, list(shift_behind(session, late)) if late else []
+            except (psycopg.OperationalError, psycopg.InterfaceError, Unavailable) as error:
+                log.warning("not settled yet: the database is gone", rows=len(endings), error=str(error))
+                time.sleep(DATABASE_RETRY)
+
+    def _late(self, endings: Sequence[Ending], settled: Sequence[Settled]) -> list[tuple[Settled, float]]:
+        """Rows that ended late with a step behind them, and by how much sequence time."""
+        ended = {ending.id for ending in endings if ending.status not in BLOCKING}
+        now = self._clock.now()
+        return [
+            (row, now - row.due_at)
+            for row in settled
+            if row.next_id is not None and row.id in ended and self._clock.lateness(row.due_at) > LATE
+        ]
+
+    def _next(self, endings: Sequence[Ending], settled: Sequence[Settled]) -> tuple[list[Due], list[Due]]:
+        """The wake-ups in real time and in sequence time that follow."""
+        again = {ending.id for ending in endings if ending.status == RowStatus.PENDING}
+        soon = self._clock.now() + SOON * self._clock.rate
+        retries: list[Due] = []
+        due: list[Due] = []
+        for row in settled:
+            if row.id in again:
+                if row.retry_at is not None:
+                    retries.append((row.retry_at, [row.id]))
+                else:
+                    due.append((row.due_at, [row.id]))
+            elif row.next_id is not None and row.next_due_at is not None and row.next_due_at <= soon:
+                due.append((row.next_due_at, [row.next_id]))
+        return retries, due
+
+    def _wake(self, due: Sequence[Due], retries: Sequence[Due]) -> None:
+        try:
+            if due:
+                self._wakeups.schedule(due)
+            if retries:
+                self._wakeups.retry(retries)
+        except WakeupsUnavailable as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+
+
+def _count(endings: Sequence[Ending], settled: set[int]) -> None:
+    for ending in endings:
+        if ending.id not in settled:
+            DUPLICATES_PREVENTED.labels("settle").inc()
+            continue
+        MESSAGES.labels(ending.channel, OUTCOMES[ending.status]).inc()
+        if ending.status == RowStatus.PENDING:
+            RETRIES.labels(ending.channel, ending.outcome or "released").inc()

@@ -1,0 +1,42 @@
+"""Work that goes on until it is told to stop, whatever fails meanwhile."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Final
+
+import psycopg
+import structlog
+
+from engine.errors import CadenzaError
+
+log = structlog.get_logger(__name__)
+
+#: Real seconds to wait after a failure.
+PAUSE: Final = 1.0
+
+
+class Loop:
+    """Runs `turn` again and again in a thread; it tells how many real seconds to wait before the next turn."""
+
+    def __init__(self, name: str, turn: Callable[[Event], float]) -> None:
+        """Start the thread."""
+        self._name = name
+        self._turn = turn
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the turn that is running."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                seconds = self._turn(self._stop)
+            except (CadenzaError, psycopg.Error) as error:
+                log.warning("will try again", work=self._name, error=str(error).strip())
+                seconds = PAUSE
+            if seconds > 0:
+                self._stop.wait(seconds)

@@ -1,0 +1,98 @@
+"""One worker process: dramatiq's threads, the promoter, the sweeper and the pipeline, until told to stop."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+
+import dramatiq
+import structlog
+from dramatiq import Worker
+from pydantic import SecretStr
+
+from engine.broker import Broker
+from engine.clock import SequenceClock
+from engine.database import BY_ID, Database
+from engine.errors import Unavailable
+from engine.logs import set_up_logs
+from engine.settings import Settings, read_settings
+from engine.wakeups import Wakeups
+from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
+from workers.channels import open_channels
+from workers.channels.channel import Channel
+from workers.delivery.known import Known
+from workers.delivery.pipeline import Pipeline
+from workers.delivery.prepare import Prepare
+from workers.delivery.settler import Settler
+from workers.loop import Loop
+from workers.promoter import Promoter
+from workers.sweeper import Sweeper
+
+log = structlog.get_logger(__name__)
+
+#: Milliseconds between two looks at an empty queue.
+POLL_MILLISECONDS = 20
+
+
+def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event) -> None:
+    """Work until told to stop, then end everything cleanly: no message is begun after that."""
+    database = Database(_url(settings.database_url), size=threads + 6, name="cadenza worker", options=BY_ID)
+    wakeups = Wakeups(_url(settings.redis_url))
+    clock = SequenceClock(database)
+    pipeline = Pipeline(
+        settings,
+        database,
+        clock,
+        channels,
+        Prepare(settings, clock, Known(database)),
+        Settler(database, wakeups, clock),
+    )
+    loops = [
+        Loop("promote", Promoter(wakeups, clock).turn),
+        Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds).turn),
+    ]
+    worker = Worker(
+        _broker(_url(settings.redis_url), pipeline.take), worker_threads=threads, worker_timeout=POLL_MILLISECONDS
+    )
+    worker.start()
+    stop.wait()
+    for loop in loops:
+        loop.stop()
+    worker.stop()
+    pipeline.stop()
+    wakeups.close()
+    database.close()
+
+
+def _broker(url: str, take: Callable[[list[int]], None]) -> Broker:
+    broker = Broker(url)
+    dramatiq.actor(actor_name=DELIVER_ACTOR, queue_name=DELIVERY_QUEUE, broker=broker)(take)
+    return broker
+
+
+def main() -> None:
+    """The process that `cadenza worker` starts: ends by SIGTERM, or when its standard input closes."""
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_until_parent_is_gone, args=(stop,), daemon=True).start()
+    run(settings, int(sys.argv[1]), open_channels(settings), stop)
+
+
+def _until_parent_is_gone(stop: Event) -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    stop.set()
+
+
+def _url(secret: SecretStr | None) -> str:
+    if secret is None:
+        raise Unavailable("CADENZA_DATABASE_URL and CADENZA_REDIS_URL must be set for a worker process")
+    return secret.get_secret_value()
+
+
+if __name__ == "__main__":
+    main()

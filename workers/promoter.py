@@ -1,0 +1,33 @@
+"""The promoter: moves wake-ups that are due to the work queue. Runs in every worker process; none is the leader."""
+
+from threading import Event
+from typing import Final
+
+from engine.clock import SequenceClock
+from engine.wakeups import Wakeups
+from engine.wakeups.wakeups import CHUNK
+
+#: The longest real seconds between two looks: another process may have scheduled something sooner.
+LONGEST_NAP: Final = 0.05
+
+
+class Promoter:
+    """Promotes what is due, and naps until the next wake-up."""
+
+    def __init__(self, wakeups: Wakeups, clock: SequenceClock) -> None:
+        """Prepare."""
+        self._wakeups = wakeups
+        self._clock = clock
+
+    def turn(self, _stop: Event) -> float:
+        """Promote once; tell how long to nap."""
+        sequence_now, real_now = self._clock.now(), self._clock.real_now()
+        promotion = self._wakeups.promote(sequence_now, real_now)
+        if promotion.moved >= CHUNK:
+            return 0
+        naps = [LONGEST_NAP]
+        if promotion.next_sequence is not None:
+            naps.append((promotion.next_sequence - sequence_now) / self._clock.rate)
+        if promotion.next_real is not None:
+            naps.append(promotion.next_real - real_now)
+        return max(0.001, min(naps))
