@@ -111,7 +111,7 @@ class Identities:
             identity.external_id = person.external_id or identity.external_id
             identity.email_key = person.email_key or identity.email_key
             identity.phone = person.phone or identity.phone
-        identity.person = person if identity.person is None else _newer(identity.person, person)
+        identity.person = person if identity.person is None else identity.person.refreshed(person)
         self.add(identity)
         return identity
 
@@ -146,20 +146,6 @@ def _contradiction(
     if person.email_key and by_external_id is None and by_email is None and identity.email_key is not None:
         return f"{key} is {identity}, whose email is {identity.email_key!r}, not {person.email!r}"
     return None
-
-
-def _newer(old: Person, new: Person) -> Person:
-    """One person out of two lines: the newer, where it says anything."""
-    return Person(
-        external_id=new.external_id or old.external_id,
-        email=new.email or old.email,
-        email_key=new.email_key or old.email_key,
-        phone=new.phone or old.phone,
-        first_name=new.first_name or old.first_name,
-        last_name=new.last_name or old.last_name,
-        timezone=new.timezone or old.timezone,
-        attributes={**old.attributes, **new.attributes},
-    )
 
 
 def _look_up(session: Session, workspace_id: int, people: Sequence[Person]) -> Identities:

@@ -43,7 +43,8 @@ def email_address_by_library(value: str) -> str:
     try:
         valid = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
-        raise ValueError(f"is not valid: {str(error).rstrip('.')}") from None
+        said = str(error).rstrip(".")
+        raise ValueError(f"is not valid: {said[:1].lower()}{said[1:]}") from None
     if valid.ascii_email is None:
         raise ValueError("is not valid: the part before the @-sign must be ASCII")
     return valid.ascii_email

@@ -177,6 +177,8 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
 
 def _session_of(connection: CallersConnection) -> Session:
     if isinstance(connection, sqlalchemy.Connection):
+        if not connection.in_transaction():
+            connection.exec_driver_sql("SELECT 1")  # so that it knows of a transaction, and its commit commits it
         connection = connection.connection.driver_connection  # type: ignore[assignment]
     if not isinstance(connection, psycopg.Connection):
         raise InvalidInput(

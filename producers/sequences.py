@@ -1,5 +1,6 @@
 """Publishing sequences as immutable versions, and finding them."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,8 +11,11 @@ from engine.database import Session
 from engine.errors import InvalidInput, NotFound
 from producers.unknown import unknown
 from schema.definition import Definition, InvalidDefinition, parse
+from schema.definition.steps import KEY_PATTERN
 from schema.definition.yaml_nodes import MAX_BYTES
 from schema.states import SequenceStatus
+
+KEY: Final = re.compile(KEY_PATTERN.strip("^$"))
 
 #: Makes the sequence or locks it, so that of two that publish at once the second sees the version of the first.
 CLAIM: Final = """
@@ -79,7 +83,7 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
     Raises:
         NotFound: there is none; the message says which there are.
     """
-    row = session.execute(FIND, (workspace_id, key)).fetchone()
+    row = session.execute(FIND, (workspace_id, key)).fetchone() if KEY.fullmatch(key) else None
     if row is None:
         keys = session.execute("SELECT key FROM sequences WHERE workspace_id = %s ORDER BY key", (workspace_id,))
         raise NotFound(unknown("sequence", key, [name for (name,) in keys], "publish one with `cadenza apply FILE`"))

@@ -77,7 +77,9 @@ def find_workspace(session: Session, key: str) -> Workspace:
     Raises:
         NotFound: there is none; the message says which there are.
     """
-    row = session.execute(f"SELECT {COLUMNS} FROM workspaces WHERE key = %s", (key,)).fetchone()  # noqa: S608
+    row = None
+    if KEY.fullmatch(key):
+        row = session.execute(f"SELECT {COLUMNS} FROM workspaces WHERE key = %s", (key,)).fetchone()  # noqa: S608
     if row is None:
         keys = [workspace.key for workspace in list_workspaces(session)]
         raise NotFound(unknown("workspace", key, keys, "make one with `cadenza workspace add KEY`"))

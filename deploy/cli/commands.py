@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import clock, database, doctor, enrolling, processes, sandbox, sequences, status, workspaces
+from deploy.cli import audit, clock, database, doctor, enrolling, processes, sandbox, sequences, status, workspaces
 
 app = typer.Typer(
     name="cadenza",
@@ -22,6 +22,7 @@ app.command()(enrolling.publish)
 app.command()(processes.worker)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(audit.audit)
 app.add_typer(clock.app, name="clock")
 app.command()(doctor.doctor)
 app.add_typer(workspaces.app, name="workspace")

@@ -10,20 +10,28 @@ import json
 import os
 import sys
 
+from pydantic import ValidationError
+
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.server import serve, stop_at_signals
-from engine.errors import CadenzaError
+from engine.errors import CadenzaError, InvalidInput
 
 
 def main() -> int:
     """Run it; the exit code is that of the error."""
-    given = sys.stdin.buffer.readline()
     try:
-        asyncio.run(_run(SandboxOptions.model_validate_json(given)))
+        asyncio.run(_run(_read_options()))
     except CadenzaError as error:
         _say({"error": str(error), "kind": type(error).__name__})
         return error.exit_code
     return 0
+
+
+def _read_options() -> SandboxOptions:
+    try:
+        return SandboxOptions.model_validate_json(sys.stdin.buffer.readline())
+    except ValidationError as error:
+        raise InvalidInput(f"the sandbox's options can't be read: {error.errors()[0]['msg']}") from None
 
 
 async def _run(options: SandboxOptions) -> None:

@@ -42,6 +42,7 @@ class HttpProvider:
                     connection.close()
                 else:
                     connection.force_close()
+        await asyncio.sleep(0)  # the sockets are closed in the loop's next round; the caller may count on it
 
     @property
     def _server(self) -> web.Server:

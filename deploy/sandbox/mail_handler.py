@@ -101,7 +101,8 @@ class MailHandler:
 
     async def handle_exception(self, error: Exception) -> str:
         """Answer for an error of the sandbox's own: the message is not accepted."""
-        log.error("the sandbox failed at an email", exc_info=error)
+        if not isinstance(error, ConnectionError):  # the client went: there is nobody to tell
+            log.error("the sandbox failed at an email", exc_info=error)
         return f"451 4.3.0 the sandbox failed: {type(error).__name__}"
 
     def refuse_struck(self, envelope: Envelope, strike: Strike, *to: str) -> None:

@@ -38,6 +38,7 @@ class MailProvider:
         for protocol in list(self._handler.protocols):
             if protocol.idle:
                 protocol.close()
+        await asyncio.sleep(0)  # the sockets are closed in the loop's next round; the caller may count on it
 
     def _protocol(self) -> asyncio.BaseProtocol:
         return MailProtocol(self._handler, self._hostname, self._tls)

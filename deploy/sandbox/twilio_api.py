@@ -61,7 +61,7 @@ class TwilioApi:
             if strike := self._board.pick("sms", Stage.REQUEST, form.to):
                 if strike.fault is not None:
                     self._refuse(form, code=refusal_code(strike.fault.spec), fault=strike.fault.id)
-                if reply := await suffer(strike, request):
+                if (reply := await suffer(strike, request)) is not None:
                     return reply
             to = check_message(form, self._account.unsubscribed)
         except TwilioError as error:
@@ -74,7 +74,7 @@ class TwilioApi:
         self._authorize(request)
         message = self._store.get(request.match_info["sid"])
         strike = self._board.pick("sms", Stage.LOOKUP, None if message is None else message.to)
-        if strike and (reply := await suffer(strike, request)):
+        if strike and (reply := await suffer(strike, request)) is not None:
             return reply
         if message is None:
             raise TwilioError(20404, request.path)
@@ -85,7 +85,7 @@ class TwilioApi:
         self._authorize(request)
         query = MessageQuery.read(request.query)
         strike = self._board.pick("sms", Stage.LOOKUP, query.to)
-        if strike and (reply := await suffer(strike, request)):
+        if strike and (reply := await suffer(strike, request)) is not None:
             return reply
         return json_response(query.page_of(self._store, self._account.sid, time.time(), self._timeline))
 
@@ -95,7 +95,7 @@ class TwilioApi:
 
     def _authorize(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "")
-        if not compare_digest(given.encode(), self._account.authorization.encode()):
+        if not compare_digest(given.encode("utf-8", "surrogateescape"), self._account.authorization.encode()):
             raise TwilioError(20003)
         if request.match_info["account_sid"] != self._account.sid:
             raise TwilioError(20404, request.path)
@@ -113,7 +113,7 @@ class TwilioApi:
         self._ledger.write(message.entry(strike.fault.id if strike and strike.fault else None))
         self._store.keep(message)
         self._callbacks.follow(message)
-        if strike and (reply := await suffer(strike, request)):
+        if strike and (reply := await suffer(strike, request)) is not None:
             return reply
         return self._created(message)
 

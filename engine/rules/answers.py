@@ -73,7 +73,8 @@ def smtp_outcome(code: int, text: str, stage: Stage) -> Outcome:
     outcome, suppress = _smtp_meaning(code, text, stage)
     status = _ENHANCED.match(text)
     detail = f"{status.group().strip()} {masked(text[status.end() :])}" if status else masked(text)
-    return Outcome(outcome, error_code=str(code) if code > 0 else None, detail=detail.strip(), suppress=suppress)
+    error_code = str(code) if code > 0 and outcome is not AttemptOutcome.ACCEPTED else None
+    return Outcome(outcome, error_code=error_code, detail=detail.strip(), suppress=suppress)
 
 
 def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, str | None]:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, Final
 
 from engine.errors import InvalidInput
-from producers.bulk.columns import DELIMITERS, delimiter_of, read_header
+from producers.bulk.columns import DELIMITERS, delimiter_of, read_header, require_columns
 from producers.bulk.lines import MAX_LINE, UNDECODABLE, Lines
 from producers.bulk.records import BrokenRecord, Record
 from producers.bulk.source import Source
@@ -56,6 +56,14 @@ class CsvRecords:
         self._first = next(self._records, None)
         if self._first is None:
             raise InvalidInput(f"{source.name} has a header but no records")
+
+    def require(self, needs: frozenset[str], sequence: str) -> None:
+        """Make sure that there are the columns that the sequence needs.
+
+        Raises:
+            InvalidInput: every record would be rejected.
+        """
+        require_columns(self.header, needs, sequence, self._name)
 
     @property
     def position(self) -> int:

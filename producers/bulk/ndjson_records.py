@@ -35,6 +35,9 @@ class NdjsonRecords:
         if self._first.raw[0].startswith("["):
             raise InvalidInput(f"{source.name} is a JSON array: write one object a line, without brackets and commas")
 
+    def require(self, needs: frozenset[str], sequence: str) -> None:
+        """Nothing to look at: every record names its own columns."""
+
     @property
     def position(self) -> int:
         """Bytes read so far."""

@@ -24,12 +24,28 @@ class BrokenRecord(NamedTuple):
     raw: Sequence[str]
 
 
+class Reject(NamedTuple):
+    """A record that is not enrolled, as the rejects file has it."""
+
+    line: int
+    reason: str
+    raw: Sequence[str]
+
+
 class Records(Protocol):
     """The records of a source, in its order; to be gone through once."""
 
     @property
     def header(self) -> Sequence[str]:
         """The columns as the file names them."""
+        ...
+
+    def require(self, needs: frozenset[str], sequence: str) -> None:
+        """Make sure that there are the columns that the sequence needs.
+
+        Raises:
+            InvalidInput: every record would be rejected.
+        """
         ...
 
     @property

@@ -3,18 +3,19 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from engine.errors import InvalidInput, StorageFull
 from producers.bulk.csv_records import REJECT_COLUMNS
+from producers.bulk.records import Reject
 from producers.bulk.source import Source
 
 _BEGINNING: Final = ",".join(REJECT_COLUMNS).encode()
 
 
-def rejects_path(source: Source, given: str | None) -> Path:
+def place_of_rejects(source: Source, given: str | None) -> Path:
     """Where rejects go: as given, else beside the file, else in the working folder.
 
     Raises:
@@ -55,8 +56,6 @@ class RejectsFile:
         self.done = 0
         """Records that are settled for good, for the message if the disk is full."""
         self._header = [*REJECT_COLUMNS, *header]
-        self._rows = io.StringIO(newline="")
-        self._writer = csv.writer(self._rows, lineterminator="\n")
         self._file: io.FileIO | None = None
         if path.is_file():
             try:
@@ -69,33 +68,23 @@ class RejectsFile:
         """Whether anything was rejected."""
         return self._file is not None
 
-    def add(self, line: int, reason: str, raw: Sequence[str]) -> None:
-        """Add a reject; it is in the file after the next `flush`."""
-        self._writer.writerow([line, reason, *raw])
-
-    def flush(self) -> int:
-        """Write to the file what was added; tell how long the file was before.
+    def write(self, rejects: Iterable[Reject]) -> int:
+        """Write the rejects to the file, at once; tell how long it was before.
 
         Raises:
             StorageFull: it can't be written.
         """
-        rows = self._rows.getvalue()
-        if not rows:
-            return self._length()
+        rows = _as_csv([reject.line, reject.reason, *reject.raw] for reject in rejects)
         try:
-            if self._file is None:
-                self._file = self._made()
+            if self._file is None and rows:
+                self._file = io.FileIO(self.path, "w")
+                _write(self._file, _as_csv([self._header]))
             before = self._length()
-            _write(self._file, rows.encode(errors="backslashreplace"))
+            if self._file is not None:
+                _write(self._file, rows)
         except OSError as error:
             raise self._full(error) from None
-        self.forget()
         return before
-
-    def forget(self) -> None:
-        """Forget what was added since the last `flush`."""
-        self._rows.seek(0)
-        self._rows.truncate()
 
     def cut(self, length: int) -> None:
         """Take back what was written beyond the length, where that is possible."""
@@ -108,17 +97,6 @@ class RejectsFile:
         if self._file is not None:
             self._file.close()
 
-    def _made(self) -> io.FileIO:
-        file = io.FileIO(self.path, "w")
-        try:
-            header = io.StringIO(newline="")
-            csv.writer(header, lineterminator="\n").writerow(self._header)
-            _write(file, header.getvalue().encode(errors="backslashreplace"))
-        except OSError:
-            file.close()
-            raise
-        return file
-
     def _length(self) -> int:
         return os.fstat(self._file.fileno()).st_size if self._file is not None else 0
 
@@ -127,6 +105,12 @@ class RejectsFile:
             f"rejects file {self.path}: {error.strerror}; {self.done} records are done, the rest is not;"
             " make room there, or give another file with --rejects"
         )
+
+
+def _as_csv(rows: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def _write(file: io.FileIO, data: bytes) -> None:

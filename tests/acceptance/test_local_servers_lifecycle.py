@@ -150,7 +150,7 @@ def reachable_python() -> Iterator[Python]:
 
 
 def put_python_together(folder: Path) -> Python:
-    """Put together a Python with our packages in a folder, by links where possible: the real one may lie below /root."""
+    """Put together a Python with our packages, by links where possible: the real one may lie below /root."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     base, made = Path(sys.base_prefix), folder / "python"
     site = Path(psycopg.__file__).parents[1]

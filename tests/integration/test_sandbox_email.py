@@ -19,6 +19,11 @@ from deploy.sandbox.state import Sandbox
 SENDER = "cadenza@example.com"
 TO = "ada@example.org"
 
+SELF_SIGNED = (
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    " -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+)
+
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
@@ -49,6 +54,7 @@ def email(to: str = TO, message_id: str | None = "<1@example.com>") -> EmailMess
 
 def test_a_message_is_accepted_and_in_the_ledger(sandbox: Sandbox, client: smtplib.SMTP) -> None:
     message = email(message_id="<first@example.com>")
+    message.set_boundary("the-boundary")
     client.send_message(message)
     entry = list(read_ledger(sandbox.ledger))[-1]
     assert (entry.channel, entry.event, entry.id) == ("email", "accepted", "<first@example.com>")
@@ -78,9 +84,7 @@ def test_each_recipient_has_a_line(sandbox: Sandbox, client: smtplib.SMTP) -> No
     ]
 
 
-@pytest.mark.parametrize(
-    "body", [b"\r\n", b".\r\n", b"a.\r\nb.\r\n", b"no header\r\n.\r\n..\r\n", b"\xff\xfe.\r\n"]
-)
+@pytest.mark.parametrize("body", [b"\r\n", b".\r\n", b"a.\r\nb.\r\n", b"no header\r\n.\r\n..\r\n", b"\xff\xfe.\r\n"])
 def test_every_body_comes_through_whole(sandbox: Sandbox, client: smtplib.SMTP, body: bytes) -> None:
     client.sendmail(SENDER, TO, body)
     client.noop()
@@ -114,9 +118,7 @@ def test_pipelined_commands(sandbox: Sandbox) -> None:
         while (reply := replies.readline())[3:4] == b"-":
             pass
         assert [reply[:3], *[replies.readline()[:3] for _ in range(3)]] == [b"250", b"250", b"250", b"354"]
-        connection.sendall(
-            b"Message-ID: <piped@example.com>\r\n\r\nHi.\r\n.\r\n" + message + b".\r\nQUIT\r\n"
-        )
+        connection.sendall(b"Message-ID: <piped@example.com>\r\n\r\nHi.\r\n.\r\n" + message + b".\r\nQUIT\r\n")
         assert [line[:3] for line in replies] == [b"250", b"250", b"250", b"354", b"250", b"221"]
         replies.close()
     assert [entry.raw for entry in read_ledger(sandbox.ledger)][-2:] == [
@@ -239,9 +241,7 @@ def test_starttls(tmp_path: Path) -> None:
     assert openssl is not None, "this test needs the openssl program"
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)]
-        + ["-out", str(certificate)],
+        [openssl, *SELF_SIGNED.split(), "-keyout", str(key), "-out", str(certificate)],
         check=True,
         capture_output=True,
     )

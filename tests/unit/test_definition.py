@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.definition import Definition, EmailStep, SmsStep, parse
 from schema.definition.steps import MODELS
 from schema.states import STEP_TYPES, Reentry
+
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test decides by timing
 
 FULL = """
 sequence: demo-follow-up
@@ -135,6 +137,7 @@ email_steps = st.fixed_dictionaries(
 )
 
 
+@STEADY
 @given(
     keys,
     st.lists(st.one_of(sms_steps, email_steps), min_size=1, max_size=5),

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from producers.sequences import read_definition_file
-from schema.definition import json_schema
+from schema.definition import json_schema, parse
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.yaml"))
 
@@ -69,14 +68,14 @@ def errors(value: Any, schema: dict[str, Any], root: dict[str, Any], path: str =
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_examples_are_right(path: Path) -> None:
     schema = json_schema()
-    assert errors(yaml.safe_load(path.read_text()), schema, schema) == []
-    assert read_definition_file(path).sequence == path.stem
+    assert errors(yaml.safe_load(path.read_text(encoding="utf-8")), schema, schema) == []
+    assert parse(path.read_text(encoding="utf-8")).sequence == path.stem
 
 
 def test_there_are_the_two_examples() -> None:
     lengths = {}
     for path in EXAMPLES:
-        steps = read_definition_file(path).steps
+        steps = parse(path.read_text(encoding="utf-8")).steps
         lengths[path.name] = (len(steps), sum(step.delay.total_seconds() for step in steps) / 86_400)
         bodies = [getattr(step, "body", None) or getattr(step, "text", None) for step in steps]
         assert len(set(bodies)) == len(bodies)

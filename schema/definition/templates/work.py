@@ -8,6 +8,7 @@ from liquid.ast import BlockNode, Node
 from liquid.exceptions import ResourceLimitError
 from liquid.token import TOKEN_CONTENT
 from liquid.undefined import UNDEFINED
+from liquid.utils import ReadOnlyChainMap
 
 #: Units of work: about one per character of source that runs in a block, or of data that is read or made.
 #: The nastiest known templates take a quarter of a second for them (tests/unit/test_rendering_limits.py).
@@ -32,6 +33,7 @@ class MeteredContext(RenderContext):
     def __init__(self, template: BoundTemplate, **options: Any) -> None:
         """Start with nothing done."""
         super().__init__(template, **options)
+        self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)  # without `now`, the machine's clock
         self.work = 0
 
     def charge(self, units: int) -> None:

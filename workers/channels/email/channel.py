@@ -11,7 +11,7 @@ from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from schema.states import AttemptOutcome
 from workers.channels.channel import Email, Message
-from workers.channels.email.mailbox import read_sender, wire_address
+from workers.channels.email.mailbox import check_address, read_sender
 from workers.channels.email.mime import build
 from workers.channels.email.pool import ConnectionPool
 from workers.channels.email.server import SmtpServer, parse_smtp_url
@@ -26,10 +26,9 @@ class _Envelope:
     message: bytes
     message_id: str
 
-    @property
-    def utf8(self) -> bool:
-        """Whether a local part is beyond ASCII (RFC 6531)."""
-        return not (self.sender.isascii() and self.recipient.isascii())
+
+class _StaleConnection(Exception):  # noqa: N818 (a fact, as in engine.errors)
+    """A connection that had served before was closed by the server when this message began."""
 
 
 class EmailChannel:
@@ -67,42 +66,40 @@ class EmailChannel:
             raise TypeError(f"the email channel can't send {type(message).__name__}")
         try:
             envelope = _Envelope(
-                read_sender(message.sender).address, wire_address(message.to), build(message), message.message_id
+                read_sender(message.sender).address, check_address(message.to), build(message), message.message_id
             )
         except ValueError as problem:
             return Outcome(AttemptOutcome.REFUSED, detail=masked(str(problem)))
         deadline = time.monotonic() + self._timeout
-        outcome = self._attempt(envelope, deadline, fresh=False)
-        if outcome is None:
-            outcome = self._attempt(envelope, deadline, fresh=True)
-        return outcome or Outcome(AttemptOutcome.HELD, detail="the server closes every connection")
+        try:
+            return self._hand_over(envelope, deadline, fresh=False)
+        except _StaleConnection:
+            return self._hand_over(envelope, deadline, fresh=True)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
 
-    def _attempt(self, envelope: _Envelope, deadline: float, *, fresh: bool) -> Outcome | None:
-        """Send once. None: a used connection was no longer good, and not even the envelope was taken."""
+    def _hand_over(self, envelope: _Envelope, deadline: float, *, fresh: bool) -> Outcome:
         try:
             connection = self._pool.take(deadline, fresh=fresh)
         except (OSError, ValueError) as error:
             return _no_connection(error)
         used = connection.used > 0
         connection.begin(deadline)
-        if envelope.utf8 and not connection.has_extn("smtputf8"):
-            self._pool.give_back(connection)
-            return Outcome(AttemptOutcome.REFUSED, detail="the server takes no address beyond ASCII (no SMTPUTF8)")
         try:
-            reply = connection.deliver(envelope.sender, envelope.recipient, envelope.message, utf8=envelope.utf8)
+            reply = connection.deliver(envelope.sender, envelope.recipient, envelope.message)
         except OSError as error:
             connection.close()
-            return None if used and connection.stage == "mail" else _no_reply(connection.stage, error)
-        connection.recover(reply)
+            if used and connection.stage == "mail":
+                raise _StaleConnection from error
+            return _no_reply(connection.stage, error)
+        connection.settle(reply)
         self._pool.give_back(connection)
         if reply.accepts:
             return Outcome(AttemptOutcome.ACCEPTED, provider_id=envelope.message_id, detail=masked(reply.text))
         if used and reply.stage == "mail" and reply.code == 421:
-            return None
+            raise _StaleConnection
         return smtp_outcome(reply.code, reply.text, reply.stage)
 
 

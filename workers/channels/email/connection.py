@@ -34,7 +34,7 @@ class Connection(smtplib.SMTP):
     taken: its last line, the dot, has not been begun. From then on only a reply tells.
     """
 
-    def __init__(self, server: SmtpServer, timeout: float, deadline: float, context: ssl.SSLContext) -> None:
+    def __init__(self, server: SmtpServer, timeout: float, deadline: float, context: ssl.SSLContext | None) -> None:
         """Connect and read the greeting. `timeout` is what one answer may take, in real seconds; for `deadline`
         see `begin`.
 
@@ -44,6 +44,7 @@ class Connection(smtplib.SMTP):
         self.stage: Stage = "connect"
         self.used = 0
         self.idle_since = 0.0
+        self._unfinished = False
         self._deadline = deadline
         self._server = server
         self._context = context
@@ -53,7 +54,7 @@ class Connection(smtplib.SMTP):
         sock = socket.create_connection((host, port), timeout)
         # Nagle would hold the dot back until the peer's delayed ACK.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._server.security == "tls":
+        if self._server.security == "tls" and self._context is not None:
             return self._context.wrap_socket(sock, server_hostname=host)
         return sock
 
@@ -84,13 +85,14 @@ class Connection(smtplib.SMTP):
         self.stage = "mail"
         self._deadline = deadline
 
-    def deliver(self, sender: str, recipient: str, message: bytes, *, utf8: bool) -> Reply:
+    def deliver(self, sender: str, recipient: str, message: bytes) -> Reply:
         """Hand a message over and return the reply that settled it: the first refusal, or the one to the dot.
 
         Raises:
             OSError: there was none; `stage` tells whether the message may have been taken.
         """
-        refusal = self._announce(sender, recipient, len(message), utf8=utf8)
+        self._reset()
+        refusal = self._announce(sender, recipient, len(message))
         if refusal is not None:
             return refusal
         self.send(_dots_doubled(message))
@@ -101,11 +103,9 @@ class Connection(smtplib.SMTP):
         self.send(b".\r\n")
         return self._read_reply()
 
-    def _announce(self, sender: str, recipient: str, size: int, *, utf8: bool) -> Reply | None:
+    def _announce(self, sender: str, recipient: str, size: int) -> Reply | None:
         """Send the envelope, in one go if the server can take that (RFC 2920); None: it wants the message."""
         options = f" SIZE={size}" if self.has_extn("size") else ""
-        if utf8:
-            options += " SMTPUTF8 BODY=8BITMIME"
         commands: tuple[tuple[Stage, bytes, int], ...] = (
             ("mail", f"MAIL FROM:<{sender}>{options}\r\n".encode(), 2),
             ("rcpt", f"RCPT TO:<{recipient}>\r\n".encode(), 2),
@@ -164,19 +164,19 @@ class Connection(smtplib.SMTP):
         poll.register(self.sock, _HUNG_UP)
         return bool(poll.poll(0))
 
-    def recover(self, reply: Reply) -> None:
-        """Make the connection ready for the next message, or close it."""
-        self.used += 1
-        if reply.accepts or self.sock is None:
-            return
-        if not 400 <= reply.code < 600 or reply.code == 421:
-            self.close()
-            return
-        try:
+    def _reset(self) -> None:
+        """Forget a message that was refused half-way; here, since nobody waits for its outcome any more."""
+        if self._unfinished:
             code, _ = self.docmd("RSET")
-        except OSError:
-            code = -1
-        if code != 250:
+            if code != 250:
+                raise smtplib.SMTPServerDisconnected("the server does not forget the message before")
+            self._unfinished = False
+
+    def settle(self, reply: Reply) -> None:
+        """Note how a message ended; a connection that can't take another one is closed."""
+        self.used += 1
+        self._unfinished = not reply.accepts
+        if not reply.accepts and (reply.code == 421 or not 400 <= reply.code < 600):
             self.close()
 
     def leave(self) -> None:

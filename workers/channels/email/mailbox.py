@@ -1,4 +1,4 @@
-"""Addresses and names as SMTP and the headers want them."""
+"""Addresses as SMTP and the headers want them."""
 
 import re
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from email.utils import parseaddr
 from functools import lru_cache
 from typing import Final
 
-from email_validator import EmailNotValidError, validate_email
+#: RFC 5321 section 4.1.2 without quoted strings and address literals: ASCII only, as contacts' addresses are kept.
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9.\-]{1,255}")
 
-#: What most addresses are; all others are looked at more closely. RFC 5321 section 4.1.2, without quoted strings.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9.\-]{1,255}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +20,15 @@ class Sender:
     address: str
 
 
-def wire_address(address: str) -> str:
-    """An address as it is sent: its domain in ASCII (RFC 5890); its local part as it is (RFC 6531, if not ASCII).
+def check_address(address: str) -> str:
+    """Give an address that can stand in a command and in a header.
 
     Raises:
-        ValueError: it is no address that SMTP could carry.
+        ValueError: this one can't.
     """
-    if _PLAIN.fullmatch(address):
-        return address
-    try:
-        checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
-        raise ValueError("not an email address") from None
-    return f"{checked.local_part}@{checked.ascii_domain}"
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("not an email address in ASCII")
+    return address
 
 
 @lru_cache(maxsize=256)
@@ -40,9 +36,9 @@ def read_sender(sender: str) -> Sender:
     """Read `Name <address>` or an address.
 
     Raises:
-        ValueError: there is no address in it.
+        ValueError: there is no address in it that can be used.
     """
-    if any(ord(character) < 32 for character in sender):
+    if _CONTROL.search(sender):
         raise ValueError("control characters in a sender")
     name, address = parseaddr(sender)
-    return Sender(name, wire_address(address))
+    return Sender(name, check_address(address))

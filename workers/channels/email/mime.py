@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from workers.channels.channel import Email
-from workers.channels.email.mailbox import Sender, read_sender, wire_address
+from workers.channels.email.mailbox import Sender, check_address, read_sender
 
 CRLF: Final = b"\r\n"
 
@@ -35,14 +35,14 @@ _NAME_AS_IT_IS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ \-]*")
 
 
 def build(email: Email) -> bytes:
-    """The message of an email: headers and body, lines ending in CRLF, all ASCII unless the recipient is not.
+    """The message of an email: headers and body, all ASCII, lines ending in CRLF.
 
     Raises:
         ValueError: the sender or the recipient is not an email address.
     """
     headers = (
         f"From: {_mailbox(read_sender(email.sender))}\r\n"
-        f"To: {wire_address(email.to)}\r\n"
+        f"To: {check_address(email.to)}\r\n"
         f"Subject: {_unstructured(email.subject, len('Subject: '))}\r\n"
         f"Date: {format_datetime(email.date)}\r\n"
         f"Message-ID: {_one_line(email.message_id)}\r\n"
@@ -115,14 +115,15 @@ def _boundary(message_id: str, parts: list[bytes]) -> str:
 
 
 def _mailbox(sender: Sender) -> str:
+    """RFC 5322 section 3.4: the name as atoms, a quoted string or encoded words, and the address behind it."""
     name = _one_line(sender.name)
     if not name:
         return sender.address
-    if not _as_it_is(name) or len(name) > HEADER_LINE // 2:
+    if not _as_it_is(name):
         return f"{_encoded_words(name)}\r\n <{sender.address}>"
     if not _NAME_AS_IT_IS.fullmatch(name):
         name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{name} <{sender.address}>"
+    return _folded([*name.split(" "), f"<{sender.address}>"], len("From: "))
 
 
 def _unstructured(value: str, taken: int) -> str:

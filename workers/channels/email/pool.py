@@ -28,7 +28,7 @@ class ConnectionPool:
         """Prepare the pool; connections are opened at the first message. `timeout` is in real seconds."""
         self._server = server
         self._timeout = timeout
-        self._context = client_context()
+        self._context = None if server.security == "none" else client_context()
         self._own_name: str | None = None
         self._idle: deque[Connection] = deque()
         self._closed = False

@@ -97,7 +97,7 @@ class Connections:
         options: dict[str, Any] = {
             "timeout": Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
             "maxsize": in_flight,
-            "ssl_context": client_context(),
+            "ssl_context": client_context() if base.scheme == "https" else None,
         }
         self._manager = PoolManager(**options) if proxy is None else _through(proxy, options)
         self._manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}

@@ -1,0 +1,146 @@
+"""What has to hold of each row, given what was accepted of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from deploy.audit.book import Attempt, Book, Enrollment, Row
+from deploy.audit.content import difference
+from deploy.audit.match import Acceptance
+from deploy.audit.verdict import Kind, Violation
+from engine.rules.ending import TOO_LATE
+from schema.states import AttemptOutcome, EnrollmentStatus, RowStatus
+
+#: Real seconds by which two readings of one moment may differ: what a double keeps of microseconds.
+ROUNDING: Final = 1e-6
+
+#: Rows that stay as they are until a person or a provider says something.
+HELD: Final = (RowStatus.UNKNOWN, RowStatus.OPEN, RowStatus.WAITING)
+
+REFUSALS: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED)
+
+
+def violation(kind: Kind, row: Row, says: str, acceptance: Acceptance | None = None) -> Violation:
+    """Something that is wrong with a row."""
+    accepted_as = None if acceptance is None else acceptance.entry.id
+    return Violation(kind, says, row.id, row.enrollment_id, row.step_key, accepted_as)
+
+
+def check_not_accepted(book: Book, row: Row, before: Sequence[Row]) -> Iterator[Violation]:
+    """A message that no provider accepted: it must have ended for a reason that holds, or still have time."""
+    enrollment = book.enrollments.get(row.enrollment_id)
+    match RowStatus(row.status):
+        case RowStatus.SENT:
+            yield violation(Kind.WRONG, row, "the row is sent, but no provider accepted it")
+        case RowStatus.SENDING:
+            yield violation(Kind.LOST, row, "still being sent, and not accepted")
+        case RowStatus.UNKNOWN:
+            yield violation(Kind.LOST, row, "handed over without an answer, and not accepted")
+        case RowStatus.PENDING:
+            yield from _check_pending(book, row, enrollment, before)
+        case RowStatus.FAILED if not _failed_for_a_reason(book, row):
+            yield violation(Kind.LOST, row, "failed, though no attempt was refused")
+        case RowStatus.SKIPPED if not _skipped_for_a_reason(book, row, enrollment):
+            yield violation(Kind.LOST, row, "skipped for a reason that does not hold")
+        case RowStatus.CANCELLED if enrollment is None or enrollment.status != EnrollmentStatus.CANCELLED:
+            yield violation(Kind.LOST, row, "cancelled, though its enrollment is not")
+        case _:
+            pass
+
+
+def check_accepted(book: Book, row: Row, accepted: Sequence[Acceptance]) -> Iterator[Violation]:
+    """A message that was accepted: once, when due, for whom and as it was handed over, and the row says so."""
+    first = accepted[0]
+    if len(accepted) > 1:
+        yield violation(Kind.DUPLICATED, row, f"accepted {len(accepted)} times", accepted[-1])
+    match RowStatus(row.status):
+        case RowStatus.SENT if row.provider_id not in {acceptance.entry.id for acceptance in accepted}:
+            yield violation(Kind.WRONG, row, "accepted under another id than the row says", first)
+        case RowStatus.SENT | RowStatus.REVIEW:
+            pass
+        case RowStatus.UNKNOWN:
+            yield violation(Kind.IN_DOUBT, row, "accepted, and the row does not know it yet", first)
+        case status:
+            yield violation(Kind.WRONG, row, f"accepted, but the row is {status}", first)
+    for acceptance in accepted:
+        yield from _check_acceptance(book, row, acceptance)
+
+
+def check_row(book: Book, row: Row) -> Iterator[Violation]:
+    """What holds of every row, whatever it is and however it ended: nothing of another workspace meets it."""
+    enrollment = book.enrollments.get(row.enrollment_id)
+    if enrollment is None or enrollment.contact is None:
+        yield violation(Kind.WRONG, row, "it has no enrollment, or that has no contact")
+        return
+    attempts = book.attempts_of.get(row.id, [])
+    theirs = {enrollment.workspace_id, enrollment.contact.workspace_id, *(a.workspace_id for a in attempts)}
+    if theirs != {row.workspace_id}:
+        yield violation(Kind.WRONG, row, "its enrollment, contact or attempts are of another workspace")
+
+
+def _check_pending(book: Book, row: Row, enrollment: Enrollment | None, before: Sequence[Row]) -> Iterator[Violation]:
+    if enrollment is not None and enrollment.status == EnrollmentStatus.CANCELLED:
+        yield violation(Kind.WRONG, row, "pending, though its enrollment was cancelled")
+    elif enrollment is not None and enrollment.status == EnrollmentStatus.COMPLETED:
+        yield violation(Kind.LOST, row, "pending, though its enrollment is completed: it will never go out")
+    elif enrollment is not None and enrollment.status == EnrollmentStatus.PAUSED:
+        return
+    elif row.due_at is not None and row.due_at <= book.now and not any(other.status in HELD for other in before):
+        yield violation(Kind.LOST, row, "due, and still pending")
+
+
+def _failed_for_a_reason(book: Book, row: Row) -> bool:
+    """A provider refused it, or there was nothing to hand over and the row says why."""
+    attempts = book.attempts_of.get(row.id)
+    if attempts:
+        return any(attempt.outcome in REFUSALS for attempt in attempts)
+    return bool(row.reason)
+
+
+def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None) -> bool:
+    if enrollment is None or enrollment.contact is None or not row.reason:
+        return False
+    contact = enrollment.contact
+    address = contact.phone if row.type == "sms" else contact.email
+    if row.reason.startswith("suppressed:"):
+        return address is not None and _suppressed_at(book, row, address) is not None
+    if row.reason.startswith("the contact has no "):
+        return address is None or contact.updated_at > enrollment.created_at
+    return row.reason == TOO_LATE
+
+
+def _check_acceptance(book: Book, row: Row, acceptance: Acceptance) -> Iterator[Violation]:
+    attempt, entry = acceptance.attempt, acceptance.entry
+    if (says := difference(entry, attempt)) is not None:
+        yield violation(Kind.WRONG, row, says, acceptance)
+    enrollment = book.enrollments.get(row.enrollment_id)
+    if enrollment is None or enrollment.contact is None:
+        return
+    contact = enrollment.contact
+    address = contact.phone if row.type == "sms" else contact.email
+    if attempt.recipient != address and contact.updated_at < attempt.started_at:
+        yield violation(Kind.WRONG, row, "accepted for somebody who is not the contact", acceptance)
+    yield from _check_time(book, row, enrollment, acceptance)
+
+
+def _check_time(book: Book, row: Row, enrollment: Enrollment, acceptance: Acceptance) -> Iterator[Violation]:
+    """Handed over while that was allowed; by the database's own clock, which no worker sets."""
+    attempt = acceptance.attempt
+    reached = book.clock.highest(enrollment.created_at, attempt.started_at + ROUNDING)
+    if row.due_at is None or reached < row.due_at:
+        yield violation(Kind.EARLY, row, "handed over before it was due", acceptance)
+    suppressed_at = _suppressed_at(book, row, attempt.recipient)
+    if suppressed_at is not None and suppressed_at < attempt.started_at:
+        yield violation(Kind.BARRED, row, "handed over after its recipient was suppressed", acceptance)
+    if _ended_before(book, enrollment, attempt):
+        yield violation(Kind.BARRED, row, "handed over after its enrollment had ended", acceptance)
+
+
+def _suppressed_at(book: Book, row: Row, address: str) -> float | None:
+    return book.suppressed_at.get((row.workspace_id, row.type, address if row.type == "sms" else address.casefold()))
+
+
+def _ended_before(book: Book, enrollment: Enrollment, attempt: Attempt) -> bool:
+    """Whether the enrollment ended before the hand-over began; not told of a clock that went back since."""
+    if enrollment.ended_at is None or book.clock.went_back_since(attempt.started_at):
+        return False
+    return book.clock.shown_at(attempt.started_at) > enrollment.ended_at

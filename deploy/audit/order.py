@@ -1,0 +1,38 @@
+"""What has to hold among the steps of one enrollment."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from deploy.audit.book import Book, Row
+from deploy.audit.checks import violation
+from deploy.audit.match import Acceptance
+from deploy.audit.verdict import Kind, Violation
+from schema.states import BLOCKING, EnrollmentStatus
+
+
+def check_enrollment(
+    book: Book, steps: Sequence[Row], of_row: Mapping[int, Sequence[Acceptance]]
+) -> Iterator[Violation]:
+    """No step overtakes one before it, and the enrollment ends with its last step."""
+    for number, row in enumerate(steps):
+        accepted = of_row.get(row.id)
+        if accepted and (says := _overtaken(book, steps[:number], accepted[0], of_row)):
+            yield violation(Kind.OUT_OF_ORDER, row, says, accepted[0])
+    enrollment = book.enrollments.get(steps[0].enrollment_id)
+    active = enrollment is not None and enrollment.status == EnrollmentStatus.ACTIVE
+    if active and not any(row.status in BLOCKING for row in steps):
+        yield violation(Kind.WRONG, steps[-1], "every step has ended, but the enrollment is still active")
+
+
+def _overtaken(
+    book: Book, before: Sequence[Row], acceptance: Acceptance, of_row: Mapping[int, Sequence[Acceptance]]
+) -> str | None:
+    """What was accepted before a step before it had ended; None: nothing."""
+    for step in before:
+        if any(earlier.place > acceptance.place for earlier in of_row.get(step.id, [])[:1]):
+            return f"accepted before step {step.step_key}"
+        if step.status in BLOCKING:
+            return f"accepted, although step {step.step_key} is {step.status}"
+        for attempt in book.attempts_of.get(step.id, []):
+            if attempt.ended_at is None or attempt.ended_at > acceptance.attempt.started_at:
+                return f"handed over before step {step.step_key} had ended"
+    return None

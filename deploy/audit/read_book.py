@@ -1,0 +1,76 @@
+"""Read the book from the database, in one snapshot."""
+
+from typing import Final
+
+from psycopg.rows import class_row
+
+from deploy.audit.book import Attempt, Book, Contact, Enrollment, Row
+from deploy.audit.clock_history import ClockHistory
+from engine.clock import Segment
+from engine.database import Database, Session
+
+ROWS: Final = """
+SELECT id, workspace_id, enrollment_id, step_order, step_key, type, status, reason,
+    extract(epoch FROM due_at)::float8 AS due_at, provider_id
+FROM outbox WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
+ORDER BY enrollment_id, step_order
+"""
+
+ENROLLMENTS: Final = """
+SELECT e.id, e.workspace_id, e.status, extract(epoch FROM e.created_at)::float8,
+    extract(epoch FROM coalesce(e.completed_at, e.cancelled_at))::float8,
+    c.workspace_id, c.email, c.phone, extract(epoch FROM c.updated_at)::float8
+FROM enrollments e LEFT JOIN contacts c ON c.id = e.contact_id
+WHERE %(workspace)s::bigint IS NULL OR e.workspace_id = %(workspace)s
+"""
+
+ATTEMPTS: Final = """
+SELECT outbox_id AS row_id, fence, workspace_id, channel, recipient, payload,
+    extract(epoch FROM started_at)::float8 AS started_at, extract(epoch FROM ended_at)::float8 AS ended_at,
+    outcome, provider_id
+FROM attempts WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
+ORDER BY outbox_id, fence
+"""
+
+SUPPRESSIONS: Final = """
+SELECT workspace_id, channel, address, extract(epoch FROM created_at)::float8
+FROM suppressions WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
+"""
+
+CLOCK: Final = """
+SELECT extract(epoch FROM real_from)::float8, extract(epoch FROM sequence_from)::float8, rate FROM clock ORDER BY id
+"""
+
+
+def read_book(database: Database, workspace_id: int | None = None) -> Book:
+    """Read all of it, or what belongs to one workspace."""
+    only = {"workspace": workspace_id}
+    with database.transaction() as session:
+        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with session.cursor(row_factory=class_row(Row)) as cursor:
+            rows = cursor.execute(ROWS, only).fetchall()
+        with session.cursor(row_factory=class_row(Attempt)) as cursor:
+            attempts = cursor.execute(ATTEMPTS, only).fetchall()
+        suppressions = session.execute(SUPPRESSIONS, only).fetchall()
+        return Book(
+            rows=rows,
+            enrollments=_enrollments(session, only),
+            attempts=attempts,
+            suppressed_at={(workspace, channel, address): at for workspace, channel, address, at in suppressions},
+            clock=ClockHistory([Segment(*segment) for segment in session.execute(CLOCK).fetchall()]),
+            now=_sequence_now(session),
+        )
+
+
+def _enrollments(session: Session, only: dict[str, int | None]) -> dict[int, Enrollment]:
+    return {
+        row[0]: Enrollment(*row[:5], None if row[5] is None else Contact(*row[5:]))
+        for row in session.execute(ENROLLMENTS, only)
+    }
+
+
+def _sequence_now(session: Session) -> float:
+    row = session.execute("SELECT extract(epoch FROM sequence_now())::float8").fetchone()
+    assert row is not None  # noqa: S101 (a SELECT without FROM has a row)
+    now: float = row[0]
+    return now

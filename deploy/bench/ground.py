@@ -1,0 +1,138 @@
+"""What the measures stand on: servers of the benchmark's own, and the rows that they are filled with."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from deploy.cli.database import bring_up
+from deploy.cli.session import required
+from deploy.local.clean import clean
+from deploy.local.servers import local_servers
+from engine.broker import open_redis
+from engine.database import Database
+from engine.outbox.plan import Planned, Stretch, plan_enrollments
+from engine.rules.planning import plan
+from engine.settings import Settings
+from engine.wakeups import Due, Wakeups
+from producers.sequences import publish
+from producers.workspaces import find_workspace
+from schema.definition import parse
+from schema.states import Reentry
+
+#: Everything but the clock and the workspaces.
+EMPTY: Final = (
+    "TRUNCATE enroll_events, attempts, outbox, enrollments, batch_rejects, batches, suppressions, contacts"
+    " RESTART IDENTITY"
+)
+
+CONTACTS: Final = """
+INSERT INTO contacts (workspace_id, external_id, email, email_key, phone, first_name, last_name, attributes)
+SELECT %(workspace)s, 'lead-' || number, mailbox, mailbox, '+1' || (2015550000 + number), name.first, name.last,
+    jsonb_build_object('city', name.city, 'plan', name.plan)
+FROM generate_series(1, %(count)s) AS number
+CROSS JOIN LATERAL (SELECT 'lead.' || number || '@example.com') AS address (mailbox)
+CROSS JOIN LATERAL (
+    SELECT (ARRAY['Anna', 'Ben', 'Chloé', 'Daniel', 'Elif', 'Farid', 'Grace'])[1 + number %% 7],
+        (ARRAY['Meyer', 'Okafor', 'Nguyen', 'Rossi', 'Silva'])[1 + number %% 5],
+        (ARRAY['Berlin', 'Lagos', 'Hanoi'])[1 + number %% 3], (ARRAY['starter', 'team'])[1 + number %% 2]
+) AS name (first, last, city, plan)
+RETURNING id
+"""
+
+#: Contacts of one transaction of bulk enrollment.
+CHUNK: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Servers that run, migrated, and connections to them."""
+
+    settings: Settings
+    database: Database
+    wakeups: Wakeups
+    redis: "redis.Redis"
+    folder: Path
+    """For files of the measures."""
+    quick: bool
+    """Smaller counts, only to try it out."""
+
+    def count(self, full: int) -> int:
+        """How many, of what a full run takes."""
+        return max(full // 10, 100) if self.quick else full
+
+    def empty(self) -> None:
+        """Take all contacts, enrollments, rows and wake-ups away."""
+        with self.database.transaction() as session:
+            session.execute(EMPTY)
+        self.redis.flushall()
+
+    def contacts(self, count: int) -> list[int]:
+        """Make contacts who have everything that a sequence asks for."""
+        with self.database.transaction() as session:
+            workspace = find_workspace(session, "default").id
+            rows = session.execute(CONTACTS, {"workspace": workspace, "count": count}).fetchall()
+        return [row[0] for row in rows]
+
+    def sequence(self, text: str) -> Stretch:
+        """Publish a sequence file, and plan it."""
+        definition = parse(text)
+        with self.database.transaction() as session:
+            workspace = find_workspace(session, "default").id
+            published = publish(session, workspace, definition)
+        return Stretch(
+            workspace, published.sequence_id, published.version_id, Reentry(definition.reentry), plan(definition)
+        )
+
+    def enroll(self, stretch: Stretch, contacts: Sequence[int]) -> "Enrolled":
+        """Enroll contacts as bulk enrollment does, chunk by chunk, and keep the wake-ups."""
+        enrolled = Enrolled()
+        for first in range(0, len(contacts), CHUNK):
+            with self.database.transaction() as session:
+                enrolled.add(plan_enrollments(session, stretch, contacts[first : first + CHUNK]))
+        return enrolled
+
+    def settle_statistics(self) -> None:
+        """Let the planner know how full the tables are, so that autovacuum doesn't choose its own moment to."""
+        with self.database.connect() as session:
+            session.execute("VACUUM (ANALYZE) contacts, enrollments, outbox, attempts")
+
+
+@dataclass(slots=True)
+class Enrolled:
+    """Enrollments whose wake-ups are yet to be scheduled."""
+
+    first: list[Due] = field(default_factory=list)
+    """Those of the first steps."""
+    later: list[Due] = field(default_factory=list)
+
+    def add(self, planned: Planned) -> None:
+        """Add what one statement planned."""
+        self.first.append(planned.wakeups[0])
+        self.later.extend(planned.wakeups[1:])
+
+
+@contextmanager
+def open_ground(*, quick: bool) -> Iterator[Ground]:
+    """Run embedded servers in a folder of our own; nothing of them is left behind.
+
+    Raises:
+        Unavailable: they can't be started.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cadenza-bench-")))
+        folder.chmod(0o711)  # the servers run as another user when we are root
+        settings = Settings(_env_file=None, data_dir=folder / "data")
+        stack.callback(clean, settings.data_dir)
+        settings = stack.enter_context(local_servers(settings))
+        database = Database(required(settings.database_url), name="cadenza bench")
+        stack.callback(database.close)
+        bring_up(database)
+        wakeups = Wakeups(required(settings.redis_url))
+        stack.callback(wakeups.close)
+        client = stack.enter_context(open_redis(required(settings.redis_url)))
+        yield Ground(settings, database, wakeups, client, folder, quick)

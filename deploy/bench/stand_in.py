@@ -1,0 +1,26 @@
+"""A provider in process: takes every message after a time, so that nothing but our own work is measured."""
+
+import time
+from itertools import count
+
+from engine.rules.outcome import Outcome
+from schema.states import AttemptOutcome
+from workers.channels.channel import Message
+
+
+class StandIn:
+    """Accepts whatever it is handed, after so many real seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        """Answer after so many seconds; 0: at once."""
+        self._seconds = seconds
+        self._numbers = count(1)
+
+    def send(self, _message: Message) -> Outcome:
+        """Take the message."""
+        if self._seconds:
+            time.sleep(self._seconds)
+        return Outcome(AttemptOutcome.ACCEPTED, provider_id=f"SM{next(self._numbers):032x}")
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,5 @@
+"""The small world (tests/support/world.py), for these tests too."""
+
+from world import world
+
+__all__ = ["world"]

@@ -1,0 +1,130 @@
+"""`cadenza worker` as real processes: ended cleanly, replaced when they die, gone when their parent is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deploy.sandbox.options import SandboxOptions
+from deploy.sandbox.process import start_sandbox
+from deploy.sandbox.settings import with_sandbox
+from engine.settings import Settings
+from workers.supervisor import environment_of
+
+GENEROUS = 60.0
+
+
+def wait_for(state: Callable[[], Any], what: str) -> Any:
+    """Wait until there is something, and give it."""
+    deadline = time.monotonic() + GENEROUS
+    while not (found := state()):
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.05)
+    return found
+
+
+class Worker:
+    """A `cadenza worker` with two processes."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self.log = log
+        with log.open("wb") as complaints:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.cli", "worker", "--processes", "2"],
+                env={**os.environ, **environment_of(settings)},
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+            )
+        assert self.process.stdout is not None
+        self.says = self.process.stdout.readline().decode()
+
+    def children(self) -> list[int]:
+        """The pids of its worker processes."""
+        return [
+            child.pid
+            for child in psutil.Process(self.process.pid).children()
+            if child.status() != psutil.STATUS_ZOMBIE and "workers.process" in child.cmdline()
+        ]
+
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        with urllib.request.urlopen(self.says.split()[-1]) as answer:  # noqa: S310 (an address on loopback)
+            text: str = answer.read().decode()
+        return text
+
+
+@pytest.fixture
+def worker(settings: Settings, tmp_path: Path) -> Iterator[Worker]:
+    with start_sandbox(SandboxOptions(data_dir=tmp_path / "sandbox")) as child:
+        worker = Worker(with_sandbox(settings, child.sandbox), tmp_path / "worker.log")
+        yield worker
+        if worker.process.poll() is None:
+            worker.process.terminate()
+        worker.process.wait(GENEROUS)
+        assert worker.process.stdout is not None
+        worker.process.stdout.close()
+
+
+def test_it_ends_cleanly_by_sigterm(worker: Worker) -> None:
+    pids = wait_for(lambda: len(worker.children()) == 2 and worker.children(), "two processes")
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(GENEROUS) == 0
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_a_process_that_dies_is_replaced(worker: Worker, world: Any) -> None:
+    first, second = wait_for(lambda: len(worker.children()) == 2 and worker.children(), "two processes")
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: len(set(worker.children()) - {first}) == 2, "another process")
+    assert second in worker.children()
+    world.enroll()
+    wait_for(lambda: world.statuses()[0] == "sent", "work goes on")
+    assert "worker process died" in worker.log.read_text()
+
+
+def test_no_process_outlives_its_parent(worker: Worker) -> None:
+    pids = wait_for(lambda: len(worker.children()) == 2 and worker.children(), "two processes")
+    worker.process.kill()
+    wait_for(lambda: not any(alive(pid) for pid in pids), "they end by themselves")
+
+
+def test_the_metrics_of_all_processes_are_on_one_port(worker: Worker, world: Any) -> None:
+    world.enroll(count=30)
+    wait_for(lambda: world.statuses().count("sent") == 30, "the first steps are sent")
+    text = wait_for(
+        lambda: 'cadenza_messages_total{channel="sms",outcome="sent"} 30.0' in worker.metrics() and worker.metrics(),
+        "all are counted",
+    )
+    for name in (
+        "cadenza_lateness_seconds_count",
+        "cadenza_provider_seconds_count",
+        'cadenza_outbox_rows{status="sent"} 30.0',
+        "cadenza_oldest_due_seconds",
+        'cadenza_wakeups{state="waiting"}',
+        'cadenza_enrollments_total{source="event"} 30.0',
+    ):
+        assert name in text
+
+
+def test_the_log_never_names_anybody(worker: Worker, world: Any) -> None:
+    world.enroll(count=5)
+    wait_for(lambda: world.statuses().count("sent") == 5, "the first steps are sent")
+    worker.process.send_signal(signal.SIGTERM)
+    worker.process.wait(GENEROUS)
+    log = worker.log.read_text()
+    assert log
+    for secret in ("+1202555", "user1@", "Hi there", "sandbox-token"):
+        assert secret not in log
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that nobody has reaped does not."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

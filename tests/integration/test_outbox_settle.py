@@ -1,0 +1,130 @@
+"""Begin and settle: under the fence and the lease of the claim, and what follows from an ending."""
+
+from typing import Any
+
+import pytest
+
+from engine.outbox.settle import Ending, Settled, settle, shift_behind
+from schema.states import AttemptOutcome, RowStatus
+
+SENT = {"status": RowStatus.SENT, "outcome": AttemptOutcome.ACCEPTED, "provider_id": "SM1"}
+
+
+def end(world: Any, row: Any, **what: Any) -> list[Settled]:
+    """Settle one row."""
+    with world.database.transaction() as session:
+        return settle(session, [Ending(row.id, row.fence, row.channel, **what)])
+
+
+def claim_and_begin(world: Any) -> Any:
+    """One row, handed over."""
+    (row,) = world.claim(world.ids())
+    assert world.begin([row]) == {row.id}
+    return row
+
+
+def test_begin_is_refused_after_the_lease(world: Any) -> None:
+    world.enroll()
+    (row,) = world.claim(world.ids(), lease=0.001)
+    world.execute("SELECT pg_sleep(0.01)")
+    assert world.begin([row]) == set()
+
+
+def test_begin_is_refused_when_the_fence_has_moved(world: Any) -> None:
+    world.enroll()
+    (row,) = world.claim(world.ids())
+    world.execute("UPDATE outbox SET fence = fence + 1 WHERE id = %s", row.id)
+    assert world.begin([row]) == set()
+
+
+def test_begin_is_refused_when_the_enrollment_has_ended(world: Any) -> None:
+    world.enroll()
+    (row,) = world.claim(world.ids())
+    world.execute("UPDATE enrollments SET status = 'cancelled', cancelled_at = now(), exit_reason = 'replied'")
+    assert world.begin([row]) == set()
+
+
+def test_a_sent_row_keeps_what_the_provider_said(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    (settled,) = end(world, row, **SENT)
+    assert settled.next_id == world.ids()[1]
+    (stored,) = world.rows("status, provider_id, lease_until, fence, sent_at IS NOT NULL", f"id = {row.id}")
+    assert stored == ("sent", "SM1", None, 2, True)
+    assert world.query("SELECT outcome, provider_id, ended_at IS NOT NULL FROM attempts") == [("accepted", "SM1", True)]
+
+
+def test_a_late_worker_changes_nothing_but_leaves_its_evidence(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
+    assert end(world, row, **SENT) == []
+    assert world.rows("status, provider_id", f"id = {row.id}") == [("unknown", None)]
+    assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
+
+
+def test_settling_twice_counts_once(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    assert len(end(world, row, **SENT)) == 1
+    assert end(world, row, status=RowStatus.FAILED, reason="late", outcome=AttemptOutcome.REFUSED) == []
+    assert world.statuses()[0] == "sent"
+
+
+def test_a_try_goes_back_with_its_back_off(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    (settled,) = end(
+        world, row, status=RowStatus.PENDING, tries=1, delay=30, outcome=AttemptOutcome.DEFERRED, error_code="21611"
+    )
+    assert settled.retry_at is not None
+    stored = world.rows(
+        "status, attempts, error_code, retry_at BETWEEN now() + interval '20 s' AND now() + interval '31 s'",
+        f"id = {row.id}",
+    )
+    assert stored == [("pending", 1, "21611", True)]
+
+
+def test_the_last_row_completes_the_enrollment(world: Any) -> None:
+    world.enroll()
+    for _ in range(3):
+        world.execute("UPDATE outbox SET due_at = now() - interval '1 hour' WHERE status = 'pending'")
+        end(world, claim_and_begin(world), **SENT)
+    assert world.query("SELECT status, completed_at IS NOT NULL FROM enrollments") == [("completed", True)]
+
+
+@pytest.mark.parametrize("status", [RowStatus.UNKNOWN, RowStatus.PENDING])
+def test_a_row_that_has_not_ended_completes_nothing(world: Any, status: RowStatus) -> None:
+    world.publish("sequence: single\nname: Single\nsteps: [{key: only, type: sms, body: Hi}]")
+    world.enroll("single")
+    end(world, claim_and_begin(world), status=status, outcome=AttemptOutcome.UNANSWERED)
+    assert world.query("SELECT status FROM enrollments") == [("active",)]
+
+
+def test_a_refusal_for_good_may_suppress_and_end_the_enrollment(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    end(
+        world,
+        row,
+        status=RowStatus.FAILED,
+        reason="unsubscribed",
+        outcome=AttemptOutcome.REFUSED,
+        error_code="21610",
+        suppress="unsubscribed",
+        exit_reason="unsubscribed",
+    )
+    assert world.query("SELECT channel, address, reason FROM suppressions") == [("sms", "+12025550001", "unsubscribed")]
+    assert world.query("SELECT status, exit_reason FROM enrollments") == [("cancelled", "unsubscribed")]
+    assert world.statuses() == ["failed", "cancelled", "cancelled"]
+
+
+def test_steps_behind_a_late_one_keep_their_delay(world: Any) -> None:
+    world.enroll()
+    before = world.rows("due_at")
+    (settled,) = end(world, claim_and_begin(world), **SENT)
+    with world.database.transaction() as session:
+        moved = shift_behind(session, [(settled, 7_200.0)])
+    after = world.rows("due_at")
+    assert [(new[0] - old[0]).total_seconds() for old, new in zip(before, after, strict=True)] == [0, 7_200, 7_200]
+    assert sorted(ids[0] for _, ids in moved) == world.ids("step_order > 1")

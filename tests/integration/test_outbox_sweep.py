@@ -1,0 +1,90 @@
+"""What the sweeper finds: leases that ended, and rows that are due and not moving."""
+
+from typing import Any
+
+from engine.outbox.sweep import Awaiting, awaiting, end_leases
+
+
+def page(world: Any, after: Awaiting | None = None, horizon: float = 30, limit: int = 100) -> list[Awaiting]:
+    """A page of rows that are due or soon will be."""
+    with world.database.transaction() as session:
+        return awaiting(session, after=after, horizon=horizon, rate=1, limit=limit)
+
+
+def test_a_row_that_was_not_handed_over_goes_back(world: Any) -> None:
+    world.enroll()
+    (row,) = world.claim(world.ids(), lease=0.001)
+    world.execute("SELECT pg_sleep(0.01)")
+    with world.database.transaction() as session:
+        ended = end_leases(session)
+    assert [ids for _, ids in ended.returned] == [[row.id]]
+    assert ended.in_doubt == 0
+    assert world.statuses()[0] == "pending"
+
+
+def test_a_row_whose_hand_over_had_begun_is_in_doubt(world: Any) -> None:
+    world.enroll()
+    (row,) = world.claim(world.ids(), lease=0.5)
+    assert world.begin([row])
+    world.execute("SELECT pg_sleep(0.6)")
+    with world.database.transaction() as session:
+        ended = end_leases(session)
+    assert (ended.returned, ended.in_doubt) == ([], 1)
+    assert world.statuses()[0] == "unknown"
+    assert world.query("SELECT outcome FROM attempts") == [("unanswered",)]
+
+
+def test_an_earlier_attempt_puts_no_later_claim_in_doubt(world: Any) -> None:
+    world.enroll()
+    (row,) = world.claim(world.ids())
+    world.begin([row])
+    world.execute("UPDATE attempts SET outcome = 'held', ended_at = now()")
+    world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
+    world.claim([row.id], lease=0.001)
+    world.execute("SELECT pg_sleep(0.01)")
+    with world.database.transaction() as session:
+        assert end_leases(session).in_doubt == 0
+
+
+def test_a_lease_that_holds_is_left_alone(world: Any) -> None:
+    world.enroll()
+    world.claim(world.ids())
+    with world.database.transaction() as session:
+        ended = end_leases(session)
+    assert (ended.returned, ended.in_doubt) == ([], 0)
+
+
+def test_due_rows_are_found_page_by_page(world: Any) -> None:
+    world.enroll(count=7)
+    found: list[int] = []
+    last = None
+    while rows := page(world, last, limit=3):
+        found.extend(row.id for row in rows)
+        last = rows[-1]
+    assert found == world.ids("step_order = 1")
+
+
+def test_rows_of_one_moment_are_all_found(world: Any) -> None:
+    world.enroll(count=5)
+    world.execute("UPDATE outbox SET due_at = '2026-01-02 03:04:05.678901+00' WHERE step_order = 1")
+    first = page(world, limit=2)
+    second = page(world, first[-1], limit=10)
+    assert [row.id for row in [*first, *second]] == world.ids("step_order = 1")
+
+
+def test_rows_that_may_not_go_are_not_found(world: Any) -> None:
+    world.enroll(count=3)
+    enrollments = [enrollment for (enrollment,) in world.query("SELECT id FROM enrollments ORDER BY id")]
+    world.execute("UPDATE enrollments SET status = 'paused', paused_at = now() WHERE id = %s", enrollments[0])
+    world.execute("UPDATE outbox SET due_at = now()")
+    world.execute("UPDATE outbox SET status = 'unknown' WHERE step_order = 1 AND enrollment_id = %s", enrollments[1])
+    assert [row.id for row in page(world)] == world.ids(f"step_order = 1 AND enrollment_id = {enrollments[2]}")
+
+
+def test_what_falls_due_before_the_horizon_is_found_too(world: Any) -> None:
+    world.enroll()
+    assert len(page(world, horizon=60)) == 1
+    assert len(page(world, horizon=86_400 + 60)) == 1  # the second step waits for the first
+    world.execute("UPDATE outbox SET due_at = now() + interval '45 s' WHERE step_order = 1")
+    assert page(world, horizon=30) == []
+    assert len(page(world, horizon=60)) == 1
