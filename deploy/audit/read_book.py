@@ -63,10 +63,11 @@ def read_book(database: Database, workspace_id: int | None = None) -> Book:
 
 
 def _enrollments(session: Session, only: dict[str, int | None]) -> dict[int, Enrollment]:
-    return {
-        row[0]: Enrollment(*row[:5], None if row[5] is None else Contact(*row[5:]))
-        for row in session.execute(ENROLLMENTS, only)
-    }
+    found: dict[int, Enrollment] = {}
+    for enrollment_id, workspace_id, status, created_at, ended_at, *contact in session.execute(ENROLLMENTS, only):
+        known = None if contact[0] is None else Contact(*contact)
+        found[enrollment_id] = Enrollment(enrollment_id, workspace_id, status, created_at, ended_at, known)
+    return found
 
 
 def _sequence_now(session: Session) -> float:

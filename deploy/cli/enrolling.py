@@ -1,15 +1,66 @@
 """`cadenza enroll` and `cadenza publish`."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.output import Json, WorkspaceName, report
+from deploy.cli.output import Json, WorkspaceName, note, report, table
+from deploy.cli.progress import EnrollProgress
 from deploy.cli.session import opened
+from deploy.cli.signals import told_to_stop
 from engine.errors import InvalidInput
+from producers.bulk.run import BulkReport, run_bulk
 from producers.enroll import EnrollEvent
 from producers.enroll import publish as publish_event
+
+#: Exit codes: some lines were rejected, or the run was stopped before the end.
+IN_PART = 3
+
+
+def enroll(
+    sequence: Annotated[str, typer.Argument(help="The key of the sequence.")],
+    file: Annotated[str, typer.Argument(help="CSV or NDJSON; - for standard input.")],
+    batch: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Makes the run resumable: the same again goes on.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, enroll nobody.")] = False,
+    rejects: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where rejected lines go; FILE.rejected.csv otherwise.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="csv or ndjson; by the name of the file otherwise.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="As latin-1; detected otherwise.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Whose national phone numbers are meant; the workspace's otherwise.")
+    ] = None,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Enroll the contacts of a file, each once; rejected lines are told with their reasons."""
+    with told_to_stop() as stop, opened(workspace) as session, EnrollProgress() as progress:
+        done = run_bulk(
+            session.database,
+            session.wakeups,
+            session.settings.workspace,
+            sequence,
+            file,
+            batch=batch,
+            dry_run=dry_run,
+            rejects_path=rejects,
+            format=form,
+            encoding=encoding,
+            region=region,
+            progress=progress.show,
+            stop=stop.is_set,
+        )
+    for warning in _warnings(done):
+        note(f"cadenza: {warning}")
+    report(as_json, {"dry_run": dry_run, **asdict(done)}, lambda: _text(done, dry_run))
+    if done.rejected or not done.complete:
+        raise typer.Exit(IN_PART)
 
 
 def publish(
@@ -61,3 +112,32 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInput('--data: expected a JSON object, as in --data \'{"plan": "pro"}\'')
     return value
+
+
+def _warnings(done: BulkReport) -> list[str]:
+    """What a user should know, a line each."""
+    said = [
+        f"{count:,} line(s): {column} was invalid and is not needed by the sequence: left out"
+        for column, count in done.warnings.items()
+    ]
+    if done.latin1_lines:
+        said.append(f"{done.latin1_lines:,} line(s) were not UTF-8 and were read as latin-1")
+    if done.wakeups_warning is not None:
+        said.append(f"{done.wakeups_warning}; the enrollments stand, and the sweeper makes up for their wake-ups")
+    if not done.complete:
+        said.append("stopped before the end: nothing is half done, and the same command goes on")
+    return said
+
+
+def _text(done: BulkReport, dry_run: bool) -> str:
+    rows: list[tuple[str, Any]] = [
+        ("records", f"{done.records:,}"),
+        ("would be enrolled" if dry_run else "enrolled", f"{done.enrolled:,}"),
+        ("repeats", f"{done.repeats:,}"),
+        ("rejected", f"{done.rejected:,}"),
+    ]
+    if done.resumed_at:
+        rows.append(("done by earlier runs", f"{done.resumed_at:,} records"))
+    if done.rejects_path is not None:
+        rows.append(("rejects file", done.rejects_path))
+    return table(rows)

@@ -34,7 +34,7 @@ class Connection(smtplib.SMTP):
     taken: its last line, the dot, has not been begun. From then on only a reply tells.
     """
 
-    def __init__(self, server: SmtpServer, timeout: float, deadline: float, context: ssl.SSLContext | None) -> None:
+    def __init__(self, server: SmtpServer, timeout: float, deadline: float, context: ssl.SSLContext) -> None:
         """Connect and read the greeting. `timeout` is what one answer may take, in real seconds; for `deadline`
         see `begin`.
 
@@ -54,7 +54,7 @@ class Connection(smtplib.SMTP):
         sock = socket.create_connection((host, port), timeout)
         # Nagle would hold the dot back until the peer's delayed ACK.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._server.security == "tls" and self._context is not None:
+        if self._server.security == "tls":
             return self._context.wrap_socket(sock, server_hostname=host)
         return sock
 
