@@ -28,8 +28,11 @@ def open_redis(url: str) -> "redis.Redis":
         return redis.Redis.from_url(
             url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS, health_check_interval=30
         )
-    except ValueError as error:
-        raise InvalidInput(f"CADENZA_REDIS_URL can't be read: {error}") from None
+    except ValueError:  # what it says may repeat the password
+        raise InvalidInput(
+            "CADENZA_REDIS_URL can't be read: write redis://user:password@host:port/0, rediss://... or unix://..."
+            " (percent-encode what is special in the password)"
+        ) from None
 
 
 class Broker(RedisBroker):

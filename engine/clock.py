@@ -15,6 +15,10 @@ REFRESH_SECONDS = 0.5
 
 MAX_RATE = 86_400 * 365
 
+#: Real seconds by which the clocks of a worker's machine and of the database may differ: one of them is wrong then,
+#: and nothing that it says of due times, leases or lateness can be trusted.
+WRONG_CLOCK = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -86,6 +90,11 @@ class SequenceClock:
         if not_before is not None:
             reached = max(reached, not_before)
         return self.real_now() - reached
+
+    @property
+    def apart(self) -> float:
+        """Real seconds between this machine's clock and the database's."""
+        return abs(time.time() - self.real_now())
 
     @property
     def rate(self) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import Connection
@@ -19,6 +20,9 @@ BY_ID: Final = (
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
 )
 
+#: What is raised when the database is gone, in a transaction or before it.
+GONE: Final = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
+
 #: Real seconds to wait for a connection.
 CONNECT_SECONDS = 10
 
@@ -32,11 +36,8 @@ class Database:
         Raises:
             InvalidInput: the URL can't be read.
         """
+        _require_readable(url)
         self.url = url
-        try:
-            conninfo_to_dict(url)
-        except psycopg.Error as error:
-            raise InvalidInput(f"CADENZA_DATABASE_URL can't be read: {first_line(error)}") from None
         self._options: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
@@ -64,7 +65,9 @@ class Database:
         try:
             return psycopg.connect(self.url, autocommit=True, **self._options)
         except psycopg.OperationalError as error:
-            raise Unavailable(f"Postgres: {first_line(error)}") from None
+            raise Unavailable(
+                f"Postgres: {first_line(error)}; does it run, and is CADENZA_DATABASE_URL right?"
+            ) from None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -92,6 +95,21 @@ class Database:
         self._pool.close()
 
 
+def _require_readable(url: str) -> None:
+    """Make sure that it is a URL of Postgres; what is said never repeats it, since it has a password in it."""
+    try:
+        conninfo_to_dict(url)
+        parts = urlsplit(url)
+        readable = parts.scheme in ("postgresql", "postgres") and ("," in parts.netloc or parts.port != 0)
+    except (psycopg.Error, ValueError):
+        readable = False
+    if not readable:
+        raise InvalidInput(
+            "CADENZA_DATABASE_URL can't be read: write postgresql://user:password@host:port/database"
+            " (percent-encode what is special in the password)"
+        )
+
+
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, for a message of one line."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """The first line of what an error says, without its full stop, for a message of one line."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")

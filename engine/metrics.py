@@ -20,3 +20,6 @@ PROVIDER = Histogram(
     ["channel"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30),
 )
+DUPLICATES_DETECTED = Counter(
+    "cadenza_duplicates_detected_total", "Rows of which a provider says that it accepted two attempts"
+)

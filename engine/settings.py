@@ -14,7 +14,9 @@ PREFIX = "CADENZA_"
 class Settings(BaseSettings):
     """What is in force for this process. All durations are real seconds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     database_url: SecretStr | None = Field(None, description="postgresql://...; unset: the embedded server")
     redis_url: SecretStr | None = Field(None, description="redis://...; unset: the embedded server")
@@ -34,6 +36,8 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(60, gt=0, le=3600)
     sweep_seconds: float = Field(15, gt=0, le=3600)
+    reconcile_grace_seconds: float = Field(600, ge=0, le=86_400, description="from no answer to the first look-up")
+    reconcile_interval_seconds: float = Field(60, gt=0, le=86_400, description="between two look-ups of a message")
     provider_timeout_seconds: float = Field(15, gt=0, le=600)
     retry_seconds: float = Field(5, gt=0, le=900, description="the wait after a first refusal for now")
     in_flight: int = Field(64, ge=1, le=4096, description="messages handed over at the same time by a worker process")

@@ -15,6 +15,7 @@ from engine.database import Database, Session
 from engine.errors import InvalidInput
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from producers.enrollment import enroll_people
+from producers.fields import NotStorableError, json_of
 from producers.people import person
 from producers.sequences import PublishedSequence, find_sequence
 from producers.workspaces import find_workspace
@@ -54,7 +55,7 @@ class EnrollEvent:
     def digest(self) -> str:
         """SHA-256 of what is asked, to tell a retry from another request under the same key."""
         asked = {name: getattr(self, name) for name in self.__slots__ if name != "idempotency_key"}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=dict).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=_plain).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,12 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
     }
     who, warnings = person(fields, region=region, needs=sequence.definition.needs)
     if warnings:
-        raise InvalidInput("; ".join(warnings))
-    chunk = enroll_people(session, sequence, [who], data=json.dumps(dict(event.data or {})))
+        raise InvalidInput("; ".join(warning.removesuffix("; left out") for warning in warnings))
+    try:
+        data = json_of("data", event.data or {})
+    except NotStorableError as error:
+        raise InvalidInput(str(error)) from None
+    chunk = enroll_people(session, sequence, [who], data=data)
     contact = chunk.contacts[0]
     if isinstance(contact, str):
         raise InvalidInput(contact)
@@ -173,6 +178,11 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
     if row is None:
         raise psycopg.errors.SerializationFailure("the enrollment that barred this one is gone")
     return Enrolled(row[0], created=False, wakeups=[])
+
+
+def _plain(value: object) -> object:
+    """A mapping that isn't a dict; what has no JSON form is told apart too, though it is refused later."""
+    return dict(value) if isinstance(value, Mapping) else repr(value)
 
 
 def _session_of(connection: CallersConnection) -> Session:

@@ -87,6 +87,22 @@ def _not_text(name: str, value: object, *, column: bool) -> object:
     return value
 
 
+def json_of(name: str, values: Mapping[str, object]) -> str:
+    """Values as JSON that Postgres can keep.
+
+    Raises:
+        NotStorableError: they can't be stored, or are too large.
+    """
+    try:
+        _require_storable(values, MAX_DEPTH)
+        written = json.dumps(dict(values), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotStorableError(f"{name} can't be stored: {error}") from None
+    if len(written.encode()) > MAX_BYTES:
+        raise NotStorableError(f"{name} is larger than {MAX_BYTES // 1024} KiB: shorten its values")
+    return written
+
+
 def _require_storable(value: object, depth: int) -> None:
     """Make sure that Postgres can keep it as JSON."""
     if depth == 0:

@@ -27,6 +27,7 @@ from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
 from workers.loop import Loop
 from workers.promoter import Promoter
+from workers.reconciler import Reconciler
 from workers.sweeper import Sweeper
 
 log = structlog.get_logger(__name__)
@@ -40,17 +41,19 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     database = Database(_url(settings.database_url), size=threads + 6, name="cadenza worker", options=BY_ID)
     wakeups = Wakeups(_url(settings.redis_url))
     clock = SequenceClock(database)
+    known = Known(database)
     pipeline = Pipeline(
         settings,
         database,
         clock,
         channels,
-        Prepare(settings, clock, Known(database)),
+        Prepare(settings, clock, known),
         Settler(database, wakeups, clock),
     )
     loops = [
         Loop("promote", Promoter(wakeups, clock).turn),
         Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds).turn),
+        Loop("reconcile", Reconciler(settings, database, wakeups, clock, channels, known).turn),
     ]
     worker = Worker(
         _broker(_url(settings.redis_url), pipeline.take), worker_threads=threads, worker_timeout=POLL_MILLISECONDS

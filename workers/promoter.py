@@ -3,9 +3,13 @@
 from threading import Event
 from typing import Final
 
-from engine.clock import SequenceClock
+import structlog
+
+from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import CHUNK
+
+log = structlog.get_logger(__name__)
 
 #: The longest real seconds between two looks: another process may have scheduled something sooner.
 LONGEST_NAP: Final = 0.05
@@ -21,6 +25,11 @@ class Promoter:
 
     def turn(self, _stop: Event) -> float:
         """Promote once; tell how long to nap."""
+        if (apart := self._clock.apart) > WRONG_CLOCK:
+            log.error(
+                "dispatch is stopped: the clocks of this machine and of the database differ", seconds=round(apart)
+            )
+            return 1.0
         sequence_now, real_now = self._clock.now(), self._clock.real_now()
         promotion = self._wakeups.promote(sequence_now, real_now)
         if promotion.moved >= CHUNK:

@@ -12,6 +12,7 @@ from engine.metrics import RECOVERED
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
+from workers.leader import leading
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class Sweeper:
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost."""
         with self._database.connect() as session:
-            if not _elected(session):
+            if not leading(session, LEADER_LOCK):
                 return min(ELECTION, self._sweep_seconds)
             log.info("leading the sweep", every_seconds=self._sweep_seconds)
             session.execute(f"LISTEN {ENROLLED_CHANNEL}")
@@ -90,8 +91,3 @@ class Sweeper:
         with self._database.transaction() as session:
             due: list[Due] = wakeups_of(session, enrollments)
         self._wakeups.schedule(due)
-
-
-def _elected(session: Session) -> bool:
-    row = session.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
-    return bool(row and row[0])

@@ -2,7 +2,20 @@
 
 import typer
 
-from deploy.cli import audit, clock, database, doctor, enrolling, processes, sandbox, sequences, status, workspaces
+from deploy.cli import (
+    api,
+    audit,
+    clock,
+    database,
+    doctor,
+    enrolling,
+    processes,
+    review,
+    sandbox,
+    sequences,
+    status,
+    workspaces,
+)
 
 app = typer.Typer(
     name="cadenza",
@@ -20,8 +33,10 @@ app.command()(sequences.schema)
 app.command()(enrolling.enroll)
 app.command()(enrolling.publish)
 app.command()(processes.worker)
+app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(review.review)
 app.command()(audit.audit)
 app.add_typer(clock.app, name="clock")
 app.command()(doctor.doctor)

@@ -8,11 +8,13 @@ from typing import Annotated
 import psycopg
 import sqlalchemy
 import typer
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 
 from deploy.cli.output import Json, report
 from deploy.cli.session import opened
 from engine.database import Database, first_line
-from engine.errors import InvalidInput, Unavailable
+from engine.errors import InvalidInput, NotMigrated, Unavailable
 from schema import migrate as migrations
 
 #: The oldest Postgres that is supported.
@@ -67,6 +69,7 @@ def migrating(database: Database) -> Iterator[sqlalchemy.Connection]:
 
     Raises:
         Unavailable: the role may not do what the migrations do; the message is the database's.
+        NotMigrated: the database is at a revision that is none of ours.
     """
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(database.url), poolclass=sqlalchemy.NullPool
@@ -74,6 +77,11 @@ def migrating(database: Database) -> Iterator[sqlalchemy.Connection]:
     try:
         with engine.begin() as connection:
             yield connection
+    except (CommandError, RevisionError) as error:
+        raise NotMigrated(
+            f"the database is at a revision that this version does not know ({first_line(error)}):"
+            " a newer Cadenza has migrated it, use that one"
+        ) from None
     except sqlalchemy.exc.DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise Unavailable(

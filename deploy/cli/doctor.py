@@ -1,26 +1,22 @@
 """`cadenza doctor`: prints what is in force, secrets masked, and tests each connection."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import typer
 from pydantic import SecretStr
 
 from deploy.cli.clock import describe
 from deploy.cli.output import Json, report, table
-from deploy.cli.processes import require_migrated, with_providers, without_password
+from deploy.cli.processes import MASK, require_migrated, with_providers, without_password
 from deploy.cli.session import Open, opened
-from engine.clock import SequenceClock
+from engine.clock import WRONG_CLOCK, SequenceClock
+from engine.database import first_line
 from engine.errors import CadenzaError, Unavailable
 from engine.settings import PREFIX, Settings
 from workers.channels import open_channels
-
-MASK = "********"
-
-#: Real seconds by which this machine's clock may differ from the database's.
-WRONG_CLOCK = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,8 @@ class Finding:
 
 def doctor(as_json: Json = False) -> None:
     """Check the set-up: settings, database, Redis and providers."""
-    with opened() as session:
-        findings = list(_examine(session))
+    with opened(check=False) as session:
+        findings = _examine(session)
         shown = _in_force(session.settings)
     well = all(finding.well for finding in findings)
     report(
@@ -56,25 +52,29 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _examine(session: Open) -> list[Finding]:
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("Postgres", lambda: _version(session)),
+    postgres = _check("Postgres", lambda: _version(session))
+    within: list[tuple[str, Callable[[], str]]] = [
         ("migrations", lambda: _migrated(session)),
         ("clocks", lambda: _clocks(session)),
+    ]
+    beside: list[tuple[str, Callable[[], str]]] = [
         ("Redis", lambda: _redis(session)),
         ("SMS", lambda: _channel(session.settings, "sms")),
         ("email", lambda: _channel(session.settings, "email")),
     ]
-    return [_check(name, check) for name, check in checks]
+    checks = [*within, *beside] if postgres.well else beside
+    return [postgres, *(_check(name, check) for name, check in checks)]
 
 
 def _check(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except CadenzaError as error:
-        return Finding(name, False, str(error))
+    except (CadenzaError, psycopg.Error) as error:
+        return Finding(name, False, first_line(error))
 
 
 def _version(session: Open) -> str:
+    session.database.check()
     with session.database.transaction() as transaction:
         return f"answers, version {transaction.info.server_version // 10_000}"
 
@@ -82,7 +82,7 @@ def _version(session: Open) -> str:
 def _clocks(session: Open) -> str:
     """Compare this machine's clock with the database's; nothing of ours depends on the former."""
     clock = SequenceClock(session.database)
-    apart = abs(clock.real_now() - time.time())
+    apart = clock.apart
     if apart > WRONG_CLOCK:
         raise Unavailable(f"this machine's clock and the database's are {apart:.0f} seconds apart: mend the wrong one")
     return f"this machine and the database agree within {max(apart, 0.1):.1f} s; {describe(clock)}"

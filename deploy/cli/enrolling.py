@@ -105,12 +105,15 @@ def publish(
 
 
 def _object(text: str) -> dict[str, Any]:
+    expected = 'expected a JSON object, as in --data \'{"plan": "pro"}\''
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise InvalidInput(f"--data is no JSON: {error}") from None
+        raise InvalidInput(f"--data is no JSON ({error}): {expected}") from None
+    except RecursionError:
+        raise InvalidInput(f"--data is nested too deep: {expected}") from None
     if not isinstance(value, dict):
-        raise InvalidInput('--data: expected a JSON object, as in --data \'{"plan": "pro"}\'')
+        raise InvalidInput(f"--data: {expected}")
     return value
 
 

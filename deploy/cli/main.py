@@ -1,14 +1,11 @@
 """`cadenza`: runs a command, and turns what goes wrong into one line and an exit code (DESIGN.md section 9)."""
 
-import os
 import sys
 
-import click
 import psycopg
 import redis
 import typer
 
-from deploy.cli.commands import app
 from engine.database import first_line
 from engine.errors import CadenzaError
 
@@ -22,18 +19,13 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; tell the exit code: 0 done, 1 failed, 2 misused or invalid input, 3 done in part."""
-    command = typer.main.get_command(app)
     try:
-        code = command.main(arguments, prog_name="cadenza", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
-        return MISUSED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        from deploy.cli.commands import app  # takes up to a second, in which Ctrl-C is to be as quiet as later
+
+        code = typer.main.get_command(app).main(arguments, prog_name="cadenza", standalone_mode=False)
+    except typer.TyperException as error:
+        return _misused(error)
+    except (typer.Abort, KeyboardInterrupt):
         return _failed("interrupted", INTERRUPTED)
     except CadenzaError as error:
         return _failed(str(error), error.exit_code)
@@ -42,11 +34,24 @@ def run(arguments: list[str]) -> int:
     except redis.RedisError as error:
         return _failed(f"Redis: {first_line(error)}", FAILED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    if code == INTERRUPTED:
+        return _failed("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
+def _misused(error: typer.TyperException) -> int:
+    """Say what was wrong with the command line; where nothing was asked for, show the help."""
+    said = error.format_message().replace("Value error, ", "")
+    if said.startswith("Usage:"):
+        sys.stderr.write(said + "\n")
+        return MISUSED
+    said = " ".join(said.split())
+    context = getattr(error, "ctx", None)
+    return _failed(f"{said.rstrip('.')}; see `{context.command_path if context else 'cadenza'} --help`", MISUSED)
+
+
 def _failed(message: str, code: int) -> int:
-    sys.stderr.write(f"cadenza: {message}\n")
+    """One line, also when the name of a file has two."""
+    sys.stderr.write(f"cadenza: {' '.join(message.splitlines())}\n")
     return code

@@ -1,13 +1,17 @@
 """What commands print: text for people, or with --json one document and nothing else on standard output."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
+
+from engine.errors import StorageFull
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
 WorkspaceName: TypeAlias = Annotated[
@@ -17,13 +21,27 @@ WorkspaceName: TypeAlias = Annotated[
 
 def report(as_json: bool, document: dict[str, Any], text: Callable[[], str]) -> None:
     """Print a document, or what it says in words."""
-    say(json.dumps(document, default=_plain, ensure_ascii=False, indent=2) if as_json else text())
+    escaped = sys.stdout.encoding.lower() != "utf-8"
+    say(json.dumps(document, default=_plain, ensure_ascii=escaped, indent=2) if as_json else text())
 
 
 def say(text: str) -> None:
-    """Print on standard output, at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Print on standard output, at once; what its encoding lacks, and what is no text in a file's name, is escaped.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        StorageFull: it can't be written.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest goes when this process ends
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise StorageFull(f"standard output can't be written: {error.strerror}") from None
 
 
 def note(text: str) -> None:

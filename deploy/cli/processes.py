@@ -1,6 +1,7 @@
 """`cadenza worker` and `cadenza up`: processes in the foreground, ended cleanly by SIGTERM or Ctrl-C."""
 
 import os
+import re
 from contextlib import ExitStack
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from deploy.cli.database import bring_up
 from deploy.cli.output import note, say
+from deploy.cli.serving import serving
 from deploy.cli.session import opened
 from deploy.cli.signals import told_to_stop
 from deploy.sandbox.options import SandboxOptions
@@ -25,6 +27,12 @@ from workers.supervisor import Supervisor
 
 Processes = Annotated[int, typer.Option(min=1, max=256, help="Worker processes; one for each core otherwise.")]
 Threads = Annotated[int, typer.Option(min=1, max=64, help="Threads of dramatiq in each.")]
+
+#: What stands for a secret.
+MASK = "********"
+
+#: libpq takes a password among the parameters too: `?password=...`, `?sslpassword=...`.
+_PASSWORD = re.compile(r"(?<=password=).*", re.IGNORECASE)
 
 DEFAULT_PROCESSES = os.cpu_count() or 1
 DEFAULT_THREADS = 4
@@ -42,7 +50,7 @@ def worker(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_
 
 
 def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THREADS) -> None:
-    """Run everything on this machine: servers and sandbox where none are configured, and workers."""
+    """Run everything on this machine: servers and sandbox where none are configured, workers and the API."""
     with told_to_stop() as stop, ExitStack() as stack:
         session = stack.enter_context(opened())
         settings = session.settings
@@ -54,9 +62,13 @@ def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THRE
             settings = with_sandbox(settings, sandbox)
             say(f"sandbox    Twilio API {sandbox.http_url}, SMTP {sandbox.smtp_url}")
             say(f"           ledger {sandbox.ledger}")
-        supervisor = Supervisor(settings, processes, threads)
-        supervisor.run(
-            stop, lambda metrics: say(f"workers    {processes} process(es), metrics {metrics}\nready: Ctrl-C ends it")
+        twilio_is_here = session.settings.twilio_account_sid is None
+        server, settings = stack.enter_context(serving(settings, require_migrated, twilio_is_here=twilio_is_here))
+        Supervisor(settings, processes, threads).run(
+            stop,
+            lambda metrics: say(
+                f"workers    {processes} process(es), metrics {metrics}\napi        {server.url}\nready: Ctrl-C ends it"
+            ),
         )
 
 
@@ -111,9 +123,13 @@ def _shown(url: SecretStr | None) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    where = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{parts.username}:********@{where}").geturl()
+    """A URL as it may be shown; one that can't be read is not."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    user, at, where = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    query = "&".join(_PASSWORD.sub(MASK, setting) for setting in parts.query.split("&"))
+    shown = parts._replace(netloc=f"{name}{colon}{MASK if colon else ''}{at}{where}", query=query).geturl()
+    return shown if MASK in shown else url

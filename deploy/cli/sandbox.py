@@ -45,7 +45,8 @@ def run(
     try:
         options = SandboxOptions.model_validate(given)
     except ValidationError as error:
-        raise InvalidInput("; ".join(f"sandbox: {_where(p)}{p['msg']}" for p in error.errors())) from None
+        problems = [_where(problem) + problem["msg"].removeprefix("Value error, ") for problem in error.errors()]
+        raise InvalidInput("sandbox: " + "; ".join(problems)) from None
     run_sandbox(options, _listening)
 
 
@@ -117,8 +118,18 @@ def _tell(found: list[FaultReport], as_json: bool) -> None:
     report(
         as_json,
         {"faults": [one.model_dump(mode="json", exclude_none=True) for one in found]},
-        lambda: "\n".join(str(one.model_dump(mode="json", exclude_none=True)) for one in found) or "no faults",
+        lambda: "\n".join(map(_line, found)) or "no faults",
     )
+
+
+def _line(fault: FaultReport) -> str:
+    """What a fault does, and how often it struck."""
+    details = fault.model_dump(
+        mode="json", exclude_none=True, exclude={"id", "channel", "kind", "stage", "times", "seed", "hits", "left"}
+    )
+    said = "".join(f", {name} {value}" for name, value in details.items())
+    left = "until it is ended" if fault.left is None else f"{fault.left} more to come"
+    return f"{fault.id}  {fault.channel} {fault.kind} at {fault.where}{said}: struck {fault.hits} times, {left}"
 
 
 def _where(problem: Any) -> str:

@@ -15,7 +15,7 @@ from schema.definition import Definition, json_schema
 
 
 def apply(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sequence files, YAML or JSON.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Sequence files, YAML or JSON.")],
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +58,9 @@ def _read(files: list[Path]) -> list[Definition]:
             invalid += 1
             continue
         if definition.sequence in origin:
-            raise InvalidInput(f"{file}: sequence {definition.sequence!r} is also in {origin[definition.sequence]}")
+            note(f"{file}: sequence {definition.sequence!r} is also in {origin[definition.sequence]}")
+            invalid += 1
+            continue
         origin[definition.sequence] = file
         definitions.append(definition)
     if invalid:

@@ -31,8 +31,8 @@ def settings_of(workspace: str | None = None) -> Settings:
 
 
 @contextmanager
-def opened(workspace: str | None = None) -> Iterator[Open]:
-    """Run the servers that are not configured, and connect.
+def opened(workspace: str | None = None, *, check: bool = True) -> Iterator[Open]:
+    """Run the servers that are not configured, and connect; unless told otherwise, make sure that Postgres answers.
 
     Raises:
         InvalidInput: a setting can't be used.
@@ -44,7 +44,8 @@ def opened(workspace: str | None = None) -> Iterator[Open]:
         stack.callback(database.close)
         wakeups = Wakeups(required(settings.redis_url))
         stack.callback(wakeups.close)
-        database.check()
+        if check:
+            database.check()
         yield Open(settings, database, wakeups)
 
 

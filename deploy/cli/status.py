@@ -1,8 +1,10 @@
 """`cadenza status`."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from deploy.cli.output import Json, WorkspaceName, note, report, table
+import typer
+
+from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
@@ -11,7 +13,12 @@ from producers.workspaces import find_workspace
 from schema.states import RowStatus
 
 
-def status(workspace: WorkspaceName = None, as_json: Json = False) -> None:
+def status(
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", "-w", help="Of one workspace; of all otherwise.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Tell how the outbox and the queue stand."""
     with opened(workspace) as session:
         document = _read(session, workspace)
@@ -59,7 +66,3 @@ def _text(document: dict[str, Any]) -> str:
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
     ]
     return table(rows)
-
-
-def _oldest(document: dict[str, Any]) -> str:
-    return f"{document['oldest_due_seconds']:.1f} s late" if document["oldest_due_at"] else "nothing is due"

@@ -45,7 +45,11 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
         SELECT s.reason FROM suppressions s
         WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type
             AND s.address = CASE claimed.type WHEN 'sms' THEN c.phone ELSE c.email_key END
-    ) AS suppressed
+    ) AS suppressed,
+    CASE WHEN claimed.type = 'email' AND claimed.fence > 1 THEN (
+        SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
+        ORDER BY a.fence DESC LIMIT 1
+    ) END AS frozen
 FROM claimed JOIN enrollments e ON e.id = claimed.enrollment_id JOIN contacts c ON c.id = e.contact_id
 ORDER BY claimed.due_at, claimed.id
 """
@@ -83,6 +87,8 @@ class Claimed:
     attributes: dict[str, Any]
     suppressed: str | None
     """Why the recipient must not be contacted on this channel."""
+    frozen: dict[str, Any] | None
+    """An email that may have been accepted before: if it is sent again, then the same bytes."""
 
     @property
     def recipient(self) -> str | None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.database import Session
-from schema.states import BLOCKING, RowStatus, sql_list
+from engine.outbox.following import FOLLOWING, Settled
+from schema.states import RowStatus
 
 #: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost.
-#: The step behind a row that has ended is told; without one, the enrollment is complete.
 SETTLE: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 ended AS MATERIALIZED (
@@ -33,32 +33,7 @@ settled AS (
     WHERE o.id = ended.id AND o.fence = ended.fence AND o.lease_until IS NOT NULL
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
-following AS (
-    SELECT settled.*, next.id AS next_id, next.due_at AS next_due_at
-    FROM settled LEFT JOIN LATERAL (
-        SELECT o.id, o.due_at FROM outbox o
-        WHERE o.enrollment_id = settled.enrollment_id AND o.step_order > settled.step_order
-            AND o.status IN ({sql_list(*BLOCKING)})
-        ORDER BY o.step_order LIMIT 1
-    ) AS next ON true
-),
-completed AS (
-    UPDATE enrollments e SET status = 'completed', completed_at = moment.now FROM following, moment
-    WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
-        AND e.id = following.enrollment_id AND e.status = 'active'
-)
-SELECT id, enrollment_id, step_order, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8,
-    next_id, extract(epoch FROM next_due_at)::float8
-FROM following
-"""
-
-#: The steps behind one that was late keep their delay after it (promise P5).
-SHIFT: Final = """
-UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second'
-FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[], %(seconds)b::float8[])
-    AS late (enrollment_id, step_order, seconds)
-WHERE o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order AND o.status = 'pending'
-RETURNING o.id, extract(epoch FROM o.due_at)::float8
+{FOLLOWING}
 """
 
 SUPPRESS: Final = """
@@ -109,22 +84,6 @@ class Ending:
     """The enrollment ends with this row, for this reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A row that was settled, and the step behind it. Moments are epoch seconds."""
-
-    id: int
-    enrollment_id: int
-    step_order: int
-    due_at: float
-    """Sequence time."""
-    retry_at: float | None
-    """Real time."""
-    next_id: int | None
-    next_due_at: float | None
-    """Sequence time."""
-
-
 def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     """Write the endings; a row whose fence has moved on is left as it is and not told."""
     rows = session.execute(
@@ -147,20 +106,6 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     _suppress(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled
-
-
-def shift_behind(session: Session, late: Sequence[tuple[Settled, float]]) -> list[tuple[float, list[int]]]:
-    """Move the steps behind late ones by as many seconds of sequence time; tell the new wake-ups."""
-    rows = session.execute(
-        SHIFT,
-        {
-            "enrollments": [row.enrollment_id for row, _ in late],
-            "orders": [row.step_order for row, _ in late],
-            "seconds": [seconds for _, seconds in late],
-        },
-        binary=True,
-    ).fetchall()
-    return [(due_at, [row_id]) for row_id, due_at in rows]
 
 
 def _suppress(session: Session, barred: Sequence[Ending]) -> None:

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import Final
 
 import psycopg
@@ -37,9 +39,10 @@ class Enrolling:
         self._sequence = sequence
         self._batch = batch
         self._rejects = rejects
+        self._scheduler = ThreadPoolExecutor(1, "wake-ups")
+        self._scheduled: Future[None] | None = None
         self._leave_wakeups_until = float("-inf")
-        self.wakeups_warning: str | None = None
-        """Why wake-ups were not scheduled, the first time that it happened."""
+        self._warning: str | None = None
 
     def settle(self, chunk: Chunk, done: Counts) -> tuple[Counts, Sequence[Reject]]:
         """Enroll the people of a chunk, all or none; `done` is what was done before it.
@@ -59,8 +62,25 @@ class Enrolling:
         except psycopg.Error as error:
             again = "" if self._batch.name is None else ": run it again with the same --batch to go on"
             raise Unavailable(f"Postgres: {first_line(error)}; {done.records} records are done{again}") from None
-        self._schedule(enrolled.wakeups)
+        self._wait_for_wakeups()
+        self._scheduled = self._scheduler.submit(self._schedule, enrolled.wakeups)
         return counts, rejects
+
+    def __enter__(self) -> "Enrolling":
+        """Nothing more to begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Wait until the last wake-ups are scheduled."""
+        self._scheduler.shutdown()
+
+    @property
+    def wakeups_warning(self) -> str | None:
+        """Why wake-ups of the chunks so far were not scheduled, the first time that it happened."""
+        self._wait_for_wakeups()
+        return self._warning
 
     def _in_one_transaction(self, chunk: Chunk, done: Counts) -> tuple[EnrolledChunk, Counts, Sequence[Reject]]:
         length: int | None = None
@@ -77,6 +97,12 @@ class Enrolling:
             raise
         return enrolled, counts, rejects
 
+    def _wait_for_wakeups(self) -> None:
+        """At most one chunk's are under way, while the database works on the next chunk."""
+        if self._scheduled is not None:
+            self._scheduled.result()
+            self._scheduled = None
+
     def _schedule(self, due: Sequence[Due]) -> None:
         if time.monotonic() < self._leave_wakeups_until:
             return
@@ -84,4 +110,4 @@ class Enrolling:
             self._wakeups.schedule(due)
         except WakeupsUnavailable as error:
             self._leave_wakeups_until = time.monotonic() + WAKEUPS_PAUSE
-            self.wakeups_warning = self.wakeups_warning or str(error)
+            self._warning = self._warning or str(error)

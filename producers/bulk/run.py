@@ -97,7 +97,7 @@ def run_bulk(
     require_active(sequence)
     needs = sequence.definition.needs
     region = tenant.region if region is None else check_region(region)
-    with open_source(source, encoding=encoding, stdin=stdin) as opened:
+    with open_source(source, encoding=encoding, stdin=stdin, stop=stop) as opened:
         records = open_records(opened, format=format)
         records.require(needs, sequence.key)
         path = place_of_rejects(opened, rejects_path)
@@ -109,11 +109,11 @@ def run_bulk(
         with (
             open_batch(database, tenant.id, sequence.sequence_id, batch, opened.digest) as begun,
             closing(RejectsFile(path, records.header)) as rejects,
+            Enrolling(database, wakeups, sequence, begun, rejects) as enrolling,
         ):
             begun.restore_rejects(database, rejects)
             chunks = chunks_of(records, skip=begun.begun_with.records, size=chunk, region=region, needs=needs)
             run = _Run(opened, records, rejects, begun.begun_with, progress, stop)
-            enrolling = Enrolling(database, wakeups, sequence, begun, rejects)
             report = run.through(iter(()) if begun.finished else chunks, enrolling)
             if report.complete:
                 begun.finish(database)
@@ -156,7 +156,7 @@ class _Run:
             repeats=self.counts.repeats,
             rejected=self.counts.rejected,
             records=self.counts.records,
-            warnings=warnings,
+            warnings=dict(warnings),
             latin1_lines=self.records.latin1_lines,
             rejects_path=self.rejects.path if self.rejects.exists else None,
             resumed_at=begun_with.records,

@@ -1,24 +1,22 @@
 """Where the records come from: a file, or standard input spooled so that it can be read twice."""
 
 import codecs
-import errno
 import hashlib
 import stat
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from engine.errors import InvalidInput, StorageFull
+from engine.errors import InvalidInput
+from producers.bulk.spool import said, spooled
 
 STANDARD_INPUT: Final = "-"
 
-#: Bytes: read at a time, and kept in memory of standard input before the disk is used.
+#: Bytes read at a time.
 BLOCK: Final = 1024 * 1024
-SPOOLED: Final = 16 * 1024 * 1024
 
 #: UTF-32 first: its mark begins with that of UTF-16.
 _MARKS: Final = (
@@ -68,25 +66,34 @@ class Source:
 
 
 @contextmanager
-def open_source(given: str, *, encoding: str | None = None, stdin: IO[bytes] | None = None) -> Iterator[Source]:
+def open_source(
+    given: str,
+    *,
+    encoding: str | None = None,
+    stdin: IO[bytes] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Source]:
     """Open a file, or standard input for `-`, and look through it once: digest and binary check.
+
+    `stop` is asked while standard input is waited for.
 
     Raises:
         InvalidInput: it can't be read, is empty or binary, or there is no such encoding.
         StorageFull: standard input could not be spooled.
+        CadenzaError: stopped while standard input was waited for.
     """
     if encoding is not None:
         _require_encoding(encoding)
     if given == STANDARD_INPUT:
-        with _spooled(stdin or sys.stdin.buffer) as spooled:
-            yield _looked_through("standard input", None, spooled, encoding)
+        with spooled(stdin or sys.stdin.buffer, stop) as file:
+            yield _looked_through("standard input", None, file, encoding)
         return
     with _opened(given) as file:
         if stat.S_ISREG(Path(given).stat().st_mode):
             yield _looked_through(given, Path(given), file, encoding)
         else:
-            with _spooled(file) as spooled:
-                yield _looked_through(given, None, spooled, encoding)
+            with spooled(file, stop) as whole:
+                yield _looked_through(given, None, whole, encoding)
 
 
 def _opened(given: str) -> IO[bytes]:
@@ -97,24 +104,7 @@ def _opened(given: str) -> IO[bytes]:
     except IsADirectoryError:
         raise InvalidInput(f"{given} is a directory: name a file in it") from None
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{given} can't be read: {_said(error)}") from None
-
-
-@contextmanager
-def _spooled(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    with tempfile.SpooledTemporaryFile(SPOOLED, prefix="cadenza-") as spooled:
-        try:
-            while block := file.read(BLOCK):
-                spooled.write(block)
-            spooled.flush()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise InvalidInput(f"standard input can't be read: {_said(error)}") from None
-            raise StorageFull(
-                f"standard input can't be kept in {tempfile.gettempdir()}: {_said(error)};"
-                " nothing was enrolled; make room or set TMPDIR"
-            ) from None
-        yield spooled
+        raise InvalidInput(f"{given} can't be read: {said(error)}") from None
 
 
 def _looked_through(name: str, path: Path | None, file: IO[bytes], encoding: str | None) -> Source:
@@ -147,7 +137,7 @@ def _digest(name: str, file: IO[bytes], *, text: bool) -> tuple[str, int]:
             size += len(block)
             lines += block.count(b"\n")
     except OSError as error:
-        raise InvalidInput(f"{name} can't be read: {_said(error)}") from None
+        raise InvalidInput(f"{name} can't be read: {said(error)}") from None
     return digest.hexdigest(), size
 
 
@@ -175,7 +165,3 @@ def _marked(beginning: bytes, encoding: str | None) -> tuple[int, str | None]:
         if encoding is None or codecs.lookup(encoding).name.startswith(marked[:6]):
             return len(mark), marked
     return 0, encoding
-
-
-def _said(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -5,6 +5,7 @@ from schema.tables.batches import batch_rejects, batches
 from schema.tables.clock import clock
 from schema.tables.contacts import contacts, suppressions
 from schema.tables.enrollments import enroll_events, enrollments
+from schema.tables.events import events
 from schema.tables.outbox import attempts, outbox
 from schema.tables.sequences import sequence_versions, sequences
 from schema.tables.workspaces import workspaces
@@ -17,6 +18,7 @@ __all__ = [
     "contacts",
     "enroll_events",
     "enrollments",
+    "events",
     "metadata",
     "outbox",
     "sequence_versions",

@@ -57,6 +57,7 @@ outbox = Table(
 
 Index("outbox_enrollment_step_key", outbox.c.enrollment_id, outbox.c.step_order, unique=True)
 Index("outbox_due_idx", outbox.c.due_at, postgresql_where=outbox.c.status == RowStatus.PENDING.value)
+Index("outbox_provider_idx", outbox.c.provider_id, postgresql_where=outbox.c.provider_id.is_not(None))
 Index("outbox_lease_idx", outbox.c.lease_until, postgresql_where=outbox.c.status == RowStatus.SENDING.value)
 Index(
     "outbox_doubt_idx",
@@ -81,6 +82,8 @@ attempts = Table(
     Column("provider_id", Text),
     Column("error_code", Text),
     Column("detail", Text, comment="what the provider said, without addresses"),
+    Column("looks", SmallInteger, nullable=False, server_default="0", comment="look-ups that found nothing"),
+    moment("looked_at", comment="real time of the last look-up"),
     PrimaryKeyConstraint("outbox_id", "fence"),
     CheckConstraint(f"outcome IN ({sql_list(*AttemptOutcome)})", name="outcome"),
     CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="ended_at"),

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidInput, StorageFull
+from engine.errors import CadenzaError, InvalidInput, StorageFull
 from producers.bulk.reading import open_records
+from producers.bulk.records import Reject
 from producers.bulk.rejects import RejectsFile, place_of_rejects
-from producers.bulk.source import SPOOLED, open_source
+from producers.bulk.source import open_source
+from producers.bulk.spool import IN_MEMORY
 
 
 def refusal(given: str, encoding: str | None = None) -> str:
@@ -33,12 +35,12 @@ def test_a_file_has_a_digest_and_a_size(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_spooled_and_read_twice() -> None:
-    data = b"email\n" + b"somebody@example.com\n" * (SPOOLED // 16)
+    data = b"email\n" + b"somebody@example.com\n" * (IN_MEMORY // 16)
     with open_source("-", stdin=io.BytesIO(data)) as source:
         assert source.digest == hashlib.sha256(data).hexdigest()
         assert source.path is None
         for _ in range(2):
-            assert sum(1 for _ in open_records(source)) == SPOOLED // 16
+            assert sum(1 for _ in open_records(source)) == IN_MEMORY // 16
 
 
 def test_a_pipe_is_spooled_like_standard_input(tmp_path: Path) -> None:
@@ -50,6 +52,24 @@ def test_a_pipe_is_spooled_like_standard_input(tmp_path: Path) -> None:
         assert place_of_rejects(source, None) == Path("stdin.rejected.csv")
         assert len(list(open_records(source))) == 1
     os.close(reading)
+
+
+def test_waiting_for_standard_input_can_be_stopped() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"email\n")
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    with (
+        os.fdopen(reading, "rb") as stdin,
+        pytest.raises(CadenzaError, match="stopped while waiting"),
+        open_source("-", stdin=stdin, stop=stop),
+    ):
+        pass
+    os.close(writing)
 
 
 @pytest.mark.parametrize(
@@ -116,20 +136,17 @@ def test_a_rejects_file_is_made_only_when_something_is_rejected(tmp_path: Path) 
     path.write_text("line,reason,email\n2,old,x\n")
     rejects = RejectsFile(path, ["email", "notes"])
     assert not path.exists()
-    rejects.flush()
+    rejects.write([])
     rejects.close()
     assert not rejects.exists
     assert not path.exists()
 
 
-def test_rejects_are_in_the_file_after_a_flush(tmp_path: Path) -> None:
+def test_rejects_are_in_the_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     rejects = RejectsFile(path, ["email", "notes"])
-    rejects.add(2, "email is missing", ["", 'say "hi"\nthere'])
-    assert not path.exists()
-    rejects.flush()
-    rejects.add(5, "x", ["a", "é"])
-    length = rejects.flush()
+    rejects.write([Reject(2, "email is missing", ["", 'say "hi"\nthere'])])
+    length = rejects.write([Reject(5, "x", ["a", "é"])])
     with path.open(newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == [
             ["line", "reason", "email", "notes"],
@@ -137,10 +154,7 @@ def test_rejects_are_in_the_file_after_a_flush(tmp_path: Path) -> None:
             ["5", "x", "a", "é"],
         ]
     rejects.cut(length)
-    rejects.add(6, "dropped", [])
-    rejects.forget()
-    rejects.add(7, "y", ["b", "c"])
-    rejects.flush()
+    rejects.write([Reject(7, "y", ["b", "c"])])
     rejects.close()
     with path.open(newline="", encoding="utf-8") as file:
         assert [row[0] for row in csv.reader(file)] == ["line", "2", "7"]
@@ -149,9 +163,8 @@ def test_rejects_are_in_the_file_after_a_flush(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_in_one_line() -> None:
     rejects = RejectsFile(Path("/dev/full"), ["email"])
     rejects.done = 4_000
-    rejects.add(2, "email is missing", [""])
     with pytest.raises(StorageFull) as full:
-        rejects.flush()
+        rejects.write([Reject(2, "email is missing", [""])])
     rejects.close()
     assert str(full.value) == (
         "rejects file /dev/full: No space left on device; 4000 records are done, the rest is not;"
@@ -161,7 +174,6 @@ def test_a_full_disk_is_told_in_one_line() -> None:
 
 def test_a_folder_that_takes_no_files_is_told_in_one_line() -> None:
     rejects = RejectsFile(Path("/proc/r.csv"), ["email"])
-    rejects.add(2, "email is missing", [""])
     with pytest.raises(StorageFull, match="rejects file /proc/"):
-        rejects.flush()
+        rejects.write([Reject(2, "email is missing", [""])])
     rejects.close()

@@ -19,7 +19,7 @@ from workers.channels.sms.channel import SmsChannel
 CERTIFICATE = Path(__file__).parent / "data" / "localhost.pem"
 TO = "+12025550100"
 SID = "SM" + "a" * 32
-PATIENT, IMPATIENT = 10.0, 0.5
+PATIENT, IMPATIENT = 10.0, 1.0
 
 Answer = Callable[[bytes], bytes | None]
 
@@ -165,6 +165,7 @@ def test_a_good_answer_that_is_not_twilios_settles_nothing(body: bytes) -> None:
         b"HTTP/1.1 201 Created\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\n",
         b"\x00" * 100,
     ],
+    ids=lambda raw: repr(raw[:40]),
 )
 def test_an_answer_that_breaks_off_settles_nothing_and_nothing_is_sent_twice(raw: bytes) -> None:
     told_once = iter([raw])

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine.outbox.settle import Ending, Settled, settle, shift_behind
+from engine.outbox.following import Settled, shift_behind
+from engine.outbox.settle import Ending, settle
 from schema.states import AttemptOutcome, RowStatus
 
 SENT = {"status": RowStatus.SENT, "outcome": AttemptOutcome.ACCEPTED, "provider_id": "SM1"}

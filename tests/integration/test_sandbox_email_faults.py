@@ -82,7 +82,8 @@ def test_latency_outlasts_the_client(sandbox: Sandbox) -> None:
         begin(client, "ada@example.org")
         assert client.sock is not None
         client.sock.settimeout(0.1)
-        client.docmd("Hi\r\n.")
+        client.send(b"Hi\r\n.\r\n")
+        client.getreply()
     wait_until(lambda: len(accepted(sandbox)) > known)
     assert accepted(sandbox)[-1].at - before >= 0.5
 

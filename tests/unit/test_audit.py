@@ -208,6 +208,7 @@ def test_a_text_message_under_two_sids_is_a_duplicate(case: Case) -> None:
 def test_a_text_message_that_two_attempts_got_accepted_is_a_duplicate(case: Case) -> None:
     case.ledger.append(sms(3, T + 2 * DAY + 9, id="SMother"))
     case.attempts.append(replace(case.attempts[-1], fence=3, provider_id="SMother", started_at=T + 2 * DAY + 8))
+    case.set_enrollment(ended_at=T + 2 * DAY + 10)
     assert kinds(case.judged()) == {Kind.DUPLICATED: 1}
 
 

@@ -114,7 +114,7 @@ def test_a_recipient_that_is_no_address_is_refused(to: str) -> None:
 
 @pytest.mark.parametrize("sender", ["", "Ann", "Ann <>", "Ann <ann>", "Ann <ann@example.com\r\nBcc: eve@example.com>"])
 def test_a_sender_without_an_address_is_refused(sender: str) -> None:
-    with pytest.raises(ValueError, match="not an email address|control"):
+    with pytest.raises(ValueError, match=r"not an email address|control"):
         message(sender=sender)
 
 

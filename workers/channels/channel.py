@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from engine.rules.doubt import Sighting
 from engine.rules.outcome import Outcome
 
 
@@ -15,6 +16,8 @@ class Sms:
     """E.164."""
     body: str
     media_urls: tuple[str, ...] = ()
+    status_callback: str | None = None
+    """Where the provider tells what becomes of it; names the attempt (engine/rules/token.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,36 @@ class Email:
 Message: TypeAlias = Sms | Email
 
 
+class LookUpFailed(Exception):  # noqa: N818 (a fact, as in engine.errors)
+    """The provider can't be asked for a message: now, or `for_good`."""
+
+    def __init__(self, message: str, *, for_good: bool) -> None:
+        """Say why."""
+        super().__init__(message)
+        self.for_good = for_good
+
+
 class Channel(Protocol):
     """Hands messages of one kind over. Called from many threads at once."""
 
     def send(self, message: Message) -> Outcome:
         """Hand one message over, wait for the answer, and tell how it ended; never raises for what a provider does."""
+        ...
+
+    def look_up(self, message: Message, since: datetime) -> Sighting:
+        """What the provider knows of a message that was handed over at `since` (UTC) or later.
+
+        Raises:
+            LookUpFailed: it can't be asked.
+        """
+        ...
+
+    def check(self) -> str:
+        """Connect and show the credentials, send nothing; say what was found.
+
+        Raises:
+            Unavailable: the provider can't be reached, or refuses the credentials.
+        """
         ...
 
     def close(self) -> None:

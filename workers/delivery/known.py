@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import Final, Literal
 
 from engine.database import Database
 from schema.definition import Definition, Step
@@ -29,6 +29,8 @@ class Tenant:
     max_tries: int
     sender_name: str | None
     email_from: str | None
+    smtp_guarantee: Literal["at_most_once", "at_least_once"] | None
+    webhook_secret: str
 
 
 class Known:
@@ -62,7 +64,8 @@ class Known:
         if tenant is None or time.monotonic() - read_at > FRESH:
             with self._lock, self._database.transaction() as session:
                 row = session.execute(
-                    "SELECT public_id, max_tries, sender_name, email_from FROM workspaces WHERE id = %s",
+                    "SELECT public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret"
+                    " FROM workspaces WHERE id = %s",
                     (workspace_id,),
                 ).fetchone()
             if row is None:

@@ -11,15 +11,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final, TypeVar
 
-import psycopg
 import structlog
 
-from engine.clock import SequenceClock
-from engine.database import Database
-from engine.errors import Unavailable
+from engine.clock import WRONG_CLOCK, SequenceClock
+from engine.database import GONE, Database, first_line
 from engine.metrics import DUPLICATES_PREVENTED, LATENESS, PROVIDER
 from engine.outbox.begin import Attempt, begin
-from engine.outbox.claim import claim
+from engine.outbox.claim import Claimed, claim
 from engine.outbox.settle import Ending
 from engine.rules.ending import judge
 from engine.rules.outcome import Outcome
@@ -39,8 +37,10 @@ Item = TypeVar("Item")
 #: At most so many rows in a statement that begins or settles.
 ROWS_PER_STATEMENT: Final = 500
 
-#: What the database raises when it is gone, in a transaction or before it.
-GONE: Final = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
+#: Real seconds: between two tries to reach a database that is gone, and before a row that could not be prepared is
+#: tried again.
+PAUSE: Final = 0.5
+UNPREPARED_SECONDS: Final = 60.0
 
 
 class Pipeline:
@@ -79,16 +79,10 @@ class Pipeline:
         if self._stopping:
             return
         self._room.enter(len(ids))
-        claimed_at = time.monotonic()
-        try:
-            with self._database.transaction() as session:
-                rows = claim(session, ids, self._settings.lease_seconds)
-        except BaseException:
-            self._room.leave(len(ids))
-            raise
+        rows, lease_until = self._claim(ids)
         self._room.leave(len(ids) - len(rows))
         for row in rows:
-            prepared = self._prepare(row, claimed_at + self._settings.lease_seconds)
+            prepared = self._prepared(row, lease_until)
             if isinstance(prepared, Ending):
                 self._endings.put(prepared)
             else:
@@ -96,6 +90,30 @@ class Pipeline:
         if len(rows) < len(ids):
             claimed = {row.id for row in rows}
             self._settler.look_again([row_id for row_id in ids if row_id not in claimed])
+
+    def _claim(self, ids: Sequence[int]) -> tuple[list[Claimed], float]:
+        """Claim, as soon as the database is there; also tell until when the lease holds."""
+        while not self._stopping:
+            lease_until = time.monotonic() + self._settings.lease_seconds
+            try:
+                if self._clock.apart > WRONG_CLOCK:
+                    break
+                with self._database.transaction() as session:
+                    return claim(session, ids, self._settings.lease_seconds), lease_until
+            except GONE as error:
+                log.warning("not claimed yet: the database is gone", rows=len(ids), error=first_line(error))
+                time.sleep(PAUSE)
+        time.sleep(PAUSE)
+        return [], 0.0
+
+    def _prepared(self, row: Claimed, lease_until: float) -> Prepared | Ending:
+        """Prepare a row; what goes wrong with it, but not with its data, is tried again later."""
+        try:
+            return self._prepare(row, lease_until)
+        except Exception:
+            log.exception("a row could not be prepared", row=row.id, enrollment=row.enrollment_id)
+            reason = "it could not be prepared; see the log"
+            return Ending(row.id, row.fence, row.channel, RowStatus.PENDING, reason, delay=UNPREPARED_SECONDS)
 
     def stop(self) -> None:
         """Take no more rows, release those not begun, wait for what is in flight, settle it, and close."""

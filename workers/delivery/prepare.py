@@ -3,12 +3,14 @@
 import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
+from typing import Any
 
 from engine.clock import SequenceClock
 from engine.outbox.claim import Claimed
 from engine.outbox.settle import Ending
 from engine.rules.ending import TOO_LATE, Standing
 from engine.rules.rendering import Renderer, RenderError, variables
+from engine.rules.token import status_callback_url
 from engine.settings import Settings
 from schema.definition import EmailStep, SmsStep, Step
 from schema.states import RowStatus
@@ -40,7 +42,10 @@ class Prepare:
         if lateness > step.max_lateness.total_seconds():
             return _skip(row, TOO_LATE)
         try:
-            message, payload = self._message(row, step, version, tenant)
+            if row.frozen is not None:
+                message, payload = _as_before(row.frozen, row.email or "")
+            else:
+                message, payload = self._message(row, step, version, tenant)
         except RenderError as error:
             return Ending(row.id, row.fence, row.channel, RowStatus.FAILED, f"{error.reason}: {error}")
         return Prepared(row, message, payload, self._standing(row, step, version, tenant, lateness), lease_until)
@@ -62,7 +67,7 @@ class Prepare:
         match step:
             case SmsStep():
                 body, media_urls = self._renderer.render_sms(step, values)
-                sms = Sms(row.phone or "", body, media_urls)
+                sms = Sms(row.phone or "", body, media_urls, self._callback(row, tenant))
                 return sms, json.dumps({"body": body, "media_urls": media_urls})
             case EmailStep():
                 subject, text, html = self._renderer.render_email(step, values)
@@ -87,6 +92,12 @@ class Prepare:
                     }
                 )
 
+    def _callback(self, row: Claimed, tenant: Tenant) -> str | None:
+        public_url = self._settings.public_url
+        if public_url is None:
+            return None
+        return status_callback_url(public_url, tenant.public_id, tenant.webhook_secret, row.id, row.fence)
+
     def _sender(self, tenant: Tenant) -> dict[str, str | None]:
         name, address = parseaddr(tenant.email_from or self._settings.email_from)
         return {"name": tenant.sender_name or name, "email": address, "phone": self._settings.twilio_from}
@@ -102,6 +113,20 @@ class Prepare:
             stop_on_failure=step.stop_on_failure,
             retry_base=self._settings.retry_seconds,
         )
+
+
+def _as_before(payload: dict[str, Any], recipient: str) -> tuple[Message, str]:
+    """The email of an earlier attempt, byte for byte."""
+    email = Email(
+        to=recipient,
+        sender=payload["sender"],
+        message_id=payload["message_id"],
+        date=datetime.fromisoformat(payload["date"]),
+        subject=payload["subject"],
+        text=payload["text"],
+        html=payload["html"],
+    )
+    return email, json.dumps(payload)
 
 
 def message_id(workspace: str, row_id: int, sender: str) -> str:

@@ -4,22 +4,18 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import psycopg
 import structlog
 
 from engine.clock import SequenceClock
-from engine.database import Database
-from engine.errors import Unavailable
+from engine.database import GONE, Database, first_line
 from engine.metrics import DUPLICATES_PREVENTED, MESSAGES, RETRIES
 from engine.outbox.claim import left_alone
-from engine.outbox.settle import Ending, Settled, settle, shift_behind
+from engine.outbox.following import LATE, Settled, shift_behind
+from engine.outbox.settle import Ending, settle
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.states import BLOCKING, RowStatus
 
 log = structlog.get_logger(__name__)
-
-#: A step that was late by more real seconds than this moves those behind it (promise P5).
-LATE: Final = 60.0
 
 #: A step behind is woken at once when it falls due within so many real seconds: its own wake-up may have
 #: come, and gone, while the step before it was still being settled.
@@ -59,9 +55,13 @@ class Settler:
 
     def look_again(self, ids: Sequence[int]) -> None:
         """Put back the wake-ups of rows that were looked at too early; count those that others handled."""
-        with self._database.transaction() as session:
-            rows = left_alone(session, ids)
-        real_now = self._clock.real_now()
+        try:
+            with self._database.transaction() as session:
+                rows = left_alone(session, ids)
+            real_now = self._clock.real_now()
+        except GONE as error:
+            log.warning("not looked at again: the sweeper will make up for it", rows=len(ids), error=first_line(error))
+            return
         due: list[Due] = []
         retries: list[Due] = []
         for row in rows:
@@ -80,8 +80,8 @@ class Settler:
                     settled = settle(session, endings)
                     late = self._late(endings, settled)
                     return settled, list(shift_behind(session, late)) if late else []
-            except (psycopg.OperationalError, psycopg.InterfaceError, Unavailable) as error:
-                log.warning("not settled yet: the database is gone", rows=len(endings), error=str(error))
+            except GONE as error:
+                log.warning("not settled yet: the database is gone", rows=len(endings), error=first_line(error))
                 time.sleep(DATABASE_RETRY)
 
     def _late(self, endings: Sequence[Ending], settled: Sequence[Settled]) -> list[tuple[Settled, float]]:

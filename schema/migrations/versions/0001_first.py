@@ -20,6 +20,8 @@ CREATE TABLE attempts (
     provider_id TEXT,
     error_code TEXT,
     detail TEXT,
+    looks SMALLINT DEFAULT '0' NOT NULL,
+    looked_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT attempts_pkey PRIMARY KEY (outbox_id, fence),
     CONSTRAINT attempts_outcome_check CHECK (outcome IN ('accepted', 'refused', 'deferred', 'held', 'unanswered')),
     CONSTRAINT attempts_ended_at_check CHECK ((outcome IS NULL) = (ended_at IS NULL))
@@ -30,6 +32,8 @@ COMMENT ON COLUMN attempts.lateness_seconds IS 'real seconds from due to hand-ov
 COMMENT ON COLUMN attempts.ended_at IS 'real time';
 COMMENT ON COLUMN attempts.outcome IS 'null: handed over, not answered yet';
 COMMENT ON COLUMN attempts.detail IS 'what the provider said, without addresses';
+COMMENT ON COLUMN attempts.looks IS 'look-ups that found nothing';
+COMMENT ON COLUMN attempts.looked_at IS 'real time of the last look-up';
 
 CREATE TABLE clock (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -94,12 +98,14 @@ CREATE TABLE workspaces (
     max_tries SMALLINT DEFAULT '3' NOT NULL,
     sender_name TEXT,
     email_from TEXT,
+    smtp_guarantee TEXT,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT workspaces_pkey PRIMARY KEY (id),
     CONSTRAINT workspaces_key_key UNIQUE (key),
     CONSTRAINT workspaces_public_id_key UNIQUE (public_id),
     CONSTRAINT workspaces_key_check CHECK (key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     CONSTRAINT workspaces_region_check CHECK (region ~ '^[A-Z]{2}$'),
+    CONSTRAINT workspaces_smtp_guarantee_check CHECK (smtp_guarantee IN ('at_most_once', 'at_least_once')),
     CONSTRAINT workspaces_max_tries_check CHECK (max_tries BETWEEN 1 AND 20)
 );
 COMMENT ON COLUMN workspaces.public_id IS 'opaque: stands for the workspace in URLs and Message-IDs';
@@ -107,6 +113,7 @@ COMMENT ON COLUMN workspaces.timezone IS 'IANA name';
 COMMENT ON COLUMN workspaces.region IS 'ISO 3166 code: national phone numbers';
 COMMENT ON COLUMN workspaces.max_tries IS 'answers ''not now'' before a row fails';
 COMMENT ON COLUMN workspaces.email_from IS 'the sender of its email; null: CADENZA_EMAIL_FROM';
+COMMENT ON COLUMN workspaces.smtp_guarantee IS 'null: CADENZA_SMTP_GUARANTEE';
 
 CREATE TABLE contacts (
     id BIGINT GENERATED ALWAYS AS IDENTITY,

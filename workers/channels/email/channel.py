@@ -2,15 +2,17 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from smtplib import SMTPResponseException
 from typing import Self
 
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, Unavailable
 from engine.rules.answers import Stage, masked, smtp_outcome
+from engine.rules.doubt import Sighting
 from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from schema.states import AttemptOutcome
-from workers.channels.channel import Email, Message
+from workers.channels.channel import Email, LookUpFailed, Message
 from workers.channels.email.mailbox import check_address, read_sender
 from workers.channels.email.mime import build
 from workers.channels.email.pool import ConnectionPool
@@ -41,6 +43,7 @@ class EmailChannel:
     def __init__(self, server: SmtpServer, timeout: float) -> None:
         """Prepare the channel; nothing is connected yet. `timeout` is in real seconds."""
         self._timeout = timeout
+        self._where = f"{server.host}:{server.port}"
         self._pool = ConnectionPool(server, timeout)
 
     @classmethod
@@ -75,6 +78,19 @@ class EmailChannel:
             return self._hand_over(envelope, deadline, fresh=False)
         except _StaleConnection:
             return self._hand_over(envelope, deadline, fresh=True)
+
+    def look_up(self, message: Message, since: datetime) -> Sighting:
+        """SMTP can't be asked (promise P3); see `Channel.look_up`."""
+        raise LookUpFailed(f"SMTP has no look-up for a message of {since:%Y-%m-%d}", for_good=True)
+
+    def check(self) -> str:
+        """Connect and log in; see `Channel.check`."""
+        try:
+            connection = self._pool.take(time.monotonic() + self._timeout, fresh=True)
+        except (OSError, ValueError) as error:
+            raise Unavailable(f"the mail server at {self._where}: {masked(_no_connection(error).detail)}") from None
+        connection.leave()
+        return f"the mail server at {self._where} takes the log-in"
 
     def close(self) -> None:
         """Close the connections."""

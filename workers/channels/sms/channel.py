@@ -1,25 +1,31 @@
 """The SMS channel: hands messages to Twilio."""
 
+from datetime import datetime
 from http.client import HTTPException
 from threading import local
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageList
 from urllib3.exceptions import ClosedPoolError, HTTPError
 
-from engine.errors import InvalidInput
+from engine.database import first_line
+from engine.errors import InvalidInput, Unavailable
 from engine.rules.answers import masked, twilio_outcome
+from engine.rules.doubt import Sighting
 from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from schema.states import AttemptOutcome
 from workers.channels.channel import Message, Sms
 from workers.channels.sms.connections import Connections, NotConnected
 from workers.channels.sms.http import TwilioHttp
+from workers.channels.sms.look_up import look_up
 
 #: Where Twilio is, unless CADENZA_TWILIO_API_URL says otherwise.
 TWILIO: Final = "https://api.twilio.com"
+
+UNAUTHORIZED: Final = 401
 
 #: What twilio-python raises for an answer whose JSON is not what Twilio documents, or is no JSON.
 _NOT_UNDERSTOOD: Final = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
@@ -50,6 +56,7 @@ class SmsChannel:
             InvalidInput: the URL or the proxy's can't be used.
         """
         self._sender = sender
+        self._base_url = base_url
         self._connections = Connections(base_url, timeout, in_flight)
         self._hand = _Hand(account_sid, auth_token, base_url, self._connections)
 
@@ -65,6 +72,9 @@ class SmsChannel:
                 "CADENZA_TWILIO_ACCOUNT_SID and CADENZA_TWILIO_AUTH_TOKEN are not set:"
                 " give Twilio's, or start `cadenza sandbox`"
             )
+        token = settings.twilio_auth_token.get_secret_value()
+        if not (settings.twilio_account_sid.isalnum() and (settings.twilio_account_sid + token).isascii()):
+            raise InvalidInput("CADENZA_TWILIO_ACCOUNT_SID or CADENZA_TWILIO_AUTH_TOKEN is not what Twilio gives out")
         if settings.twilio_messaging_service_sid is not None:
             sender = {"messaging_service_sid": settings.twilio_messaging_service_sid}
         elif settings.twilio_from is not None:
@@ -73,7 +83,7 @@ class SmsChannel:
             raise InvalidInput("CADENZA_TWILIO_FROM or CADENZA_TWILIO_MESSAGING_SERVICE_SID is not set: give one")
         return cls(
             settings.twilio_account_sid,
-            settings.twilio_auth_token.get_secret_value(),
+            token,
             sender,
             settings.twilio_api_url or TWILIO,
             settings.provider_timeout,
@@ -84,10 +94,14 @@ class SmsChannel:
         """Hand one text message over; see `Channel.send`."""
         if not isinstance(message, Sms):
             raise TypeError(f"the SMS channel can't send {type(message).__name__}")
-        media = {"media_url": list(message.media_urls)} if message.media_urls else {}
+        more: dict[str, Any] = {}
+        if message.media_urls:
+            more["media_url"] = list(message.media_urls)
+        if message.status_callback is not None:
+            more["status_callback"] = message.status_callback
         http = self._hand.http
         try:
-            sid = self._hand.messages.create(to=message.to, body=message.body, **media, **self._sender).sid
+            sid = self._hand.messages.create(to=message.to, body=message.body, **more, **self._sender).sid
         except (NotConnected, ClosedPoolError) as error:
             return Outcome(AttemptOutcome.HELD, detail=masked(f"no connection: {error}"))
         except (TwilioRestException, TwilioServiceException) as refusal:
@@ -102,6 +116,24 @@ class SmsChannel:
         if not isinstance(sid, str) or not sid:
             return _not_understood(http.status)
         return Outcome(AttemptOutcome.ACCEPTED, provider_id=sid)
+
+    def look_up(self, message: Message, since: datetime) -> Sighting:
+        """What Twilio knows of a message; see `Channel.look_up`."""
+        if not isinstance(message, Sms):
+            raise TypeError(f"the SMS channel can't look up {type(message).__name__}")
+        return look_up(self._hand.messages, self._hand.http, message, since)
+
+    def check(self) -> str:
+        """Read one message of the account; see `Channel.check`."""
+        http = self._hand.http
+        try:
+            self._hand.messages.list(limit=1, page_size=1)
+        except (TwilioException, HTTPError, OSError, *_NOT_UNDERSTOOD) as error:
+            said = f"answered {http.status}" if http.status else f"can't be reached: {first_line(error)}"
+            if http.status == UNAUTHORIZED:
+                said = "refuses CADENZA_TWILIO_ACCOUNT_SID and CADENZA_TWILIO_AUTH_TOKEN (20003)"
+            raise Unavailable(f"Twilio at {self._base_url} {masked(said)}") from None
+        return f"Twilio at {self._base_url} takes the credentials"
 
     def close(self) -> None:
         """Close the connections."""

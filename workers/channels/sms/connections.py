@@ -26,8 +26,11 @@ CONNECT_SECONDS: Final = 3.0
 _NO_RETRIES: Final = Retry(False, redirect=False)
 
 
-class NotConnected(Exception):  # noqa: N818 (a fact, as in engine.errors)
-    """There was no connection, so nothing of the request was sent. Only what fails in `connect` is this."""
+class NotConnected(HTTPError):  # noqa: N818 (a fact, as in engine.errors)
+    """There was no connection, so nothing of the request was sent. Only what fails in `connect` is this.
+
+    urllib3's pool lets its bare HTTPError through as it is; it would make a ProtocolError of an OSError.
+    """
 
 
 class _Plain(HTTPConnection):
@@ -42,7 +45,8 @@ class _Plain(HTTPConnection):
             raise NotConnected(str(error)) from error
 
     def request(self, *args: Any, **options: Any) -> None:
-        self._held = held = []
+        held: list[bytes] = []
+        self._held = held
         try:
             super().request(*args, **options)
         finally:

@@ -1,0 +1,75 @@
+# What there is to do with Cadenza. For make 3.81 and newer, with GNU or BSD tools, as root or not.
+
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+READY := $(VENV)/.ready
+DATA_DIR := $(if $(CADENZA_DATA_DIR),$(CADENZA_DATA_DIR),.cadenza)
+
+# Pinned: what is installed, and what it is built with (older pips take the first for both).
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+# An environment that was made elsewhere and moved here is made anew.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+.PHONY: help
+help: ## list what there is to do
+	@echo "usage: make TARGET [ARGS='...']"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup: $(READY) ## build .venv, after which .venv/bin/cadenza is there
+
+.PHONY: demo
+demo: $(READY) ## two sequences, 1,000 contacts, every message sent once, and the proof of it
+	@$(PYTHON_IN_VENV) -m deploy.demo $(ARGS)
+
+.PHONY: test
+test: $(READY) ## the whole test suite, on servers of its own (ARGS: for pytest)
+	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+.PHONY: check
+check: $(READY) ## style, types, rooms, and migrations equal to the declared tables
+	@$(PYTHON_IN_VENV) -m ruff check
+	@$(PYTHON_IN_VENV) -m ruff format --check
+	@$(PYTHON_IN_VENV) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(PYTHON_IN_VENV) -m pytest -q tests/integration/test_migrations.py
+
+.PHONY: up
+up: $(READY) ## run everything on this machine, until Ctrl-C
+	@$(VENV)/bin/cadenza up $(ARGS)
+
+.PHONY: bench
+bench: $(READY) ## measure how fast it is, and write bench.json
+	@$(PYTHON_IN_VENV) -m deploy.bench $(ARGS)
+
+.PHONY: clean
+clean: ## delete what the embedded servers, the demo and the tools have left
+	@if [ -f $(READY) ]; then \
+	    $(PYTHON_IN_VENV) -m deploy.local.clean "$(DATA_DIR)/demo" && \
+	    $(PYTHON_IN_VENV) -m deploy.local.clean "$(DATA_DIR)"; \
+	elif [ -d .cadenza ]; then \
+	    echo "run \`make setup\` first: .cadenza may be in use, and only what is in .venv can tell" >&2; exit 1; \
+	fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build bench.json
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## the same, and .venv
+	@rm -rf $(VENV) *.egg-info
+
+.PHONY: lock
+lock: ## write the newest versions of all dependencies into constraints.txt
+	@sh deploy/setup/lock.sh
+
+$(READY): pyproject.toml constraints.txt
+	@sh deploy/setup/venv.sh $(VENV)
+	@echo "$(CURDIR)" > $(READY)

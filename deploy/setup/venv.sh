@@ -1,0 +1,18 @@
+#!/bin/sh
+# Builds the virtual environment that is named, from constraints.txt. `make setup` does it.
+set -eu
+
+venv=$1
+here=$(dirname "$0")
+
+# One that was made in this folder, by a Python that is still there, is kept and brought up to date.
+if [ "$(cat "$venv/.ready" 2>/dev/null)" != "$(pwd -P)" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    . "$here/python.sh"
+    echo "setup: making $venv with $("$PYTHON" --version); this takes a minute or two, once" >&2
+    make_environment "$venv"
+fi
+rm -f "$venv/.ready"
+if ! "$venv/bin/python" -m pip install -qq --no-input --editable '.[local,dev]'; then
+    echo "setup: pip could not install everything: what it says above is the reason" >&2
+    exit 1
+fi

@@ -1,0 +1,72 @@
+"""What follows when rows have ended: the step behind each is told; without one, the enrollment is complete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.database import Session
+from engine.wakeups import Due
+from schema.states import BLOCKING, sql_list
+
+#: The end of a statement that has `moment` (now) and `settled` (rows just settled) as its first parts.
+FOLLOWING: Final = f"""
+following AS (
+    SELECT settled.*, next.id AS next_id, next.due_at AS next_due_at
+    FROM settled LEFT JOIN LATERAL (
+        SELECT o.id, o.due_at FROM outbox o
+        WHERE o.enrollment_id = settled.enrollment_id AND o.step_order > settled.step_order
+            AND o.status IN ({sql_list(*BLOCKING)})
+        ORDER BY o.step_order LIMIT 1
+    ) AS next ON true
+),
+completed AS (
+    UPDATE enrollments e SET status = 'completed', completed_at = moment.now FROM following, moment
+    WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
+        AND e.id = following.enrollment_id AND e.status = 'active'
+)
+SELECT id, enrollment_id, step_order, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8,
+    next_id, extract(epoch FROM next_due_at)::float8
+FROM following
+"""
+
+#: The steps behind one that was late keep their delay after it (promise P5).
+SHIFT: Final = """
+UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second'
+FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[], %(seconds)b::float8[])
+    AS late (enrollment_id, step_order, seconds)
+WHERE o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order AND o.status = 'pending'
+RETURNING o.id, extract(epoch FROM o.due_at)::float8
+"""
+
+#: A step that was late by more real seconds than this moves those behind it (promise P5).
+LATE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A row that was settled, and the step behind it. Moments are epoch seconds."""
+
+    id: int
+    enrollment_id: int
+    step_order: int
+    due_at: float
+    """Sequence time."""
+    retry_at: float | None
+    """Real time."""
+    next_id: int | None
+    next_due_at: float | None
+    """Sequence time."""
+
+
+def shift_behind(session: Session, late: Sequence[tuple[Settled, float]]) -> list[Due]:
+    """Move the steps behind late ones by as many seconds of sequence time; tell the new wake-ups."""
+    rows = session.execute(
+        SHIFT,
+        {
+            "enrollments": [row.enrollment_id for row, _ in late],
+            "orders": [row.step_order for row, _ in late],
+            "seconds": [seconds for _, seconds in late],
+        },
+        binary=True,
+    ).fetchall()
+    return [(due_at, [row_id]) for row_id, due_at in rows]

@@ -1,0 +1,39 @@
+"""Leave early: end a contact's enrollments, and with them every step that has not been handed over."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from engine.database import Session
+
+#: Ends nothing that has ended. An enrollment that is being begun is waited for (engine/outbox/begin.py).
+END: Final = """
+UPDATE enrollments e SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
+FROM sequence_versions v
+WHERE e.workspace_id = %(workspace)b AND e.contact_id = %(contact)b AND e.status IN ('active', 'paused')
+    AND v.id = e.version_id AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
+RETURNING e.id
+"""
+
+#: A statement of its own, so that it sees what was settled while the one above was waiting.
+CANCEL: Final = """
+UPDATE outbox SET status = 'cancelled', reason = %(reason)b, fence = fence + 1
+WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status IN ('waiting', 'pending', 'open')
+"""
+
+
+def leave(
+    session: Session, workspace_id: int, contact_id: int, reason: str, *, only_where_asked: bool = False
+) -> Sequence[int]:
+    """End the contact's active and paused enrollments in the workspace, for the reason; give their ids.
+
+    `only_where_asked`: those alone whose sequence names the reason in `exit_on`.
+    """
+    rows = session.execute(
+        END,
+        {"workspace": workspace_id, "contact": contact_id, "reason": reason, "all": not only_where_asked},
+        binary=True,
+    ).fetchall()
+    enrollments = [enrollment_id for (enrollment_id,) in rows]
+    if enrollments:
+        session.execute(CANCEL, {"enrollments": enrollments, "reason": reason}, binary=True)
+    return enrollments

@@ -1,0 +1,101 @@
+"""Resolve rows in doubt: by evidence, by a look-up, or by an operator. Never by a guess (promise P2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.clock import SequenceClock
+from engine.database import Session
+from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
+from engine.wakeups import Due
+from schema.states import RowStatus
+
+#: Rows move only from the fence at which they were looked at.
+RESOLVE: Final = f"""
+WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+resolved AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(provider_ids)b::text[]
+    ) AS resolved (id, fence, status, reason, provider_id)
+),
+settled AS (
+    UPDATE outbox o SET status = resolved.status, reason = resolved.reason, fence = o.fence + 1, lease_until = NULL,
+        retry_at = NULL, provider_id = coalesce(resolved.provider_id, o.provider_id),
+        error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
+        sent_at = CASE resolved.status WHEN 'sent' THEN moment.now END
+    FROM resolved, moment
+    WHERE o.id = resolved.id AND o.fence = resolved.fence
+        AND o.status IN ('sending', 'unknown', 'review', 'pending')
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+),
+{FOLLOWING}
+"""
+
+#: An enrollment that has ended only because nothing was left to do goes on when an operator has a row sent again.
+REOPEN: Final = """
+UPDATE enrollments SET status = 'active', completed_at = NULL
+WHERE status = 'completed' AND id = ANY(%(enrollments)b::bigint[])
+"""
+
+EVIDENCE: Final = """
+UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(%(provider_id)b, provider_id),
+    ended_at = coalesce(ended_at, clock_timestamp()), detail = %(detail)b
+WHERE outbox_id = %(row)b AND fence = %(fence)b
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What becomes of a row that is in doubt."""
+
+    id: int
+    fence: int
+    """Of the row as it was looked at."""
+    status: RowStatus
+    reason: str | None = None
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What was resolved, and what follows."""
+
+    ids: frozenset[int]
+    wakeups: list[Due]
+    """To be scheduled after the COMMIT, in sequence time."""
+
+
+def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolution]) -> Resolved:
+    """Write the resolutions; a row whose fence has moved on is left as it is."""
+    rows = session.execute(
+        RESOLVE,
+        {
+            "ids": [resolution.id for resolution in resolutions],
+            "fences": [resolution.fence for resolution in resolutions],
+            "statuses": [resolution.status.value for resolution in resolutions],
+            "reasons": [resolution.reason for resolution in resolutions],
+            "provider_ids": [resolution.provider_id for resolution in resolutions],
+        },
+        binary=True,
+    ).fetchall()
+    settled = {row.id: row for row in (Settled(*row) for row in rows)}
+    again = [settled[one.id] for one in resolutions if one.id in settled and one.status is RowStatus.PENDING]
+    if again:
+        session.execute(REOPEN, {"enrollments": [row.enrollment_id for row in again]}, binary=True)
+    wakeups: list[Due] = [(row.due_at, [row.id]) for row in again]
+    woken = {row.id for row in again}
+    ended = [row for row in settled.values() if row.id not in woken and row.next_id is not None]
+    wakeups += [(row.next_due_at, [row.next_id]) for row in ended if row.next_id and row.next_due_at is not None]
+    now = clock.now()
+    late = [(row, now - row.due_at) for row in ended if clock.lateness(row.due_at) > LATE]
+    if late:
+        wakeups += shift_behind(session, late)
+    return Resolved(frozenset(settled), wakeups)
+
+
+def note_acceptance(session: Session, row_id: int, fence: int, provider_id: str | None, how: str) -> bool:
+    """Keep the evidence on the attempt that it is about; False: there is no such attempt."""
+    cursor = session.execute(
+        EVIDENCE, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True
+    )
+    return cursor.rowcount == 1

@@ -1,0 +1,1 @@
+"""The HTTP API: for now what providers call, and what watches over us."""

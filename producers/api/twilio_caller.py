@@ -1,0 +1,78 @@
+"""Whether a request comes from Twilio, and from our account (twilio.com/docs/usage/webhooks/webhooks-security)."""
+
+from hmac import compare_digest
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from starlette.datastructures import ImmutableMultiDict
+from twilio.request_validator import RequestValidator
+
+from engine.errors import Unavailable
+from engine.settings import Settings
+from producers.api.errors import Forbidden
+
+Form: TypeAlias = "ImmutableMultiDict[str, str]"
+
+#: Twilio sends a few dozen.
+MOST_FIELDS: Final = 500
+
+SIGNATURE: Final = "X-Twilio-Signature"
+
+
+class TwilioCaller:
+    """Validates signatures against the public URL of the settings, never against the Host header."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; settings that lack something are complained of when somebody calls."""
+        self._public_url = None if settings.public_url is None else settings.public_url.rstrip("/")
+        self._account_sid = settings.twilio_account_sid
+        token = settings.twilio_auth_token
+        self._validator = None if token is None else _validator(token.get_secret_value())
+
+    def form(self, request: Request, body: bytes) -> Form:
+        """The fields of a webhook that Twilio signed for our account.
+
+        A signature has no time in it, so a request can be played again: events are taken once (producers/events.py).
+
+        Raises:
+            Forbidden: somebody else sent it.
+            Unavailable: the settings don't say what to validate it against.
+        """
+        if self._public_url is None:
+            raise Unavailable(
+                "CADENZA_PUBLIC_URL is not set: webhooks can't be validated; give the URL that Twilio calls"
+            )
+        if self._validator is None or self._account_sid is None:
+            raise Unavailable(
+                "CADENZA_TWILIO_ACCOUNT_SID and CADENZA_TWILIO_AUTH_TOKEN are not set: webhooks can't be validated"
+            )
+        signature = request.headers.get(SIGNATURE)
+        if signature is None:
+            raise Forbidden("it has no signature")
+        fields = _parse(body)
+        url = self._public_url + _target(request)
+        if not self._validator.validate(url, fields, signature):  # type: ignore[no-untyped-call]
+            raise Forbidden("its signature is not Twilio's: is CADENZA_PUBLIC_URL the one that Twilio calls?")
+        if not compare_digest(fields.get("AccountSid", "").encode(), self._account_sid.encode()):
+            raise Forbidden("it is for another account")
+        return fields
+
+
+def _validator(token: str) -> RequestValidator:
+    return RequestValidator(token)  # type: ignore[no-untyped-call]
+
+
+def _target(request: Request) -> str:
+    """The path and the query, character for character as they were sent."""
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")
+
+
+def _parse(body: bytes) -> Form:
+    try:
+        text = body.decode()
+        return ImmutableMultiDict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise Forbidden("its body is not a form as Twilio sends it") from None

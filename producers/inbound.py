@@ -1,0 +1,85 @@
+"""Inbound text messages: opt-outs and their return, calls for help, and replies."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from engine.database import Session
+from engine.outbox.leave import leave
+from engine.rules.opt_out import OptOut, classify
+from producers.events import Event, record
+from producers.phones import E164, e164
+from producers.suppressions import STOP, UNSUBSCRIBED, has_opted_out, lift, suppress
+from producers.tenants import Tenant
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "sms"
+REPLIED: Final = "replied"
+
+CONTACT: Final = "SELECT id FROM contacts WHERE workspace_id = %s AND phone = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A text message that somebody sent to a number of ours."""
+
+    provider_id: str
+    sender: str = field(repr=False)
+    body: str = field(repr=False)
+    opt_out_type: str | None
+    """What Twilio's Advanced Opt-Out made of it (its OptOutType), where that is switched on."""
+    payload: dict[str, Any] = field(repr=False)
+
+
+def receive(session: Session, tenant: Tenant, message: InboundMessage) -> OptOut:
+    """Do what a message asks for, all in the caller's transaction; tell what it says. A repeat changes nothing.
+
+    From the COMMIT on nothing more is handed over to somebody who said STOP: what was not handed over by then is
+    cancelled, and whoever is about to look finds the suppression (docs/decisions/0011-stop-without-a-race.md).
+    """
+    phone = phone_of(message.sender, tenant.region)
+    stopped = phone is not None and has_opted_out(session, tenant.id, CHANNEL, phone)
+    says = classify(message.body, message.opt_out_type, stopped=stopped)
+    contact_id = contact_with(session, tenant.id, phone)
+    status = "reply" if says is OptOut.NONE else says.value
+    event_id = record(
+        session,
+        Event(tenant.id, "inbound", message.provider_id, status, message.payload, contact_id=contact_id),
+    )
+    if event_id is not None:
+        _act(session, tenant.id, phone, contact_id, says)
+        log.info("inbound message", workspace=tenant.id, event=event_id, contact=contact_id, says=status)
+    return says
+
+
+def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int | None, says: OptOut) -> None:
+    match says:
+        case OptOut.STOP:
+            if phone is not None:
+                suppress(session, workspace_id, CHANNEL, phone, STOP)
+            if contact_id is not None:
+                leave(session, workspace_id, contact_id, UNSUBSCRIBED)
+        case OptOut.START:
+            if phone is not None:
+                lift(session, workspace_id, CHANNEL, phone)
+        case OptOut.DOUBTFUL | OptOut.NONE:
+            if contact_id is not None:
+                leave(session, workspace_id, contact_id, REPLIED, only_where_asked=True)
+        case OptOut.HELP:
+            pass
+
+
+def phone_of(address: str, region: str) -> str | None:
+    """The phone in the one spelling that contacts have; None: the address is none, as a short code or a name."""
+    try:
+        return e164(address, region)
+    except ValueError:
+        return address if E164.fullmatch(address) else None
+
+
+def contact_with(session: Session, workspace_id: int, phone: str | None) -> int | None:
+    """The contact with that phone, if the workspace has one."""
+    row = None if phone is None else session.execute(CONTACT, (workspace_id, phone)).fetchone()
+    return None if row is None else int(row[0])

@@ -1,0 +1,80 @@
+"""The packages are the repository's own, and its files name no machine and no package index."""
+
+import importlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("schema", "engine", "producers", "workers", "deploy")
+
+#: What is made here and never committed (.gitignore).
+NOT_OURS = re.compile(
+    r"\.git|\.venv.*|\.cadenza|__pycache__|.*\.egg-info|\..*_cache|\.hypothesis|build|bench\.json|\.env"
+)
+
+#: Addresses of package indexes, and the options that name one; written so that this file has none of them.
+INDEX = re.compile(r"pypi\.or[g]|pythonhosted\.or[g]|-index-ur[l]|find-link[s]|--trusted-hos[t]|devp[i]|artifactor[y]")
+
+#: Where something lies on somebody's machine.
+MACHINE = re.compile(r"(?<![\w.])/(?:hom[e]|User[s]|roo[t]|wor[k]|opt/whee[l]s)/|\.pyen[v]")
+
+
+def files(folder: Path = ROOT) -> Iterator[Path]:
+    """All files that may be committed."""
+    for path in sorted(folder.iterdir()):
+        if NOT_OURS.fullmatch(path.name) or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from files(path)
+        else:
+            yield path
+
+
+def offences(pattern: re.Pattern[str]) -> list[str]:
+    found = []
+    for path in files():
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    return found
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_each_package_is_the_repositorys_own(name: str) -> None:
+    package = importlib.import_module(name)
+    assert package.__file__ is not None
+    assert Path(package.__file__).resolve() == (ROOT / name / "__init__.py").resolve()
+
+
+def test_all_packages_are_installed_and_no_others() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    include = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert include == [f"{name}*" for name in PACKAGES]
+    assert sorted(path.parent.name for path in ROOT.glob("*/__init__.py")) == sorted(PACKAGES)
+
+
+def test_no_file_names_a_package_index() -> None:
+    assert offences(INDEX) == []
+
+
+def test_no_file_names_a_place_on_a_machine() -> None:
+    assert offences(MACHINE) == []
+
+
+def test_every_dependency_is_pinned_by_name_and_version() -> None:
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9][\w.\-]*==[\w.!+]+", pin)] == []
+    pinned = {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [
+        *project["build-system"]["requires"],
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["local"],
+        *project["project"]["optional-dependencies"]["dev"],
+    ]
+    names = {re.split(r"[\[<>=!~;, ]", requirement)[0].lower().replace("_", "-") for requirement in asked}
+    assert names - pinned == set()
