@@ -1,1 +1,5 @@
 """Everything that puts work in."""
+
+from producers.enroller import enroll
+
+__all__ = ["enroll"]

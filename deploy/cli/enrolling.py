@@ -12,8 +12,8 @@ from deploy.cli.session import opened
 from deploy.cli.signals import told_to_stop
 from engine.errors import InvalidInput
 from producers.bulk.run import BulkReport, run_bulk
-from producers.enroll import EnrollEvent
-from producers.enroll import publish as publish_event
+from producers.enroll_event import EnrollEvent
+from producers.enroll_event import publish as publish_event
 
 #: Exit codes: some lines were rejected, or the run was stopped before the end.
 IN_PART = 3

@@ -38,7 +38,7 @@ WHERE status = 'completed' AND id = ANY(%(enrollments)b::bigint[])
 """
 
 EVIDENCE: Final = """
-UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(%(provider_id)b, provider_id),
+UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(provider_id, %(provider_id)b),
     ended_at = coalesce(ended_at, clock_timestamp()), detail = %(detail)b
 WHERE outbox_id = %(row)b AND fence = %(fence)b
 """

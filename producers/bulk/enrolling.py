@@ -16,7 +16,7 @@ from producers.bulk.batch import Batch, Counts
 from producers.bulk.chunks import Chunk
 from producers.bulk.records import Reject
 from producers.bulk.rejects import RejectsFile
-from producers.enroll import COLLISIONS
+from producers.enroll_event import COLLISIONS
 from producers.enrollment import EnrolledChunk, enroll_people
 from producers.sequences import PublishedSequence
 

@@ -21,7 +21,7 @@ from deploy.local.locks import is_locked
 from deploy.sandbox.ledger import read_ledger
 from engine.database import Database
 from engine.wakeups import Wakeups
-from producers.enroll import EnrollEvent, publish
+from producers.enroll_event import EnrollEvent, publish
 from producers.sequences import publish as publish_sequence
 from schema.definition import parse
 

@@ -20,7 +20,7 @@ from engine.outbox.claim import Claimed, claim
 from engine.outbox.settle import Ending, settle
 from engine.settings import Settings
 from engine.wakeups import Wakeups
-from producers.enroll import EnrollEvent, publish
+from producers.enroll_event import EnrollEvent, publish
 from producers.sequences import publish as publish_sequence
 from producers.workspaces import add, find_workspace
 from schema.definition import parse

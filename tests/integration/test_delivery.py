@@ -9,7 +9,7 @@ import pytest
 import redis
 from stage_site import Site, wait_for
 
-from producers.enroll import EnrollEvent, publish, publish_within
+from producers.enroll_event import EnrollEvent, publish, publish_within
 
 ONE_SMS = 'sequence: single\nname: Single\nsteps: [{key: only, type: sms, body: "Hi {{ custom.x }}"}]'
 ONE_EMAIL = "sequence: mail\nname: Mail\nsteps: [{key: only, type: email, subject: Hi, text: Hello}]"

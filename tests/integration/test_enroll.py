@@ -10,7 +10,7 @@ import sqlalchemy
 from engine.database import Database
 from engine.errors import InvalidInput, NotFound
 from engine.wakeups import Wakeups
-from producers.enroll import EnrollEvent, publish, publish_within
+from producers.enroll_event import EnrollEvent, publish, publish_within
 from schema.messages import ENROLLED_CHANNEL
 
 ANN = EnrollEvent("follow-up", email="ann@example.com", phone="+12025550101", idempotency_key="order-1")

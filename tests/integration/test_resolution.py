@@ -161,7 +161,7 @@ def test_evidence_of_a_second_acceptance_is_kept_as_a_duplicate(world: Any) -> N
     prove(world, row_id, fence)
     prove(world, row_id, fence, "SM2")
     assert world.rows("status, provider_id", f"id = {row_id}") == [("sent", "SM1")]
-    assert world.query("SELECT provider_id FROM attempts") == [("SM2",)]
+    assert world.query("SELECT provider_id FROM attempts") == [("SM1",)]
 
 
 @pytest.mark.parametrize(

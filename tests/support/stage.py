@@ -15,7 +15,7 @@ from engine import clock
 from engine.outbox.plan import Stretch, plan_enrollments
 from engine.rules.planning import plan
 from engine.wakeups import Due
-from producers.enroll import EnrollEvent, publish, write
+from producers.enroll_event import EnrollEvent, publish, write
 from producers.sequences import find_sequence
 from producers.sequences import publish as publish_sequence
 from schema.definition import parse

@@ -20,7 +20,7 @@ from deploy.sandbox.state import Sandbox
 from engine import clock
 from engine.settings import Settings
 from engine.wakeups import Wakeups
-from producers.enroll import EnrollEvent, publish
+from producers.enroll_event import EnrollEvent, publish
 from workers import process
 from workers.channels import open_channels
 

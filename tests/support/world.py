@@ -10,7 +10,7 @@ from engine.database import Database
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import Claimed, claim
 from engine.wakeups import Due
-from producers.enroll import Enrolled, EnrollEvent, write
+from producers.enroll_event import Enrolled, EnrollEvent, write
 from producers.sequences import publish
 from schema.definition import parse
 

@@ -23,7 +23,7 @@ from schema.messages import ENROLLED_CHANNEL
 
 log = structlog.get_logger(__name__)
 
-CallersConnection: TypeAlias = "Session | sqlalchemy.Connection"
+CallersConnection: TypeAlias = Session | sqlalchemy.Connection
 
 #: What other transactions can do to ours: the database undid it, and it can be done anew.
 COLLISIONS = (
