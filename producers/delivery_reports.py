@@ -75,7 +75,7 @@ def take_report(session: Session, clock: SequenceClock, tenant: Tenant, report: 
         _move(session, tenant.id, row_id, report)
     if report.error_code is not None:
         _heed(session, tenant, report)
-    log.debug("delivery report", workspace=tenant.id, event=event_id, row=row_id, status=report.status)
+    log.debug("delivery report", workspace=tenant.id, event_id=event_id, row=row_id, status=report.status)
     return wakeups
 
 

@@ -50,7 +50,7 @@ def receive(session: Session, tenant: Tenant, message: InboundMessage) -> OptOut
     )
     if event_id is not None:
         _act(session, tenant.id, phone, contact_id, says)
-        log.info("inbound message", workspace=tenant.id, event=event_id, contact=contact_id, says=status)
+        log.info("inbound message", workspace=tenant.id, event_id=event_id, contact=contact_id, says=status)
     return says
 
 

@@ -15,6 +15,7 @@ from engine.broker import Broker
 from engine.clock import SequenceClock
 from engine.database import BY_ID, Database
 from engine.errors import Unavailable
+from engine.gate import Gate
 from engine.logs import set_up_logs
 from engine.settings import Settings, read_settings
 from engine.wakeups import Wakeups
@@ -51,7 +52,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         Settler(database, wakeups, clock),
     )
     loops = [
-        Loop("promote", Promoter(wakeups, clock).turn),
+        Loop("promote", Promoter(wakeups, clock, Gate(database)).turn),
         Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds).turn),
         Loop("reconcile", Reconciler(settings, database, wakeups, clock, channels, known).turn),
     ]

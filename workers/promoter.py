@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from engine.clock import WRONG_CLOCK, SequenceClock
+from engine.gate import Gate
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import CHUNK
 
@@ -18,8 +19,9 @@ LONGEST_NAP: Final = 0.05
 class Promoter:
     """Promotes what is due, and naps until the next wake-up."""
 
-    def __init__(self, wakeups: Wakeups, clock: SequenceClock) -> None:
+    def __init__(self, wakeups: Wakeups, clock: SequenceClock, gate: Gate) -> None:
         """Prepare."""
+        self._gate = gate
         self._wakeups = wakeups
         self._clock = clock
 
@@ -30,6 +32,8 @@ class Promoter:
                 "dispatch is stopped: the clocks of this machine and of the database differ", seconds=round(apart)
             )
             return 1.0
+        if not self._gate.is_open():
+            return LONGEST_NAP
         sequence_now, real_now = self._clock.now(), self._clock.real_now()
         promotion = self._wakeups.promote(sequence_now, real_now)
         if promotion.moved >= CHUNK:

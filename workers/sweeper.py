@@ -9,9 +9,11 @@ import structlog
 from engine.clock import SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
+from engine.outbox.dispatch import read_pulse
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
+from workers.heartbeat import Heartbeat
 from workers.leader import leading
 
 log = structlog.get_logger(__name__)
@@ -19,7 +21,16 @@ log = structlog.get_logger(__name__)
 #: The advisory lock whose holder leads.
 LEADER_LOCK: Final = 4_207_002
 
-PAGE: Final = 5_000
+#: Real seconds without a heartbeat after which another process takes over, at least.
+HANGS_SECONDS: Final = 30.0
+
+END_LEADER: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_locks
+WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND granted AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+PAGE: Final = 1_000
 
 #: With so many rows queued the workers have enough to do: the rest can wait for the next sweep.
 ENOUGH_QUEUED: Final = 50_000
@@ -38,11 +49,13 @@ class Sweeper:
         self._wakeups = wakeups
         self._clock = clock
         self._sweep_seconds = sweep_seconds
+        self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
 
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost."""
         with self._database.connect() as session:
             if not leading(session, LEADER_LOCK):
+                self._replace_a_leader_that_hangs(session)
                 return min(ELECTION, self._sweep_seconds)
             log.info("leading the sweep", every_seconds=self._sweep_seconds)
             session.execute(f"LISTEN {ENROLLED_CHANNEL}")
@@ -60,8 +73,16 @@ class Sweeper:
             if enrolled:
                 self._schedule_enrolled(enrolled)
 
+    def _replace_a_leader_that_hangs(self, session: Session) -> None:
+        """End the session of a leader that has not beaten for long: stopped, or cut off without anybody's notice."""
+        age = read_pulse(session).age
+        if age is not None and age > max(HANGS_SECONDS, 4 * self._sweep_seconds):
+            log.error("the leader hangs: taking over", seconds=round(age))
+            session.execute(END_LEADER, (LEADER_LOCK,))
+
     def sweep(self) -> int:
-        """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""
+        """Sweep once: beat, end leases, wake what is due or soon will be. Tell how many rows were woken."""
+        self._heartbeat.beat()
         with self._database.transaction() as session:
             ended = end_leases(session)
         if ended.returned:
@@ -73,19 +94,40 @@ class Sweeper:
         return self._wake()
 
     def _wake(self) -> int:
-        """Wake the rows that are due or will be before the sweep after next, page by page."""
+        """Wake the rows that are due or will be before the sweep after next: a page of each workspace by turns."""
         woken = 0
-        last: Awaiting | None = None
-        while self._wakeups.counts()["queued"] * ROWS_PER_MESSAGE < ENOUGH_QUEUED:
-            with self._database.transaction() as session:
-                rows = awaiting(session, after=last, horizon=2 * self._sweep_seconds, rate=self._clock.rate, limit=PAGE)
-            self._wakeups.schedule([(row.due_at.timestamp(), [row.id]) for row in rows if row.retry_at is None])
-            self._wakeups.retry([(row.retry_at.timestamp(), [row.id]) for row in rows if row.retry_at is not None])
-            woken += len(rows)
-            if len(rows) < PAGE:
-                break
-            last = rows[-1]
+        idle = self._wakeups.counts()["queued"] == 0
+        places: dict[int, Awaiting | None] = dict.fromkeys(self._workspaces())
+        while places and self._wakeups.counts()["queued"] * ROWS_PER_MESSAGE < ENOUGH_QUEUED:
+            for workspace_id, place in list(places.items()):
+                rows = self._wake_page(workspace_id, place)
+                woken += len(rows)
+                if len(rows) < PAGE:
+                    del places[workspace_id]
+                else:
+                    places[workspace_id] = rows[-1]
+                if idle:
+                    self._count_overdue(rows)
         return woken
+
+    def _workspaces(self) -> list[int]:
+        with self._database.transaction() as session:
+            return [row[0] for row in session.execute("SELECT id FROM workspaces ORDER BY id")]
+
+    def _wake_page(self, workspace_id: int, place: Awaiting | None) -> list[Awaiting]:
+        horizon = 2 * self._sweep_seconds
+        with self._database.transaction() as session:
+            rows = awaiting(session, workspace_id, after=place, horizon=horizon, rate=self._clock.rate, limit=PAGE)
+        self._wakeups.schedule([(row.due_at.timestamp(), [row.id]) for row in rows if row.retry_at is None])
+        self._wakeups.retry([(row.retry_at.timestamp(), [row.id]) for row in rows if row.retry_at is not None])
+        return rows
+
+    def _count_overdue(self, rows: list[Awaiting]) -> None:
+        """Count rows that had been due for a sweep with nothing queued: their wake-ups had been lost."""
+        late = [
+            self._clock.lateness(r.due_at.timestamp(), r.retry_at.timestamp() if r.retry_at else None) for r in rows
+        ]
+        RECOVERED.labels("wake_up_lost").inc(sum(seconds > self._sweep_seconds for seconds in late))
 
     def _schedule_enrolled(self, enrollments: list[int]) -> None:
         with self._database.transaction() as session:

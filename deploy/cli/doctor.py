@@ -15,6 +15,7 @@ from deploy.cli.session import Open, opened
 from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import first_line
 from engine.errors import CadenzaError, Unavailable
+from engine.outbox.dispatch import read_pulse
 from engine.settings import PREFIX, Settings
 from workers.channels import open_channels
 
@@ -59,6 +60,7 @@ def _examine(session: Open) -> list[Finding]:
     ]
     beside: list[tuple[str, Callable[[], str]]] = [
         ("Redis", lambda: _redis(session)),
+        ("backups", lambda: _backups(session)),
         ("SMS", lambda: _channel(session.settings, "sms")),
         ("email", lambda: _channel(session.settings, "email")),
     ]
@@ -103,6 +105,19 @@ def _channel(settings: Settings, name: str) -> str:
 def _migrated(session: Open) -> str:
     require_migrated(session.database)
     return "the tables are those of this version"
+
+
+def _backups(session: Open) -> str:
+    """Compare the heartbeat that Redis knows with the database's (engine/outbox/dispatch.py)."""
+    with session.database.transaction() as transaction:
+        pulse = read_pulse(transaction)
+    behind = session.wakeups.known_beat(str(pulse.database)) - pulse.beat
+    if behind > 0:
+        raise Unavailable(
+            f"the database went back in time, by {behind} heartbeat(s): it was restored from a backup. The workers"
+            " hold what fell due since; decide with `cadenza review`"
+        )
+    return "the database is not an older copy of itself"
 
 
 def _redis(session: Open) -> str:

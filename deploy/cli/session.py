@@ -1,5 +1,6 @@
 """What a command works with: settings, servers, the database and the wake-ups, closed when it ends."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ def settings_of(workspace: str | None = None) -> Settings:
     """The settings of this process, with what the command line says on top; logs are set up by them."""
     settings = read_settings()
     set_up_logs(settings.log_level)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what it lost is said by the error that follows
     return settings.model_copy(update={"workspace": workspace}) if workspace else settings
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.settings import PREFIX, Settings, read_settings
 from workers.supervisor import Supervisor, environment_of
 
 #: Real seconds that the processes have to end in.
-STOP_SECONDS: Final = 15
+STOP_SECONDS: Final = 8
 
 
 @contextmanager
@@ -72,9 +73,12 @@ def main() -> int:
 
 
 def _until_the_demo_is_gone(stop: Event) -> None:
+    """Wait for the end of standard input; then Postgres goes as well, and nobody may wait for that to come back."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     stop.set()
+    time.sleep(STOP_SECONDS)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

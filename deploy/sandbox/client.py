@@ -5,12 +5,28 @@ from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel
+
 from deploy.sandbox.fault import FaultReport, Kind, Stage
 from deploy.sandbox.ledger import ChannelName, Entry
 from engine.errors import InvalidInput, Unavailable
 
 #: Real seconds to wait for an answer.
 TIMEOUT_SECONDS = 10
+
+
+class Answer(BaseModel):
+    """What a webhook answered."""
+
+    status: int
+    body: str
+
+
+class Inbound(BaseModel):
+    """A message that the sandbox told of, and what the webhook answered each time; None: nothing."""
+
+    sid: str
+    answers: list[Answer | None]
 
 
 class SandboxClient:
@@ -58,6 +74,15 @@ class SandboxClient:
         """How many status callbacks are waiting, were answered, refused (not 2xx) and left unanswered."""
         counts: dict[str, int] = json.loads(self._request("GET", "/sandbox/callbacks"))
         return counts
+
+    def set_callbacks(self, **habits: object) -> None:
+        """Let status callbacks misbehave; `habits` are the fields of CallbackHabits, those not given as usual."""
+        self._request("POST", "/sandbox/callbacks", habits)
+
+    def inbound(self, sender: str, body: str, url: str, **details: object) -> Inbound:
+        """Let somebody write to the number whose webhook this is; `details` are the other fields of InboundMessage."""
+        content = {"from": sender, "body": body, "url": url, **details}
+        return Inbound.model_validate_json(self._request("POST", "/sandbox/inbound", content))
 
     def pid(self) -> int | None:
         """The process that answers at /healthz; None if nobody does."""

@@ -9,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from deploy.sandbox.account import Account
+from deploy.sandbox.callback_habits import CallbackHabits
 from deploy.sandbox.fault import FaultSpec
 from deploy.sandbox.fault_board import FaultBoard
 from deploy.sandbox.http_faults import json_response
+from deploy.sandbox.inbound import InboundMessage
 from deploy.sandbox.ledger import LedgerWriter
 from deploy.sandbox.status_callbacks import RESULTS, StatusCallbacks
+from deploy.sandbox.webhook import Webhooks
 
 
 class Unsubscribed(BaseModel):
@@ -33,6 +36,7 @@ class Control:
         board: FaultBoard,
         ledger: LedgerWriter,
         callbacks: StatusCallbacks,
+        webhooks: Webhooks,
         faults_changed: Callable[[], Awaitable[None]],
     ) -> None:
         """Put it together; `faults_changed` is awaited before a change is answered."""
@@ -40,6 +44,7 @@ class Control:
         self._board = board
         self._ledger = ledger
         self._callbacks = callbacks
+        self._webhooks = webhooks
         self._faults_changed = faults_changed
 
     def routes(self) -> list[web.RouteDef]:
@@ -54,6 +59,8 @@ class Control:
             web.post("/sandbox/unsubscribed", self.set_unsubscribed),
             web.get("/sandbox/ledger", self.ledger),
             web.get("/sandbox/callbacks", self.callbacks),
+            web.post("/sandbox/callbacks", self.set_callbacks),
+            web.post("/sandbox/inbound", self.inbound),
         ]
 
     async def health(self, _request: web.Request) -> web.Response:
@@ -110,6 +117,26 @@ class Control:
     async def callbacks(self, _request: web.Request) -> web.Response:
         """What became of the status callbacks."""
         return json_response({result: self._callbacks.counts[result] for result in RESULTS})
+
+    async def set_callbacks(self, request: web.Request) -> web.Response:
+        """Set how the status callbacks of messages to come misbehave: so and not otherwise."""
+        try:
+            habits = CallbackHabits.model_validate_json(await request.read())
+        except ValidationError as error:
+            return _invalid(error, CallbackHabits)
+        self._callbacks.habits = habits
+        return json_response(habits.model_dump(mode="json"))
+
+    async def inbound(self, request: web.Request) -> web.Response:
+        """Let somebody write to us; says what the webhook answered, each time that it was told of it."""
+        try:
+            message = InboundMessage.model_validate_json(await request.read())
+        except ValidationError as error:
+            return _invalid(error, InboundMessage)
+        webhook = message.webhook(self._account)
+        replies = [await self._webhooks.post(webhook) for _ in range(message.repeat)]
+        answers = [None if reply is None else {"status": reply.status, "body": reply.body} for reply in replies]
+        return json_response({"sid": webhook.form["MessageSid"], "answers": answers})
 
     async def _end(self, fault_id: str | None) -> web.Response:
         ended = self._board.remove(fault_id)

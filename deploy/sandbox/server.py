@@ -18,6 +18,7 @@ from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.state import DataFolder, Sandbox
 from deploy.sandbox.status_callbacks import StatusCallbacks
 from deploy.sandbox.twilio_api import TwilioApi
+from deploy.sandbox.webhook import Webhooks
 
 
 def run_sandbox(options: SandboxOptions, ready: Callable[[Sandbox], None]) -> None:
@@ -46,7 +47,8 @@ async def serve(options: SandboxOptions, ready: Callable[[Sandbox], None], stop:
         board = FaultBoard()
         account = Account(options.account_sid, options.auth_token)
         timeline = Timeline(options.sent_after, options.delivered_after)
-        callbacks = StatusCallbacks(account, timeline, enabled=options.callbacks)
+        webhooks = Webhooks(account)
+        callbacks = StatusCallbacks(account, timeline, webhooks, enabled=options.callbacks)
         mail = MailProvider(options, ledger, board)
 
         async def follow_faults() -> None:
@@ -54,9 +56,9 @@ async def serve(options: SandboxOptions, ready: Callable[[Sandbox], None], stop:
             await mail.follow(refusing=board.refuses("email"))
 
         api = TwilioApi(account, timeline, store, ledger, board, callbacks)
-        control = Control(account, board, ledger, callbacks, follow_faults)
+        control = Control(account, board, ledger, callbacks, webhooks, follow_faults)
         http = HttpProvider(options, board, [*api.routes(), *control.routes()])
-        async with callbacks, mail, http:
+        async with webhooks, callbacks, mail, http:
             sandbox = _describe(options, http, mail)
             folder.announce(sandbox)
             ready(sandbox)

@@ -26,6 +26,7 @@ WITH candidates AS MATERIALIZED (
     SELECT o.id FROM outbox o
     WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status = %(pending)b
         AND o.due_at <= (SELECT sequence_now())
+        AND (SELECT open_until > clock_timestamp() FROM dispatch)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
         AND {MAY_GO}
     ORDER BY o.id FOR UPDATE OF o SKIP LOCKED

@@ -11,10 +11,15 @@ BY_STATUS: Final = (
 )
 
 OLDEST_DUE: Final = f"""
-SELECT extract(epoch FROM o.due_at)::float8, extract(epoch FROM o.retry_at)::float8 FROM outbox o
-WHERE o.status = 'pending' AND o.due_at <= sequence_now() AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
-    AND (%(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s) AND {MAY_GO}
-ORDER BY o.due_at LIMIT 1
+SELECT extract(epoch FROM first.due_at)::float8, extract(epoch FROM first.retry_at)::float8
+FROM workspaces w CROSS JOIN LATERAL (
+    SELECT o.due_at, o.retry_at FROM outbox o
+    WHERE o.workspace_id = w.id AND o.status = 'pending' AND o.due_at <= sequence_now()
+        AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp()) AND {MAY_GO}
+    ORDER BY o.due_at LIMIT 1
+) AS first
+WHERE %(workspace)s::bigint IS NULL OR w.id = %(workspace)s
+ORDER BY first.due_at LIMIT 1
 """
 
 SOURCES: Final = "SELECT CASE WHEN batch_id IS NULL THEN 'event' ELSE 'file' END, count(*) FROM enrollments GROUP BY 1"

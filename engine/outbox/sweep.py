@@ -29,11 +29,12 @@ closed AS (
 SELECT id, status, extract(epoch FROM due_at)::float8 FROM moved
 """
 
-#: Rows that are due or will soon be, the longest due first, from one place on; retries by the end of their back-off.
+#: A workspace's rows that are due or will soon be, the longest due first, from one place on; retries by the end of
+#: their back-off.
 AWAITING: Final = f"""
 SELECT o.id, o.due_at, o.retry_at
 FROM outbox o
-WHERE o.status = 'pending' AND (o.due_at, o.id) > (%(after_due)b, %(after_id)b)
+WHERE o.workspace_id = %(workspace)b AND o.status = 'pending' AND (o.due_at, o.id) > (%(after_due)b, %(after_id)b)
     AND o.due_at <= sequence_now() + %(horizon)b * %(rate)b * interval '1 second'
     AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp() + %(horizon)b * interval '1 second')
     AND {MAY_GO}
@@ -74,11 +75,14 @@ def end_leases(session: Session, limit: int = 1_000) -> LeasesEnded:
     return LeasesEnded(returned, len(rows) - len(returned))
 
 
-def awaiting(session: Session, *, after: Awaiting | None, horizon: float, rate: float, limit: int) -> list[Awaiting]:
-    """A page of the rows that are due within `horizon` real seconds, behind the one that the last page ended with."""
+def awaiting(
+    session: Session, workspace_id: int, *, after: Awaiting | None, horizon: float, rate: float, limit: int
+) -> list[Awaiting]:
+    """A page of a workspace's rows that are due within `horizon` real seconds, behind the end of the last page."""
     rows = session.execute(
         AWAITING,
         {
+            "workspace": workspace_id,
             "after_due": after.due_at if after else datetime.min.replace(tzinfo=UTC),
             "after_id": after.id if after else 0,
             "horizon": horizon,

@@ -17,6 +17,7 @@ from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE, ROWS_PER_MESSAGE
 
 WAITING: Final = f"{NAMESPACE}:wakeups"
 RETRYING: Final = f"{NAMESPACE}:retries"
+BEAT: Final = f"{NAMESPACE}:beat"
 QUEUE: Final = f"{NAMESPACE}:{DELIVERY_QUEUE}"
 
 #: Members of one ZADD: enough that the round trip doesn't count, few enough that no other client waits for long.
@@ -102,6 +103,26 @@ class Wakeups:
             pipeline.llen(QUEUE)
             waiting, retrying, queued = pipeline.execute()
         return {"waiting": waiting, "retrying": retrying, "queued": queued}
+
+    def note_beat(self, database: str, number: int) -> None:
+        """Note the leader's heartbeat (engine/outbox/dispatch.py).
+
+        Raises:
+            WakeupsUnavailable: Redis does not take it.
+        """
+        with _unavailable():
+            self._redis.set(BEAT, f"{database} {number}")
+
+    def known_beat(self, database: str) -> int:
+        """The last heartbeat of this database that was noted; 0: none.
+
+        Raises:
+            WakeupsUnavailable: Redis does not answer.
+        """
+        with _unavailable():
+            noted = self._redis.get(BEAT)
+        name, _, number = (noted.decode() if isinstance(noted, bytes) else "").partition(" ")
+        return int(number) if name == database else 0
 
     def check(self) -> None:
         """Make sure that Redis answers and takes writes.

@@ -1,5 +1,6 @@
 """The HTTP server: uvicorn in a thread, so that it shares a process and its signals with whoever runs it."""
 
+import os
 import socket
 from ipaddress import ip_address
 from threading import Thread
@@ -36,10 +37,10 @@ class HttpServer:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        except (OSError, OverflowError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
+        except OSError as error:
             raise Unavailable(
-                f"api: {host}:{port}: {said}; choose another port with CADENZA_API_PORT or --port (0: any free one)"
+                f"api: {host}:{port}: {_said(error)}; choose another address with CADENZA_API_HOST and"
+                " CADENZA_API_PORT, or --host and --port (0: any free port)"
             ) from None
         self._host = host
         self.port: int = self._socket.getsockname()[1]
@@ -98,3 +99,9 @@ class HttpServer:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+def _said(error: OSError) -> str:
+    """What went wrong, without what Python adds to it."""
+    named = isinstance(error, socket.gaierror) or not error.errno
+    return str(error.strerror or error) if named else os.strerror(error.errno or 0)

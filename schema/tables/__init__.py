@@ -4,6 +4,7 @@ from schema.tables.base import metadata
 from schema.tables.batches import batch_rejects, batches
 from schema.tables.clock import clock
 from schema.tables.contacts import contacts, suppressions
+from schema.tables.dispatch import dispatch
 from schema.tables.enrollments import enroll_events, enrollments
 from schema.tables.events import events
 from schema.tables.outbox import attempts, outbox
@@ -16,6 +17,7 @@ __all__ = [
     "batches",
     "clock",
     "contacts",
+    "dispatch",
     "enroll_events",
     "enrollments",
     "events",

@@ -56,7 +56,12 @@ outbox = Table(
 )
 
 Index("outbox_enrollment_step_key", outbox.c.enrollment_id, outbox.c.step_order, unique=True)
-Index("outbox_due_idx", outbox.c.due_at, postgresql_where=outbox.c.status == RowStatus.PENDING.value)
+Index(
+    "outbox_due_idx",
+    outbox.c.workspace_id,
+    outbox.c.due_at,
+    postgresql_where=outbox.c.status == RowStatus.PENDING.value,
+)
 Index("outbox_provider_idx", outbox.c.provider_id, postgresql_where=outbox.c.provider_id.is_not(None))
 Index("outbox_lease_idx", outbox.c.lease_until, postgresql_where=outbox.c.status == RowStatus.SENDING.value)
 Index(

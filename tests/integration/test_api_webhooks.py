@@ -32,6 +32,10 @@ def events(world: World) -> list[tuple[str, str]]:
     return world.query("SELECT kind, status FROM events ORDER BY id")
 
 
+def head(twilio: TwilioSide, length: str) -> bytes:
+    return f"POST /webhooks/twilio/{twilio.workspace}/inbound HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode()
+
+
 def test_what_twilio_signed_is_taken(twilio: TwilioSide, world: World) -> None:
     assert twilio.status("SM1", "delivered") == Answer(204, "")
     answer = twilio.inbound("+12025550001", "Hello")
@@ -113,8 +117,7 @@ def test_the_body_is_limited_while_it_is_read(twilio: TwilioSide) -> None:
     """Chunks come one by one, and no length is told before."""
     parts = urlsplit(twilio.url)
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
-        head = f"POST /webhooks/twilio/{twilio.workspace}/inbound HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        connection.sendall(head.encode())
+        connection.sendall(head(twilio, "Transfer-Encoding: chunked"))
         chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         for _ in range(17):
             connection.sendall(chunk)
@@ -124,8 +127,7 @@ def test_the_body_is_limited_while_it_is_read(twilio: TwilioSide) -> None:
 def test_a_length_far_too_large_is_refused_unread(twilio: TwilioSide) -> None:
     parts = urlsplit(twilio.url)
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
-        head = f"POST /webhooks/twilio/{twilio.workspace}/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n"
-        connection.sendall(head.encode())
+        connection.sendall(head(twilio, "Content-Length: 9999999999"))
         assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 

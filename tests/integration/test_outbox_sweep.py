@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from engine.clock import SequenceClock
 from engine.outbox.sweep import Awaiting, awaiting, end_leases
+from engine.wakeups import Wakeups
+from workers.sweeper import Sweeper
 
 
 def page(world: Any, after: Awaiting | None = None, horizon: float = 30, limit: int = 100) -> list[Awaiting]:
     """A page of rows that are due or soon will be."""
     with world.database.transaction() as session:
-        return awaiting(session, after=after, horizon=horizon, rate=1, limit=limit)
+        return awaiting(session, 1, after=after, horizon=horizon, rate=1, limit=limit)
 
 
 def test_a_row_that_was_not_handed_over_goes_back(world: Any) -> None:
@@ -88,3 +91,17 @@ def test_what_falls_due_before_the_horizon_is_found_too(world: Any) -> None:
     world.execute("UPDATE outbox SET due_at = now() + interval '45 s' WHERE step_order = 1")
     assert page(world, horizon=30) == []
     assert len(page(world, horizon=60)) == 1
+
+
+def test_a_workspace_with_many_rows_does_not_keep_the_others_waiting(world: Any, redis_url: str) -> None:
+    world.execute("INSERT INTO workspaces (key, name) VALUES ('small', 'Small')")
+    ((small,),) = world.query("SELECT id FROM workspaces WHERE key = 'small'")
+    world.publish(workspace_id=small)
+    world.enroll(count=4)
+    world.enroll(workspace="small")
+    wakeups = Wakeups(redis_url)
+    sweeper = Sweeper(world.database, wakeups, SequenceClock(world.database), sweep_seconds=1)
+    assert sweeper.sweep() == 5
+    assert wakeups.counts()["waiting"] == 5
+    with world.database.transaction() as session:
+        assert len(awaiting(session, small, after=None, horizon=1, rate=1, limit=10)) == 1

@@ -1,5 +1,8 @@
 """A stage for the fault tests (deploy/chaos/stage.py), with people on it, patience, and the one judge."""
 
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,10 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import psycopg
+
 from deploy.audit import Audit
 from deploy.chaos.stage import Stage
 from deploy.sandbox.ledger import Entry, read_ledger
 from engine import clock
+from engine.errors import Unavailable
 from engine.outbox.plan import Stretch, plan_enrollments
 from engine.rules.planning import plan
 from engine.wakeups import Due
@@ -69,6 +75,19 @@ def wait_for(state: Callable[[], Found], what: str, patience: float = PATIENCE) 
     return found
 
 
+def run(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a `cadenza` command to its end."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "deploy.cli", *arguments],
+        cwd=stage.folder,
+        env={**os.environ, **stage.environment()},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+
+
 @dataclass
 class Play:
     """People enrolled on a stage, and what became of them."""
@@ -98,10 +117,11 @@ class Play:
 
     def enroll(self, sequence: str = "sms", count: int = 1, **fields: Any) -> list[int]:
         """Enroll new people by events, their wake-ups scheduled."""
-        return [
-            publish(self.stage.database, self.stage.wakeups, self.next_event(sequence, **fields)).enrollment_id
-            for _ in range(count)
-        ]
+        return [self.enroll_event(self.next_event(sequence, **fields)) for _ in range(count)]
+
+    def enroll_event(self, event: EnrollEvent) -> int:
+        """Enroll somebody by an event."""
+        return publish(self.stage.database, self.stage.wakeups, event).enrollment_id
 
     def enroll_many(self, count: int, sequence: str = "sms") -> list[Any]:
         """Enroll new people in one transaction; give the wake-ups, which are not scheduled."""
@@ -130,9 +150,15 @@ class Play:
         return [(due + after, ids) for due, ids in wakeups]
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Whatever a SELECT gives."""
-        with self.stage.database.transaction() as session:
-            return session.execute(sql.encode(), parameters).fetchall()
+        """Whatever a statement gives; asked again while Postgres is away."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self.stage.database.transaction() as session:
+                    return session.execute(sql.encode(), parameters).fetchall()
+            except (psycopg.OperationalError, Unavailable):
+                assert time.monotonic() < deadline, "waited in vain: Postgres"
+                time.sleep(0.1)
 
     def execute(self, sql: str, *parameters: Any) -> None:
         """Change something by hand."""

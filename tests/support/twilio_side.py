@@ -84,7 +84,7 @@ def with_twilio(settings: Settings) -> Settings:
 
 
 @contextmanager
-def api(settings: Settings, workspace: str) -> Iterator[TwilioSide]:
+def api(settings: Settings, workspace: str, *, twilio_is_here: bool = False) -> Iterator[TwilioSide]:
     """The API of these settings, and Twilio beside it."""
-    with serving(settings, require_migrated) as (server, in_force):
+    with serving(settings, require_migrated, twilio_is_here=twilio_is_here) as (server, in_force):
         yield TwilioSide(server.url, workspace, (in_force.public_url or "").rstrip("/"))

@@ -46,6 +46,21 @@ CREATE TABLE clock (
 COMMENT ON COLUMN clock.id IS 'the last one is in force';
 COMMENT ON COLUMN clock.rate IS 'sequence seconds in a real second';
 
+CREATE TABLE dispatch (
+    id BOOLEAN DEFAULT true NOT NULL,
+    database UUID DEFAULT gen_random_uuid() NOT NULL,
+    beat BIGINT DEFAULT '0' NOT NULL,
+    beaten_at TIMESTAMP WITH TIME ZONE,
+    open_until TIMESTAMP WITH TIME ZONE DEFAULT 'infinity' NOT NULL,
+    CONSTRAINT dispatch_pkey PRIMARY KEY (id),
+    CONSTRAINT dispatch_one_row_check CHECK (id)
+);
+COMMENT ON COLUMN dispatch.id IS 'there is one row';
+COMMENT ON COLUMN dispatch.database IS 'tells databases apart';
+COMMENT ON COLUMN dispatch.beat IS 'grows with every sweep';
+COMMENT ON COLUMN dispatch.beaten_at IS 'real time';
+COMMENT ON COLUMN dispatch.open_until IS 'real time: no claims after it';
+
 CREATE TABLE outbox (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     workspace_id BIGINT NOT NULL,
@@ -73,7 +88,7 @@ CREATE TABLE outbox (
     CONSTRAINT outbox_skipped_reason_check CHECK (status <> 'skipped' OR reason IS NOT NULL)
 );
 CREATE INDEX outbox_doubt_idx ON outbox (status, id) WHERE status IN ('unknown', 'review', 'open');
-CREATE INDEX outbox_due_idx ON outbox (due_at) WHERE status = 'pending';
+CREATE INDEX outbox_due_idx ON outbox (workspace_id, due_at) WHERE status = 'pending';
 CREATE UNIQUE INDEX outbox_enrollment_step_key ON outbox (enrollment_id, step_order);
 CREATE INDEX outbox_lease_idx ON outbox (lease_until) WHERE status = 'sending';
 COMMENT ON COLUMN outbox.step_order IS 'from 1, in the order of the sequence version';
@@ -288,6 +303,7 @@ CREATE TRIGGER sequence_versions_immutable BEFORE UPDATE ON sequence_versions
 
 FIRST_ROWS = """
 INSERT INTO clock (real_from, sequence_from, rate) VALUES ('1970-01-01 00:00:00+00', '1970-01-01 00:00:00+00', 1);
+INSERT INTO dispatch DEFAULT VALUES;
 INSERT INTO workspaces (key, name) VALUES ('default', 'Default');
 """
 
@@ -300,5 +316,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take everything away."""
-    op.execute("DROP TABLE enroll_events, enrollments, batch_rejects, sequence_versions, batches, suppressions, sequences, contacts, workspaces, outbox, clock, attempts")
+    op.execute("DROP TABLE enroll_events, enrollments, batch_rejects, sequence_versions, batches, suppressions, sequences, contacts, workspaces, outbox, dispatch, clock, attempts")
     op.execute("DROP FUNCTION sequence_now(), refuse_change()")

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from uuid import uuid4
 import pytest
 import redis
 from dramatiq import Message
-from stage import Play, wait_for
+from stage import Play, run, wait_for
 
 from deploy.chaos.servers import OwnServers
 from deploy.chaos.trap import Moment, Strike
@@ -69,11 +67,11 @@ def test_10_away_during_enrollment(play: Play) -> None:
     while count < 3 or time.monotonic() < ends:
         count += 1
         event = play.next_event("sms")
-        said = command(play, "publish", "sms", "--phone", str(event.phone), "--external-id", str(event.external_id))
+        said = run(stage, "publish", "sms", "--phone", str(event.phone), "--external-id", str(event.external_id))
         assert said.returncode == 0, said.stderr
     people = stage.folder / "people.csv"
     people.write_text("external_id,phone\n" + "".join(f"csv{n},+1{2025550000 + n}\n" for n in range(100)))
-    said = command(play, "enroll", "sms", str(people))
+    said = run(stage, "enroll", "sms", str(people))
     assert said.returncode == 0, said.stderr
     assert "sweeper makes up" in said.stderr or "nothing is lost" in said.stderr
     stage.redis_proxy.accept()
@@ -177,16 +175,3 @@ def test_25_a_hundred_that_are_due_before_a_hundred_thousand_that_are_not(play: 
     play.judge(once=100)
     ((late,),) = play.query("SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY lateness_seconds) FROM attempts")
     assert late < 5
-
-
-def command(play: Play, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a `cadenza` command to its end."""
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "deploy.cli", *arguments],
-        cwd=play.stage.folder,
-        env={**os.environ, **play.stage.environment()},
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )

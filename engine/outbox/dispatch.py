@@ -1,0 +1,63 @@
+"""The gate of dispatch: open while a leader has lately made sure that the database is not an older copy of itself.
+
+Every sweep the leader raises a number in the database and then in Redis. A database that was restored from a backup
+knows a smaller number than Redis: what fell due since the backup may have gone out, so it is held for an operator.
+A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from engine.database import Session
+
+READ: Final = """
+SELECT database, beat, open_until > clock_timestamp(), extract(epoch FROM clock_timestamp() - beaten_at)::float8
+FROM dispatch
+"""
+
+BEAT: Final = """
+UPDATE dispatch SET beat = greatest(beat, %(known)b) + 1, beaten_at = clock_timestamp(),
+    open_until = clock_timestamp() + %(seconds)b * interval '1 second'
+RETURNING beat
+"""
+
+#: Whatever the backup says is due or on its way may have been sent since it was made.
+HOLD: Final = """
+UPDATE outbox SET status = 'review', reason = %(reason)b, fence = fence + 1, lease_until = NULL, retry_at = NULL
+WHERE status = 'sending' OR status = 'pending' AND due_at <= sequence_now()
+"""
+
+RESTORED: Final = "the database was restored from a backup: it may have gone out since"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The heartbeat as the database knows it."""
+
+    database: UUID
+    beat: int
+    is_open: bool
+    age: float | None
+    """Real seconds since the last beat; None: there was none yet."""
+
+
+def read_pulse(session: Session) -> Pulse:
+    """The heartbeat as the database knows it."""
+    row = session.execute(READ).fetchone()
+    if row is None:
+        raise LookupError("the table dispatch is empty: run `cadenza migrate`")
+    return Pulse(*row)
+
+
+def beat(session: Session, known: int, open_seconds: float) -> int:
+    """Beat once, above the number that is known elsewhere; the gate stays open for so many real seconds."""
+    row = session.execute(BEAT, {"known": known, "seconds": open_seconds}, binary=True).fetchone()
+    if row is None:
+        raise LookupError("the table dispatch is empty: run `cadenza migrate`")
+    return int(row[0])
+
+
+def hold_what_is_due(session: Session) -> int:
+    """Hold what may have gone out since the backup for an operator; tell how many rows."""
+    return session.execute(HOLD, {"reason": RESTORED}, binary=True).rowcount

@@ -1,0 +1,99 @@
+"""A database that was restored from a backup: noticed, and what may have gone out since is held."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from engine.outbox.dispatch import RESTORED, read_pulse
+from engine.wakeups import Wakeups
+from workers.heartbeat import Heartbeat
+
+
+@pytest.fixture
+def wakeups(redis_url: str) -> Wakeups:
+    return Wakeups(redis_url)
+
+
+def beat(world: Any, wakeups: Wakeups, times: int = 1) -> None:
+    """A leader's heartbeats, each of another leader: what matters is in the servers."""
+    for _ in range(times):
+        Heartbeat(world.database, wakeups, sweep_seconds=1).beat()
+
+
+def go_back(world: Any, beats: int) -> None:
+    """What a restore does to the heartbeat: an older number, and a gate that has shut."""
+    world.execute("UPDATE dispatch SET beat = beat - %s, open_until = now() - interval '1 hour'", beats)
+
+
+def test_what_fell_due_since_the_backup_is_held(world: Any, wakeups: Wakeups) -> None:
+    world.enroll(count=2)
+    beat(world, wakeups, 3)
+    go_back(world, 2)
+    beat(world, wakeups)
+    assert world.rows("status, reason", "step_order = 1") == [("review", RESTORED)] * 2
+    assert world.rows("status", "step_order > 1") == [("pending",)] * 4
+
+
+def test_nothing_is_claimed_before_a_leader_has_compared(world: Any, wakeups: Wakeups) -> None:
+    world.enroll()
+    beat(world, wakeups)
+    go_back(world, 0)
+    assert world.claim(world.ids()) == []
+    beat(world, wakeups)
+    assert len(world.claim(world.ids())) == 1
+
+
+def test_a_row_that_the_backup_had_in_flight_is_held_too(world: Any, wakeups: Wakeups) -> None:
+    world.enroll()
+    beat(world, wakeups, 2)
+    world.claim(world.ids())
+    go_back(world, 1)
+    beat(world, wakeups)
+    assert world.statuses()[0] == "review"
+
+
+def test_it_is_held_once(world: Any, wakeups: Wakeups) -> None:
+    beat(world, wakeups, 3)
+    go_back(world, 2)
+    beat(world, wakeups)
+    world.enroll()
+    beat(world, wakeups)
+    assert world.statuses()[0] == "pending"
+
+
+def test_a_flushed_redis_holds_nothing(world: Any, wakeups: Wakeups, redis_url: str) -> None:
+    world.enroll()
+    beat(world, wakeups, 3)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    beat(world, wakeups)
+    assert world.statuses()[0] == "pending"
+
+
+def test_another_database_on_the_same_redis_holds_nothing(world: Any, wakeups: Wakeups) -> None:
+    world.enroll()
+    beat(world, wakeups, 3)
+    world.execute("UPDATE dispatch SET database = gen_random_uuid(), beat = 0")
+    beat(world, wakeups)
+    assert world.statuses()[0] == "pending"
+
+
+def test_with_redis_away_a_leader_still_remembers(world: Any) -> None:
+    world.enroll()
+    heartbeat = Heartbeat(world.database, Wakeups("redis://127.0.0.1:1/0"), sweep_seconds=1)
+    heartbeat.beat()
+    heartbeat.beat()
+    assert world.statuses()[0] == "pending"
+    go_back(world, 1)
+    heartbeat.beat()
+    assert world.statuses()[0] == "review"
+
+
+def test_the_gate_shuts_by_itself(world: Any, wakeups: Wakeups) -> None:
+    beat(world, wakeups)
+    with world.database.transaction() as session:
+        assert read_pulse(session).is_open
+    world.execute("UPDATE dispatch SET open_until = now()")
+    with world.database.transaction() as session:
+        assert not read_pulse(session).is_open
