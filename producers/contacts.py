@@ -33,8 +33,28 @@ ON CONFLICT DO NOTHING
 RETURNING id, external_id, email_key, phone
 """
 
-#: A known contact takes what is newer and not empty.
+#: A known contact takes what is newer and not empty. Locked in the order of their ids, as by everybody else: two
+#: files with the same people in another order would wait for each other.
 REFRESH: Final = """
+WITH person AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(ids)b::bigint[], %(external_ids)b::text[], %(emails)b::text[], %(email_keys)b::text[], %(phones)b::text[],
+        %(first_names)b::text[], %(last_names)b::text[], %(timezones)b::text[], %(attributes)b::text[]
+    ) AS person (id, external_id, email, email_key, phone, first_name, last_name, timezone, attributes)
+),
+changed AS MATERIALIZED (
+    SELECT contacts.id FROM contacts JOIN person ON person.id = contacts.id
+    WHERE (
+        coalesce(person.external_id, contacts.external_id), coalesce(person.email, contacts.email),
+        coalesce(person.phone, contacts.phone), coalesce(person.first_name, contacts.first_name),
+        coalesce(person.last_name, contacts.last_name), coalesce(person.timezone, contacts.timezone),
+        contacts.attributes || person.attributes::jsonb
+    ) IS DISTINCT FROM (
+        contacts.external_id, contacts.email, contacts.phone, contacts.first_name,
+        contacts.last_name, contacts.timezone, contacts.attributes
+    )
+    ORDER BY contacts.id FOR NO KEY UPDATE OF contacts
+)
 UPDATE contacts SET
     external_id = coalesce(person.external_id, contacts.external_id),
     email = coalesce(person.email, contacts.email),
@@ -45,19 +65,8 @@ UPDATE contacts SET
     timezone = coalesce(person.timezone, contacts.timezone),
     attributes = contacts.attributes || person.attributes::jsonb,
     updated_at = clock_timestamp()
-FROM unnest(
-    %(ids)b::bigint[], %(external_ids)b::text[], %(emails)b::text[], %(email_keys)b::text[], %(phones)b::text[],
-    %(first_names)b::text[], %(last_names)b::text[], %(timezones)b::text[], %(attributes)b::text[]
-) AS person (id, external_id, email, email_key, phone, first_name, last_name, timezone, attributes)
-WHERE contacts.id = person.id AND (
-    coalesce(person.external_id, contacts.external_id), coalesce(person.email, contacts.email),
-    coalesce(person.phone, contacts.phone), coalesce(person.first_name, contacts.first_name),
-    coalesce(person.last_name, contacts.last_name), coalesce(person.timezone, contacts.timezone),
-    contacts.attributes || person.attributes::jsonb
-) IS DISTINCT FROM (
-    contacts.external_id, contacts.email, contacts.phone, contacts.first_name,
-    contacts.last_name, contacts.timezone, contacts.attributes
-)
+FROM changed JOIN person ON person.id = changed.id
+WHERE contacts.id = changed.id
 """
 
 
@@ -166,8 +175,12 @@ def _look_up(session: Session, workspace_id: int, people: Sequence[Person]) -> I
 
 
 def _make(session: Session, workspace_id: int, new: Sequence[Identity]) -> int:
-    """Make the contacts and note their ids; tell how many were made."""
-    rows = session.execute(MAKE, {"workspace": workspace_id, **_columns(new)}, binary=True).fetchall()
+    """Make the contacts and note their ids; tell how many were made.
+
+    In the order of their keys, so that of two files with the same people neither waits for the other's end in a ring.
+    """
+    in_order = sorted(new, key=lambda one: (one.external_id or "", one.email_key or "", one.phone or ""))
+    rows = session.execute(MAKE, {"workspace": workspace_id, **_columns(in_order)}, binary=True).fetchall()
     made = Identities()
     for row in rows:
         made.add(Identity(*row))

@@ -54,7 +54,8 @@ def enroll_people(
         Reentry(sequence.definition.reentry),
         plan(sequence.definition),
     )
-    planned = plan_enrollments(session, stretch, list(dict.fromkeys(accepted)), data=data, batch_id=batch_id)
+    # In the order of their ids: of two chunks with the same people, one waits for the other, never each for each.
+    planned = plan_enrollments(session, stretch, sorted(set(accepted)), data=data, batch_id=batch_id)
     return EnrolledChunk(
         enrolled=len(planned.enrollments),
         repeats=len(accepted) - len(planned.enrollments),

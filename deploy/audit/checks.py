@@ -8,6 +8,8 @@ from deploy.audit.content import difference
 from deploy.audit.match import Acceptance
 from deploy.audit.verdict import Kind, Violation
 from engine.rules.ending import TOO_LATE
+from producers.review import OUTCOME, Decision
+from producers.suppressions import THEIR_OWN
 from schema.states import AttemptOutcome, EnrollmentStatus, RowStatus
 
 #: Real seconds by which two readings of one moment may differ: what a double keeps of microseconds.
@@ -15,6 +17,13 @@ ROUNDING: Final = 1e-6
 
 #: Rows that stay as they are until a person or a provider says something.
 HELD: Final = (RowStatus.UNKNOWN, RowStatus.OPEN, RowStatus.WAITING)
+
+#: How an operator's decisions are written down.
+SAID_TO_BE_SENT: Final = OUTCOME[Decision.SENT][1]
+SKIPPED_BY_AN_OPERATOR: Final = OUTCOME[Decision.SKIP][1]
+
+#: Before the reason of the suppression. One that is their own they may have taken back since.
+SUPPRESSED: Final = "suppressed: "
 
 REFUSALS: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED)
 
@@ -53,6 +62,8 @@ def check_accepted(book: Book, row: Row, accepted: Sequence[Acceptance]) -> Iter
     if len(accepted) > 1:
         yield violation(Kind.DUPLICATED, row, f"accepted {len(accepted)} times", accepted[-1])
     match RowStatus(row.status):
+        case RowStatus.SENT if row.reason == SAID_TO_BE_SENT and row.provider_id is None:
+            pass
         case RowStatus.SENT if row.provider_id not in {acceptance.entry.id for acceptance in accepted}:
             yield violation(Kind.WRONG, row, "accepted under another id than the row says", first)
         case RowStatus.SENT | RowStatus.REVIEW:
@@ -101,11 +112,12 @@ def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None) -
         return False
     contact = enrollment.contact
     address = contact.phone if row.type == "sms" else contact.email
-    if row.reason.startswith("suppressed:"):
-        return address is not None and _suppressed_at(book, row, address) is not None
+    if row.reason.startswith(SUPPRESSED):
+        taken_back = row.reason.removeprefix(SUPPRESSED) in THEIR_OWN
+        return taken_back or (address is not None and _suppressed_at(book, row, address) is not None)
     if row.reason.startswith("the contact has no "):
         return address is None or contact.updated_at > enrollment.created_at
-    return row.reason == TOO_LATE
+    return row.reason in (TOO_LATE, SKIPPED_BY_AN_OPERATOR)
 
 
 def _check_acceptance(book: Book, row: Row, acceptance: Acceptance) -> Iterator[Violation]:

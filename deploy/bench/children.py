@@ -21,26 +21,29 @@ class TooSlow(CadenzaError):  # noqa: N818 (what it is)
 
 
 @contextmanager
-def children(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> Iterator[list["subprocess.Popen[bytes]"]]:
+def children(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str]
+) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """Run Python modules side by side, each with its arguments; they end with the block, or when we are gone."""
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for command in commands:
-            started.append(
-                subprocess.Popen(
-                    [sys.executable, "-P", "-m", *command],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    env={**os.environ, **environment},
-                    start_new_session=True,  # so that Ctrl-C leaves them to us
-                )
-            )
+        started.extend(_start(command, environment) for command in commands)
         yield started
     finally:
         for child in started:
             child.terminate()
         for child in started:
             _wait(child)
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **environment},
+        start_new_session=True,  # so that Ctrl-C leaves them to us
+    )
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> None:

@@ -23,12 +23,10 @@ from producers.sequences import publish
 from producers.workspaces import find_workspace
 from schema.definition import parse
 from schema.states import Reentry
+from schema.tables import metadata
 
-#: Everything but the clock and the workspaces.
-EMPTY: Final = (
-    "TRUNCATE enroll_events, attempts, outbox, enrollments, batch_rejects, batches, suppressions, contacts"
-    " RESTART IDENTITY"
-)
+#: What every measure keeps.
+KEPT: Final = {"clock", "dispatch", "workspaces", "sequences", "sequence_versions"}
 
 CONTACTS: Final = """
 INSERT INTO contacts (workspace_id, external_id, email, email_key, phone, first_name, last_name, attributes)
@@ -68,7 +66,7 @@ class Ground:
     def empty(self) -> None:
         """Take all contacts, enrollments, rows and wake-ups away."""
         with self.database.transaction() as session:
-            session.execute(EMPTY)
+            session.execute(f"TRUNCATE {', '.join(set(metadata.tables) - KEPT)} RESTART IDENTITY")
         self.redis.flushall()
 
     def contacts(self, count: int) -> list[int]:

@@ -12,11 +12,15 @@ from dramatiq.brokers.redis import RedisBroker
 REDIS_URL: Final = "CADENZA_BENCH_REDIS_URL"
 
 
-def set_up() -> "dramatiq.Actor[[int], None]":
+#: What its messages name.
+ACTOR: Final = "noop"
+
+
+def set_up() -> None:
     """Make the stock broker, with the middleware that it has by default, dramatiq's broker; declare the actor."""
     broker = RedisBroker(url=os.environ[REDIS_URL])  # type: ignore[no-untyped-call]
     dramatiq.set_broker(broker)
-    return dramatiq.actor(_noop, broker=broker)
+    dramatiq.actor(actor_name=ACTOR, broker=broker)(_noop)
 
 
 def _noop(_number: int) -> None:

@@ -1,8 +1,10 @@
 """A provider in process: takes every message after a time, so that nothing but our own work is measured."""
 
 import time
+from datetime import datetime
 from itertools import count
 
+from engine.rules.doubt import Sighting
 from engine.rules.outcome import Outcome
 from schema.states import AttemptOutcome
 from workers.channels.channel import Message
@@ -21,6 +23,14 @@ class StandIn:
         if self._seconds:
             time.sleep(self._seconds)
         return Outcome(AttemptOutcome.ACCEPTED, provider_id=f"SM{next(self._numbers):032x}")
+
+    def look_up(self, _message: Message, _since: datetime) -> Sighting:
+        """Nothing is ever in doubt."""
+        return Sighting()
+
+    def check(self) -> str:
+        """It is always there."""
+        return "a stand-in"
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -42,4 +42,4 @@ def worker_processes(ground: Ground, settings: Settings, *, provider_seconds: fl
 
 def _listening(ground: Ground) -> int:
     """How many of dramatiq's brokers have asked for messages."""
-    return int(ground.redis.zcard(f"{NAMESPACE}:__heartbeats__"))  # type: ignore[arg-type]
+    return int(ground.redis.zcard(f"{NAMESPACE}:__heartbeats__"))

@@ -38,9 +38,7 @@ def describe(found: Audit) -> str:
     kept = sum(map(len, found.examples.values()))
     if found.counts.total() > kept:
         said.append(f"... and {found.counts.total() - kept:,} more")
-    accepted = (
-        f"{found.rows:,} messages, {found.accepted_once:,} accepted exactly once, {found.acceptances:,} acceptances"
-    )
+    accepted = f"{found.rows:,} messages, {found.accepted_once:,} of them accepted exactly once"
     return "\n".join(
         [accepted, "", counts, *([""] if said else []), *said, "", "clean" if found.clean else "NOT CLEAN"]
     )

@@ -57,10 +57,10 @@ def _examine(session: Open) -> list[Finding]:
     within: list[tuple[str, Callable[[], str]]] = [
         ("migrations", lambda: _migrated(session)),
         ("clocks", lambda: _clocks(session)),
+        ("backups", lambda: _backups(session)),
     ]
     beside: list[tuple[str, Callable[[], str]]] = [
         ("Redis", lambda: _redis(session)),
-        ("backups", lambda: _backups(session)),
         ("SMS", lambda: _channel(session.settings, "sms")),
         ("email", lambda: _channel(session.settings, "email")),
     ]

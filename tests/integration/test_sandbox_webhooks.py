@@ -87,8 +87,8 @@ def test_what_the_sandbox_tells_arrives(stage: Stage) -> None:
     row_id = stage.send_one()
     assert stage.wait_for_callbacks() == {"waiting": 0, "answered": 2, "refused": 0, "unanswered": 0}
     assert delivery(stage) == [("sent", "delivered", None)]
-    told = stage.world.query("SELECT status, outbox_id FROM events ORDER BY id")
-    assert told == [("sent", row_id), ("delivered", row_id)]
+    told = stage.world.query("SELECT status, outbox_id FROM events ORDER BY status")
+    assert told == [("delivered", row_id), ("sent", row_id)]
 
 
 def test_reordered_repeated_and_forged_callbacks_change_nothing(stage: Stage) -> None:
@@ -96,7 +96,7 @@ def test_reordered_repeated_and_forged_callbacks_change_nothing(stage: Stage) ->
     stage.send_one()
     assert stage.wait_for_callbacks() == {"waiting": 0, "answered": 6, "refused": 6, "unanswered": 0}
     assert delivery(stage) == [("sent", "delivered", None)]
-    assert stage.world.query("SELECT status FROM events ORDER BY id") == [("delivered",), ("sent",)]
+    assert stage.world.query("SELECT status FROM events ORDER BY status") == [("delivered",), ("sent",)]
     assert stage.world.query("SELECT count(*) FROM suppressions") == [(0,)]
     stage.client.set_callbacks()
     stage.send_one()

@@ -30,11 +30,8 @@ PATIENCE = 60
 TABLES = ("workspaces", "sequences", "sequence_versions", "contacts", "enrollments", "outbox", "enroll_events", "clock")
 
 
-#: How many commands wait for a lock in this database.
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'cadenza command' AND wait_event_type = 'Lock'
-"""
+#: How many processes wait for a lock in this database.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def wait_for(state: Callable[[], Found], what: str) -> Found:
@@ -209,7 +206,7 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def waiting(database: Database) -> int:
-    """How many commands wait for a lock in this database."""
+    """How many processes wait for a lock in this database."""
     return int(query(database, WAITING)[0][0])
 
 

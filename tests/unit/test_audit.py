@@ -158,7 +158,9 @@ def test_rows_on_their_way_are_lost(case: Case, spoil: Callable[[Case], None], s
         (RowStatus.FAILED, None, {Kind.LOST: 1}),
         (RowStatus.FAILED, "sms_empty: the SMS is empty", {}),
         (RowStatus.SKIPPED, "because", {Kind.LOST: 1}),
-        (RowStatus.SKIPPED, "suppressed: unsubscribed", {Kind.LOST: 1}),
+        (RowStatus.SKIPPED, "suppressed: bounced", {Kind.LOST: 1}),
+        (RowStatus.SKIPPED, "suppressed: unsubscribed", {}),
+        (RowStatus.SKIPPED, "skipped by an operator", {}),
         (RowStatus.SKIPPED, "the contact has no phone", {Kind.LOST: 1}),
         (RowStatus.SKIPPED, "too_late", {}),
         (RowStatus.CANCELLED, "unsubscribed", {Kind.LOST: 1}),
@@ -177,7 +179,7 @@ def test_ends_that_hold_are_clean(case: Case) -> None:
     not_accepted(RowStatus.FAILED, "refused")(case)
     case.set_enrollment(status="completed", ended_at=T + 3 * DAY)
     assert case.judged().clean
-    never_begun(RowStatus.SKIPPED, "suppressed: unsubscribed")(case)
+    never_begun(RowStatus.SKIPPED, "suppressed: bounced")(case)
     case.suppressed_at[1, "sms", PHONE] = T + 2 * DAY
     assert case.judged().clean
     case.set(3, status="cancelled", reason="unsubscribed")
@@ -330,6 +332,13 @@ def test_sent_but_never_accepted_is_wrong(case: Case) -> None:
 def test_sent_under_another_id_is_wrong(case: Case) -> None:
     case.set(3, provider_id="SMelse")
     assert kinds(case.judged()) == {Kind.WRONG: 1}
+
+
+def test_an_operator_knew_that_it_was_sent(case: Case) -> None:
+    case.set(3, provider_id=None, reason="an operator says that it was sent")
+    assert case.judged().clean
+    case.drop(3)
+    assert kinds(case.judged()) == {Kind.WRONG: 1}, "the operator was mistaken"
 
 
 @pytest.mark.parametrize("status", ["pending", "sending", "failed", "skipped", "cancelled"])

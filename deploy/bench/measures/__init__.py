@@ -1,0 +1,1 @@
+"""The measures, in the order of issue and documentation."""
