@@ -38,10 +38,11 @@ class Database:
         """
         _require_readable(url)
         self.url = url
+        own_options = conninfo_to_dict(url).get("options") or ""
         self._options: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
-            "options": f"-c timezone=UTC {options}",
+            "options": f"{own_options} -c timezone=UTC {options}",
             "keepalives_idle": 30,
         }
         self._pool = ConnectionPool(

@@ -1,6 +1,22 @@
 """What Prometheus counts. Times are real seconds."""
 
-from prometheus_client import Counter, Histogram
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections.abc import Collection
+
+from prometheus_client import Counter
+from prometheus_client import Histogram as OneByOne
+
+
+class Histogram(OneByOne):
+    """A histogram that takes many values at little more than the price of one."""
+
+    def observe_all(self, amounts: Collection[float]) -> None:
+        """Observe each of them."""
+        for bucket, times in Counts(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
+            self._buckets[bucket].inc(times)
+        self._sum.inc(sum(amounts))
+
 
 MESSAGES = Counter("cadenza_messages_total", "Messages by how they ended", ["channel", "outcome"])
 RETRIES = Counter("cadenza_retries_total", "Messages to be tried again, by class of answer", ["channel", "class"])

@@ -14,8 +14,14 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from deploy.bench.children import say
+
 #: As many as a pooled connection of ours carries.
 MESSAGES_PER_CONNECTION: Final = 50
+
+#: Nobody of the contacts that ours goes to.
+TO_PHONE: Final = "+12025550100"
+TO_ADDRESS: Final = "nobody@example.com"
 
 TEXT: Final = "Hi Anna, thanks for your interest in our starter plan."
 
@@ -25,12 +31,12 @@ def main() -> None:
     channel, where, count, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     shares = [count // threads + (number < count % threads) for number in range(threads)]
     send = _sms(where, threads) if channel == "sms" else _email(where)
-    _say("ready")
+    say("ready")
     sys.stdin.readline()
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(send, shares):
             pass
-    _say("done")
+    say("done")
 
 
 def _sms(url: str, threads: int) -> Callable[[int], None]:
@@ -41,7 +47,7 @@ def _sms(url: str, threads: int) -> Callable[[int], None]:
         **urllib3.make_headers(basic_auth=f"{account}:{token}"),
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    body = urlencode({"To": "+12015550100", "From": "+15005550006", "Body": TEXT})
+    body = urlencode({"To": TO_PHONE, "From": "+15005550006", "Body": TEXT})
 
     def send(count: int) -> None:
         for _ in range(count):
@@ -55,7 +61,7 @@ def _sms(url: str, threads: int) -> Callable[[int], None]:
 def _email(where: str) -> Callable[[int], None]:
     host, _, port = where.rpartition(":")
     message = (
-        "From: Cadenza <cadenza@example.com>\r\nTo: lead@example.com\r\nSubject: Thanks, Anna\r\n"
+        f"From: Cadenza <cadenza@example.com>\r\nTo: {TO_ADDRESS}\r\nSubject: Thanks, Anna\r\n"
         "Message-ID: <bare@example.com>\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'
         f"--b\r\nContent-Type: text/plain\r\n\r\n{TEXT}\r\n"
@@ -67,15 +73,10 @@ def _email(where: str) -> Callable[[int], None]:
             part = min(count, MESSAGES_PER_CONNECTION)
             with smtplib.SMTP(host, int(port), timeout=30) as connection:
                 for _ in range(part):
-                    connection.sendmail("cadenza@example.com", ["lead@example.com"], message)
+                    connection.sendmail("cadenza@example.com", [TO_ADDRESS], message)
             count -= part
 
     return send
-
-
-def _say(word: str) -> None:
-    sys.stdout.write(word + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """`python -m deploy.bench.bulk_load`: bulk enrollment without end, as a load beside what is measured."""
 
-import sys
 from itertools import count
 from threading import Event, Thread
-from typing import Final
 
-from deploy.bench.children import until_parent_is_gone
+from deploy.bench.children import say, until_parent_is_gone
 from deploy.bench.ground import CHUNK
+from deploy.bench.sequences import FAR_STEPS
 from deploy.cli.session import required
 from engine.database import Database
 from engine.settings import read_settings
@@ -17,11 +16,6 @@ from producers.sequences import find_sequence, publish
 from producers.workspaces import find_workspace
 from schema.definition import parse
 
-#: Nothing of it falls due while it is measured beside.
-FAR_STEPS: Final = "sequence: far-five\nname: Five\nsteps:\n" + "\n".join(
-    f"  - {{key: step-{number}, type: sms, delay: {number} days, body: Hi}}" for number in range(1, 6)
-)
-
 
 def main() -> None:
     """Enroll chunk after chunk until standard input closes or SIGTERM."""
@@ -30,11 +24,10 @@ def main() -> None:
     with database.transaction() as session:
         workspace = find_workspace(session, "default").id
         publish(session, workspace, parse(FAR_STEPS))
-        sequence = find_sequence(session, workspace, "far-five")
+        sequence = find_sequence(session, workspace, "far")
     stop = Event()
     Thread(target=until_parent_is_gone, args=(stop,), daemon=True).start()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    say("ready")
     for chunk in count():
         if stop.is_set():
             return

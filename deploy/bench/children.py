@@ -20,6 +20,10 @@ class TooSlow(CadenzaError):  # noqa: N818 (what it is)
     """Something did not come about in time."""
 
 
+class BrokenChild(CadenzaError):  # noqa: N818
+    """A process of the benchmark did not do its part."""
+
+
 @contextmanager
 def children(
     commands: Sequence[Sequence[str]], environment: Mapping[str, str]
@@ -44,6 +48,31 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> "subproces
         env={**os.environ, **environment},
         start_new_session=True,  # so that Ctrl-C leaves them to us
     )
+
+
+def hear(processes: Sequence["subprocess.Popen[bytes]"], word: str) -> None:
+    """Wait until each has said a word, as a line on standard output.
+
+    Raises:
+        BrokenChild: one said something else, or ended.
+    """
+    for child in processes:
+        if child.stdout is None or child.stdout.readline() != f"{word}\n".encode():
+            raise BrokenChild(f"a process of the benchmark did not get to say {word!r}: {child.args!r}")
+
+
+def tell(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Let them begin, by a line on standard input."""
+    for child in processes:
+        if child.stdin is not None:
+            child.stdin.write(b"begin\n")
+            child.stdin.flush()
+
+
+def say(word: str) -> None:
+    """What a process of the benchmark lets the others hear."""
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> None:

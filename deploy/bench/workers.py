@@ -14,17 +14,24 @@ from workers.supervisor import environment_of
 PROCESSES: Final = 2
 THREADS: Final = 4
 
+#: Over both processes.
+IN_FLIGHT: Final = 512
+
 #: The sweeper looks once, while there is nothing to be found, and never again: what it wakes is not to be measured.
 SWEEP_SECONDS: Final = 3_600.0
 
 
 @contextmanager
-def worker_processes(ground: Ground, settings: Settings, *, provider_seconds: float | None = None) -> Iterator[None]:
-    """Run two worker processes, and let them start before anything else happens.
+def worker_processes(
+    ground: Ground, *, in_flight: int, provider_seconds: float | None = None, settings: Settings | None = None
+) -> Iterator[None]:
+    """Run two worker processes, with so many messages in flight together, and let them start before all else.
 
     With `provider_seconds` a provider in process stands in for the real ones, which takes so long to answer.
     """
-    settings = settings.model_copy(update={"sweep_seconds": SWEEP_SECONDS})
+    settings = (settings or ground.settings).model_copy(
+        update={"sweep_seconds": SWEEP_SECONDS, "in_flight": in_flight // PROCESSES}
+    )
     command = ["deploy.bench.worker", str(THREADS)]
     if provider_seconds is not None:
         command.append(str(provider_seconds))

@@ -3,6 +3,7 @@
 import os
 import re
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -58,6 +59,7 @@ def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THRE
         say(f"Postgres   {_shown(settings.database_url)}")
         say(f"Redis      {_shown(settings.redis_url)}")
         if needs_sandbox(settings):
+            require_sandbox()
             sandbox = stack.enter_context(start_sandbox(SandboxOptions(data_dir=settings.data_dir))).sandbox
             settings = with_sandbox(settings, sandbox)
             say(f"sandbox    Twilio API {sandbox.http_url}, SMTP {sandbox.smtp_url}")
@@ -92,6 +94,20 @@ def require_migrated(database: Database) -> None:
 def needs_sandbox(settings: Settings) -> bool:
     """Whether a provider is unset, so that the sandbox stands in for it."""
     return settings.twilio_account_sid is None or settings.smtp_url is None
+
+
+def require_sandbox() -> None:
+    """Make sure that the packages are there which the sandbox is made of.
+
+    Raises:
+        Unavailable: they are not.
+    """
+    missing = [package for package in ("aiohttp", "aiosmtpd") if find_spec(package) is None]
+    if missing:
+        raise Unavailable(
+            f"the sandbox needs {' and '.join(missing)}: install Cadenza with its extra `local`, or set"
+            " CADENZA_TWILIO_ACCOUNT_SID and CADENZA_SMTP_URL"
+        )
 
 
 def with_providers(settings: Settings) -> Settings:

@@ -7,11 +7,11 @@ import typer
 from pydantic import ValidationError
 
 from deploy.cli.output import Json, report, say
+from deploy.cli.processes import require_sandbox
 from deploy.cli.session import settings_of
 from deploy.sandbox.client import SandboxClient
 from deploy.sandbox.fault import FaultReport, Kind, Stage
 from deploy.sandbox.options import SandboxOptions
-from deploy.sandbox.server import run_sandbox
 from deploy.sandbox.state import Sandbox, find_sandbox
 from engine.errors import InvalidInput, Unavailable
 
@@ -47,6 +47,9 @@ def run(
     except ValidationError as error:
         problems = [_where(problem) + problem["msg"].removeprefix("Value error, ") for problem in error.errors()]
         raise InvalidInput("sandbox: " + "; ".join(problems)) from None
+    require_sandbox()
+    from deploy.sandbox.server import run_sandbox  # of the extra `local`, which a production machine does not have
+
     run_sandbox(options, _listening)
 
 

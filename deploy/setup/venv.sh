@@ -5,8 +5,9 @@ set -eu
 venv=$1
 here=$(dirname "$0")
 
-# One that was made in this folder, by a Python that is still there, is kept and brought up to date.
-if [ "$(cat "$venv/.ready" 2>/dev/null)" != "$(pwd -P)" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+# One that works is kept and brought up to date, unless it was made in another folder and moved or copied here.
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1 ||
+    { [ -f "$venv/.ready" ] && [ "$(cat "$venv/.ready")" != "$(pwd -P)" ]; }; then
     . "$here/python.sh"
     echo "setup: making $venv with $("$PYTHON" --version); this takes a minute or two, once" >&2
     make_environment "$venv"

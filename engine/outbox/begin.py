@@ -44,6 +44,7 @@ def begin(session: Session, attempts: Sequence[Attempt]) -> set[int]:
             "payloads": [attempt.payload for attempt in attempts],
             "latenesses": [attempt.lateness for attempt in attempts],
         },
+        prepare=True,
         binary=True,
     ).fetchall()
     return {row[0] for row in rows}

@@ -2,46 +2,49 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from psycopg.rows import class_row
+from typing import Any, Final, NamedTuple
 
 from engine.database import Session
 from schema.states import BLOCKING, RowStatus, sql_list
 
-#: The enrollment is active, and the steps before have ended.
-MAY_GO: Final = f"""
-    EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active')
-    AND NOT EXISTS (
+#: The steps before have ended.
+UNBLOCKED: Final = f"""
+    (o.step_order = 1 OR NOT EXISTS (
         SELECT FROM outbox before
         WHERE before.enrollment_id = o.enrollment_id AND before.step_order < o.step_order
             AND before.status IN ({sql_list(*BLOCKING)})
-    )
+    ))
+"""
+
+#: The enrollment is active, and the steps before have ended.
+MAY_GO: Final = f"""
+    EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active') AND {UNBLOCKED}
 """
 
 #: Only rows that are really due and may go. A row that another worker is claiming is skipped. What bars the
 #: recipient is told, for the worker to settle.
 CLAIM: Final = f"""
 WITH candidates AS MATERIALIZED (
-    SELECT o.id FROM outbox o
+    SELECT o.id, e.version_id, e.contact_id, e.data FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
     WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status = %(pending)b
         AND o.due_at <= (SELECT sequence_now())
         AND (SELECT open_until > clock_timestamp() FROM dispatch)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
-        AND {MAY_GO}
+        AND e.status = 'active' AND {UNBLOCKED}
     ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
 ),
 claimed AS (
     UPDATE outbox o SET status = 'sending', reason = NULL, fence = o.fence + 1,
-        lease_until = clock_timestamp() + %(lease)b * interval '1 second'
+        lease_until = (SELECT clock_timestamp() + %(lease)b * interval '1 second')
     FROM candidates WHERE o.id = candidates.id
     RETURNING o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
-        o.retry_at, o.attempts
+        o.retry_at, o.attempts, candidates.version_id, candidates.contact_id, candidates.data
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,
     claimed.type AS channel, extract(epoch FROM claimed.due_at)::float8 AS due_at,
-    extract(epoch FROM claimed.retry_at)::float8 AS retry_at, claimed.attempts,
-    e.version_id, e.data, c.external_id, c.email, c.phone, c.first_name, c.last_name, c.timezone, c.attributes,
+    extract(epoch FROM claimed.retry_at)::float8 AS retry_at, claimed.attempts, claimed.version_id,
+    nullif(claimed.data, '{{}}') AS data,
+    c.external_id, c.email, c.phone, c.first_name, c.last_name, c.timezone, c.attributes,
     (
         SELECT s.reason FROM suppressions s
         WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type
@@ -51,7 +54,7 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
         SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
         ORDER BY a.fence DESC LIMIT 1
     ) END AS frozen
-FROM claimed JOIN enrollments e ON e.id = claimed.enrollment_id JOIN contacts c ON c.id = e.contact_id
+FROM claimed JOIN contacts c ON c.id = claimed.contact_id
 ORDER BY claimed.due_at, claimed.id
 """
 
@@ -61,8 +64,7 @@ FROM outbox o WHERE id = ANY(%(ids)b::bigint[])
 """
 
 
-@dataclass(slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A row under a lease of ours, with what is needed to render it. Moments are epoch seconds."""
 
     id: int
@@ -78,7 +80,8 @@ class Claimed:
     """Real time at which its back-off ended."""
     attempts: int
     version_id: int
-    data: dict[str, Any]
+    data: dict[str, Any] | None
+    """`custom.*` of this enrollment alone; None: nothing."""
     external_id: str | None
     email: str | None
     phone: str | None
@@ -111,12 +114,16 @@ class LeftAlone:
 
 def claim(session: Session, ids: Sequence[int], lease_seconds: float) -> list[Claimed]:
     """Claim those of the rows that may go out now; the others are left alone."""
-    with session.cursor(binary=True, row_factory=class_row(Claimed)) as cursor:
-        cursor.execute(CLAIM, {"ids": list(ids), "lease": lease_seconds, "pending": RowStatus.PENDING.value})
-        return cursor.fetchall()
+    rows = session.execute(
+        CLAIM,
+        {"ids": list(ids), "lease": lease_seconds, "pending": RowStatus.PENDING.value},
+        prepare=True,
+        binary=True,
+    ).fetchall()
+    return [Claimed._make(row) for row in rows]
 
 
 def left_alone(session: Session, ids: Sequence[int]) -> list[LeftAlone]:
     """Tell how the rows stand that could not be claimed."""
-    rows = session.execute(LEFT_ALONE, {"ids": list(ids)}, binary=True).fetchall()
+    rows = session.execute(LEFT_ALONE, {"ids": list(ids)}, prepare=True, binary=True).fetchall()
     return [LeftAlone(*row) for row in rows]

@@ -1,8 +1,7 @@
 """What follows when rows have ended: the step behind each is told; without one, the enrollment is complete."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.database import Session
 from engine.wakeups import Due
@@ -42,8 +41,7 @@ RETURNING o.id, extract(epoch FROM o.due_at)::float8
 LATE: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A row that was settled, and the step behind it. Moments are epoch seconds."""
 
     id: int

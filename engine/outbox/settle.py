@@ -1,8 +1,7 @@
 """Settle: write down how attempts ended, and what follows from that. The one place that does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
@@ -60,8 +59,7 @@ FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting'
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """What becomes of a claimed row."""
 
     id: int
@@ -91,7 +89,7 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
         {
             "ids": [ending.id for ending in endings],
             "fences": [ending.fence for ending in endings],
-            "statuses": [ending.status.value for ending in endings],
+            "statuses": [ending.status for ending in endings],
             "reasons": [ending.reason for ending in endings],
             "tries": [ending.tries for ending in endings],
             "delays": [ending.delay for ending in endings],
@@ -100,9 +98,10 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
             "error_codes": [ending.error_code for ending in endings],
             "details": [ending.detail for ending in endings],
         },
+        prepare=True,
         binary=True,
     ).fetchall()
-    settled = [Settled(*row) for row in rows]
+    settled = [Settled._make(row) for row in rows]
     _suppress(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from engine.rules.backoff import wait
 from engine.rules.outcome import Outcome
@@ -38,11 +39,14 @@ class Verdict:
     exit_reason: str | None = None
 
 
+SENT: Final = Verdict(RowStatus.SENT)
+
+
 def judge(outcome: Outcome, standing: Standing, share: float) -> Verdict:
     """Tell what becomes of the row; `share` is a random number from 0 to 1 for the back-off."""
     match outcome.outcome:
         case AttemptOutcome.ACCEPTED:
-            return Verdict(RowStatus.SENT)
+            return SENT
         case AttemptOutcome.UNANSWERED:
             return Verdict(RowStatus.UNKNOWN, outcome.detail or "the provider did not answer")
         case AttemptOutcome.REFUSED:

@@ -119,7 +119,9 @@ def make_list(path: Path) -> None:
         notes = '"on two\nlines"' if number % 50 == 0 else ""
         lines.append(f"c{number},{email},{phone},Ann,Köln,{notes}")
     lines.extend(f"c{number},p{number}@example.com,,Anna,Bonn," for number in range(50, 8_000, 199))
-    lines.extend(f"c{number},p{number + 1}@example.com,+1212{2_000_000 + number},Eve,," for number in range(0, 6_000, 160))
+    lines.extend(
+        f"c{number},p{number + 1}@example.com,+1212{2_000_000 + number},Eve,," for number in range(0, 6_000, 160)
+    )
     lines.extend(lines[1_000 : 1_000 + RECORDS - len(lines) + 1])
     path.write_bytes("\n".join(lines).encode().replace("Köln,".encode(), "Köln,".encode("latin-1"), 40))
 
@@ -157,7 +159,7 @@ def assert_same(place: Place, workspace: str, undisturbed: str) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_at_any_moment_and_run_again_it_is_as_if_undisturbed(place: Place, undisturbed: str, seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 (chooses moments)
     workspace = place.workspace()
     for moment in ("start", "gate", "progress", "progress"):
         before = place.records(workspace)

@@ -18,7 +18,7 @@ from schema.definition import parse
 FAILED, MISUSED, IN_PART = 1, 2, 3
 
 SEQUENCES = (
-    'sequence: both\nsteps: [{key: a, type: sms, body: Hi}, {key: b, type: email, delay: 1 day, subject: S, text: T}]',
+    "sequence: both\nsteps: [{key: a, type: sms, body: Hi}, {key: b, type: email, delay: 1 day, subject: S, text: T}]",
     'sequence: texts\nsteps: [{key: a, type: sms, body: "Hi {{ custom.plan }}"}]',
 )
 
@@ -91,22 +91,34 @@ FIRST = "sequence: s\nsteps:\n  - {}\n"
 
 #: Files that can't be published, each with the lines that have to be said: the line of the file (0: none), then words.
 INVALID: Final[dict[str, tuple[str | bytes, list[tuple[int, list[str]]]]]] = {
-    "unknown-key.yaml": (FIRST.format("{key: a, type: sms, bdoy: x}"), [(3, ["step a", "'bdoy'", "did you mean 'body'"])]),
+    "unknown-key.yaml": (
+        FIRST.format("{key: a, type: sms, body: x, bdoy: x}"),
+        [(3, ["step a", "'bdoy'", "did you mean 'body'"])],
+    ),
     "unknown-top-key.yaml": ("nmae: x\n" + FIRST.format("{key: a, type: sms, body: x}"), [(1, ["'nmae'", "'name'"])]),
     "duplicate-key.yaml": (STEP.format("{key: a, type: sms, delay: 1 day, body: y}"), [(4, ["key 'a'", "line 3"])]),
     "key-twice.yaml": (FIRST.format("{key: a, key: b, type: sms, body: x}"), [(3, ["'key' is given twice"])]),
-    "short-delay.yaml": (STEP.format('{key: b, type: sms, delay: "0.5 minutes", body: y}'), [(4, ["step b", "1 minute"])]),
+    "short-delay.yaml": (
+        STEP.format('{key: b, type: sms, delay: "0.5 minutes", body: y}'),
+        [(4, ["step b", "1 minute"])],
+    ),
     "no-delay.yaml": (STEP.format("{key: b, type: sms, body: y}"), [(4, ["'delay' is missing", "1 minute"])]),
     "unknown-unit.yaml": (STEP.format("{key: b, type: sms, delay: 1 dya, body: y}"), [(4, ["'dya'", "did you mean"])]),
     "no-unit.yaml": (STEP.format("{key: b, type: sms, delay: 90, body: y}"), [(4, ["'90'", "no unit"])]),
     "negative.yaml": (STEP.format("{key: b, type: sms, delay: -1 day, body: y}"), [(4, ["'-1 day'"])]),
-    "unparsed.yaml": (FIRST.format("{key: a, type: sms, body: 'Hi {{ contact.first_name'}"), [(3, ["doesn't parse", "}}"])]),
+    "unparsed.yaml": (
+        FIRST.format("{key: a, type: sms, body: 'Hi {{ contact.first_name'}"),
+        [(3, ["doesn't parse", "}}"])],
+    ),
     "open-block.yaml": (FIRST.format("{key: a, type: sms, body: '{% if custom.a %}Hi'}"), [(3, ["endif"])]),
     "unknown-variable.yaml": (
         FIRST.format("{key: a, type: sms, body: 'Hi {{ contact.frist_name }}'}"),
         [(3, ["'contact.frist_name'", "did you mean 'contact.first_name'"])],
     ),
-    "unknown-filter.yaml": (FIRST.format("{key: a, type: sms, body: '{{ custom.a | upcasse }}'}"), [(3, ["'upcasse'"])]),
+    "unknown-filter.yaml": (
+        FIRST.format("{key: a, type: sms, body: '{{ custom.a | upcasse }}'}"),
+        [(3, ["'upcasse'"])],
+    ),
     "unknown-tag.yaml": (FIRST.format("{key: a, type: sms, body: '{% include x %}'}"), [(3, ["include"])]),
     "long.yaml": (FIRST.format("{key: a, type: sms, body: " + "x" * 1_601 + "}"), [(3, ["1,601", "1,600"])]),
     "no-subject.yaml": (FIRST.format("{key: a, type: email, text: x}"), [(3, ["'subject' is missing"])]),
@@ -115,13 +127,25 @@ INVALID: Final[dict[str, tuple[str | bytes, list[tuple[int, list[str]]]]]] = {
     "no-type.yaml": (FIRST.format("{key: a, body: x}"), [(3, ["'type' is missing", "sms or email"])]),
     "unknown-type.yaml": (FIRST.format("{key: a, type: smss, body: x}"), [(3, ["'smss'", "did you mean 'sms'"])]),
     "later-type.yaml": (FIRST.format("{key: a, type: internal_activity, name: x}"), [(3, ["not supported yet"])]),
-    "later-window.yaml": ("window: {from: '09:00'}\n" + FIRST.format("{key: a, type: sms, body: x}"), [(1, ["not supported yet"])]),
-    "later-at.yaml": (STEP.format("{key: b, type: sms, delay: 1 day, at: '09:00', body: y}"), [(4, ["'at'", "not supported yet"])]),
+    "later-window.yaml": (
+        "window: {from: '09:00'}\n" + FIRST.format("{key: a, type: sms, body: x}"),
+        [(1, ["not supported yet"])],
+    ),
+    "later-at.yaml": (
+        STEP.format("{key: b, type: sms, delay: 1 day, at: '09:00', body: y}"),
+        [(4, ["'at'", "not supported yet"])],
+    ),
     "no-step-key.yaml": (FIRST.format("{type: sms, body: x}"), [(3, ["step #1", "'key' is missing"])]),
-    "bad-key.yaml": ("sequence: Not A Key\nsteps:\n  - {key: a, type: sms, body: x}\n", [(1, ["'Not A Key'", "lower-case"])]),
+    "bad-key.yaml": (
+        "sequence: Not A Key\nsteps:\n  - {key: a, type: sms, body: x}\n",
+        [(1, ["'Not A Key'", "lower-case"])],
+    ),
     "number.yaml": (FIRST.format("{key: a, type: sms, body: 12}"), [(3, ["must be text", "quotes"])]),
     "media.yaml": (FIRST.format("{key: a, type: sms, body: x, media_url: 'ftp://h/x'}"), [(3, ["https://"])]),
-    "reentry.yaml": ("reentry: often\n" + FIRST.format("{key: a, type: sms, body: x}"), [(1, ["'often'", "after_exit"])]),
+    "reentry.yaml": (
+        "reentry: often\n" + FIRST.format("{key: a, type: sms, body: x}"),
+        [(1, ["'often'", "after_exit"])],
+    ),
     "no-steps.yaml": ("sequence: s\n", [(1, ["'steps' is missing"])]),
     "empty-steps.yaml": ("sequence: s\nsteps: []\n", [(2, ["'steps' is empty"])]),
     "many.yaml": ("sequence: s\nsteps:\n" + "  - {type: sms}\n" * 201, [(2, ["201 steps", "200"])]),
@@ -139,10 +163,12 @@ INVALID: Final[dict[str, tuple[str | bytes, list[tuple[int, list[str]]]]]] = {
     "huge.yaml": ("#" * ((1 << 20) + 1), [(0, ["1 MiB"])]),
     "brace.json": ('{"sequence": "s",\n"steps": [{"key": "a"', [(2, ["not valid YAML"])]),
     "several.yaml": (
-        "sequence: s\nnmae: x\nsteps:\n"
-        "  - {key: a, type: sms, body: '{{ contact.nmae }}'}\n"
-        "  - {key: a, type: email, delay: 1 moon}\n"
-        "  - {key: c, type: call}\n",
+        (
+            "sequence: s\nnmae: x\nsteps:\n"
+            "  - {key: a, type: sms, body: '{{ contact.nmae }}'}\n"
+            "  - {key: a, type: email, delay: 1 moon}\n"
+            "  - {key: c, type: call}\n"
+        ),
         [
             (2, ["'nmae'"]),
             (4, ["step a", "'contact.nmae'"]),
@@ -199,8 +225,16 @@ FILES: Final[list[tuple[str, str | bytes, list[str]]]] = [
     ("packed.csv", b"\x1f\x8b\x08" + bytes(100), ["gzip", "unpack it"]),
     ("utf16.csv", GOOD.encode("utf-16-le"), ["not text", "--encoding utf-16-le"]),
     ("missing.csv", "name,city\nAnn,Bonn\n", ["no column email and phone", "'both'", "found: name, city"]),
-    ("renamed.csv", "E-Mail Address,Mobile\na@b.example,+12025550101\n", ["did you mean 'Mobile'", "Rename it to phone"]),
-    ("headless.csv", "a@example.com,+12025550101\nb@example.com,+12025550102\n", ["The first line must name the columns"]),
+    (
+        "renamed.csv",
+        "E-Mail Address,Mobile\na@b.example,+12025550101\n",
+        ["did you mean 'Mobile'", "Rename it to phone"],
+    ),
+    (
+        "headless.csv",
+        "a@example.com,+12025550101\nb@example.com,+12025550102\n",
+        ["The first line must name the columns"],
+    ),
     ("doubled.csv", "email,phone,E-Mail\na,b,c\n", ["columns 1 and 3 are both 'email'"]),
     ("nameless.csv", "email,,phone\na,b,c\n", ["column 2 has no name"]),
     ("quote.csv", '"email,phone\na,b\n', ["the header can't be read", "never closed"]),
@@ -332,7 +366,7 @@ def test_a_database_that_nobody_answers_at(cli: Cli, arguments: list[str]) -> No
     assert_refused(ran, FAILED, "Postgres", '"127.0.0.1", port 1', "CADENZA_DATABASE_URL")
 
 
-@pytest.mark.parametrize("arguments", [one for one in TALKERS if one[0] not in ("migrate", "up")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [one for one in TALKERS if one[0] not in ("migrate", "up", "api")], ids=" ".join)
 def test_a_database_that_is_not_migrated(cli: Cli, empty_url: str, arguments: list[str]) -> None:
     assert_refused(with_files(cli)(*arguments, CADENZA_DATABASE_URL=empty_url), FAILED, "run `cadenza migrate`")
 
@@ -430,7 +464,8 @@ def test_a_database_url_that_cannot_be_read(cli: Cli, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["hunter2", "http://:hunter2@h/0", "redis://:hunter2@[h/0", "redis://:hunter2@h:port/0", "redis://:hunter2/@h:1"]
+    "url",
+    ["hunter2", "http://:hunter2@h/0", "redis://:hunter2@[h/0", "redis://:hunter2@h:port/0", "redis://:hunter2/@h:1"],
 )
 def test_a_redis_url_that_cannot_be_read(cli: Cli, url: str) -> None:
     assert_refused(cli("status", CADENZA_REDIS_URL=url), MISUSED, "CADENZA_REDIS_URL can't be read", "redis://user")

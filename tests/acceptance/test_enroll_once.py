@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli import PATIENCE, WAITING, Cli, counts, query, wait_for
+from cli import PATIENCE, WAITING, Cli, ReadyCli, counts, query, ready_server, wait_for
 
 from deploy.audit import audit
 from deploy.sandbox.ledger import read_ledger
@@ -51,12 +51,18 @@ sys.exit(any(os.wait()[1] for _ in range(int(sys.argv[1]))))
 """
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator["subprocess.Popen[bytes]"]:
+    with ready_server() as server:
+        yield server
+
+
 @pytest.fixture
-def cli(settings: Settings, tmp_path: Path, database: Database) -> Iterator[Cli]:
+def cli(settings: Settings, tmp_path: Path, database: Database, server: "subprocess.Popen[bytes]") -> Iterator[Cli]:
     with database.transaction() as session:
         publish_sequence(session, 1, parse(SEQUENCE))
     with start_sandbox(SandboxOptions(data_dir=tmp_path / "sandbox")) as child:
-        yield Cli(with_sandbox(settings, child.sandbox), tmp_path)
+        yield ReadyCli(with_sandbox(settings, child.sandbox), tmp_path, server)
 
 
 @contextmanager
@@ -163,7 +169,7 @@ def test_the_same_people_in_several_files_at_once_are_enrolled_once(database: Da
     running = []
     with gate(database, runs := 4) as all_wait:
         for number in range(runs):
-            random.Random(number).shuffle(people)  # so that they lock the same rows in other orders
+            random.Random(number).shuffle(people)  # noqa: S311 (so that they lock the same rows in other orders)
             cli.file(f"{number}.csv", "\n".join(["external_id,email,phone", *people]))
             running.append(cli.start("enroll", "follow-up", f"{number}.csv", "--json"))
         all_wait()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from cli import Cli, query, wait_for
+from cli import Cli, ReadyCli, query, ready_server, wait_for
 
 from deploy.local.clean import clean
 from deploy.local.data_dir import DataDir
@@ -85,8 +86,14 @@ class Site:
             return False
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator["subprocess.Popen[bytes]"]:
+    with ready_server() as server:
+        yield server
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, server: "subprocess.Popen[bytes]") -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="cadenza-redis-") as folder:
         if os.geteuid() == 0:
             Path(folder).chmod(0o711)  # the servers run as another user then
@@ -105,7 +112,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             assert settings.database_url is not None
             database = Database(settings.database_url.get_secret_value(), name="cadenza-test")
             try:
-                yield Site(Cli(settings, tmp_path), settings, database, child.sandbox)
+                yield Site(ReadyCli(settings, tmp_path, server), settings, database, child.sandbox)
             finally:
                 database.close()
         wait_until_clean(asked.data_dir)

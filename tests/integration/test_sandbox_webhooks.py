@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from pydantic import SecretStr
+from stage_site import GENEROUS, wait_for
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 from twilio_side import TwilioSide, api
@@ -15,11 +17,14 @@ from world import World
 from deploy.sandbox.client import SandboxClient
 from deploy.sandbox.options import SENDER, SandboxOptions
 from deploy.sandbox.process import LOG_FILE, SandboxProcess, start_sandbox
+from deploy.sandbox.settings import with_sandbox
 from engine.errors import InvalidInput
 from engine.outbox.settle import Ending, settle
 from engine.rules.token import status_callback_url
 from engine.settings import Settings
 from schema.states import RowStatus
+from workers import process
+from workers.channels import open_channels
 
 ANA = "+12025550101"
 
@@ -140,3 +145,19 @@ def test_what_it_can_not_do_is_refused(stage: Stage) -> None:
         stage.client.set_callbacks(repeat=101)
     with pytest.raises(InvalidInput, match="lose"):
         stage.client.set_callbacks(lose=True)
+
+
+def test_what_a_worker_sends_is_followed(stage: Stage, settings: Settings) -> None:
+    """From the claim to the last callback: the worker puts the attempt's token into the URL."""
+    working = with_sandbox(settings, stage.process.sandbox).model_copy(update={"public_url": stage.twilio.url})
+    stop = Event()
+    thread = Thread(target=process.run, args=(working, 1, open_channels(working), stop))
+    thread.start()
+    try:
+        stage.world.enroll(count=3)
+        wait_for(lambda: delivery(stage) == [("sent", "delivered", None)] * 3, lambda: delivery(stage))
+    finally:
+        stop.set()
+        thread.join(GENEROUS)
+    told = "SELECT count(*) FROM events e JOIN attempts a ON (a.outbox_id, a.fence) = (e.outbox_id, e.fence)"
+    assert stage.world.query(told) == [(6,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import secrets
@@ -215,11 +216,14 @@ def serve() -> None:
     from deploy.cli import commands, main
 
     assert commands.app
+    gc.freeze()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         if os.fork() == 0:
             become(request)
-            sys.exit(main.run(request["arguments"]))
+            code = main.run(request["arguments"])
+            sys.stdout.flush()
+            os._exit(code)  # to take all that was imported apart would take longer than the command
         _, status = os.wait()
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()

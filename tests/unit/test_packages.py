@@ -1,9 +1,12 @@
 """The packages are the repository's own, and its files name no machine and no package index."""
 
+import ast
 import importlib
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -65,10 +68,42 @@ def test_no_file_names_a_place_on_a_machine() -> None:
     assert offences(MACHINE) == []
 
 
+def normal(requirement: str) -> str:
+    """The name of a distribution that a requirement is about."""
+    return re.split(r"[\[<>=!~;, (]", requirement)[0].lower().replace("_", "-")
+
+
+def imported(package: str) -> Iterator[tuple[str, Path]]:
+    """What a package imports that is neither its own nor the standard library's."""
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                names = [node.module]
+            for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - set(PACKAGES):
+                yield name, path.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_imported_is_a_dependency_or_comes_with_one(package: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {normal(requirement) for requirement in project["dependencies"]}
+    if package == "deploy":
+        asked |= {normal(requirement) for requirement in project["optional-dependencies"]["local"]}
+    come_along = {normal(requirement) for name in asked for requirement in requires(name) or []}
+    provided = packages_distributions()
+    missing = {
+        f"{name} in {path}"
+        for name, path in imported(package)
+        if not {normal(found) for found in provided.get(name, ())} & (asked | come_along)
+    }
+    assert missing == set()
+
+
 def test_every_dependency_is_pinned_by_name_and_version() -> None:
     pins = (ROOT / "constraints.txt").read_text().splitlines()
     assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9][\w.\-]*==[\w.!+]+", pin)] == []
-    pinned = {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
+    pinned = {normal(pin) for pin in pins}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = [
         *project["build-system"]["requires"],
@@ -76,5 +111,4 @@ def test_every_dependency_is_pinned_by_name_and_version() -> None:
         *project["project"]["optional-dependencies"]["local"],
         *project["project"]["optional-dependencies"]["dev"],
     ]
-    names = {re.split(r"[\[<>=!~;, ]", requirement)[0].lower().replace("_", "-") for requirement in asked}
-    assert names - pinned == set()
+    assert {normal(requirement) for requirement in asked} - pinned == set()

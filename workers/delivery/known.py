@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from engine.database import Database
 from schema.definition import Definition, Step
@@ -19,6 +19,8 @@ class Version:
     number: int
     definition: Definition
     steps: dict[str, Step]
+    variables: dict[str, Any]
+    """What templates may say of it: `sequence.*`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,12 @@ class Known:
             if row is None:
                 raise LookupError(f"sequence version {version_id} is gone")
             definition = Definition.restore(row[1])
-            known = Version(row[0], definition, {step.key: step for step in definition.steps})
+            known = Version(
+                row[0],
+                definition,
+                {step.key: step for step in definition.steps},
+                {"key": definition.sequence, "name": definition.name, "version": row[0]},
+            )
             self._versions[version_id] = known
         return known
 

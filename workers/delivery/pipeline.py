@@ -1,21 +1,24 @@
 """The way of a row through a worker process: claim, prepare, begin, hand over, settle.
 
-Claiming runs in dramatiq's threads; one thread begins attempts, as many lanes as there may be messages in
-flight hand them over, and one thread settles. Each statement carries what has come together since the last.
+One thread asks the database for all of that, turn by turn, and each statement carries what has come together since
+the turn before; several threads would wait for each other and for the interpreter longer than they save. As many lanes
+as there may be messages in flight hand them over.
 """
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
 from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import GONE, Database, first_line
-from engine.metrics import DUPLICATES_PREVENTED, LATENESS, PROVIDER
+from engine.metrics import DUPLICATES_PREVENTED, LATENESS, PROVIDER, Histogram
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import Claimed, claim
 from engine.outbox.settle import Ending
@@ -25,6 +28,8 @@ from engine.settings import Settings
 from schema.messages import ROWS_PER_MESSAGE
 from schema.states import AttemptOutcome, RowStatus
 from workers.channels.channel import Channel
+from workers.delivery.answer import Answer
+from workers.delivery.lanes import Lanes
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 from workers.delivery.room import Room
@@ -32,9 +37,7 @@ from workers.delivery.settler import Settler
 
 log = structlog.get_logger(__name__)
 
-Item = TypeVar("Item")
-
-#: At most so many rows in a statement that begins or settles.
+#: At most so many rows in a statement.
 ROWS_PER_STATEMENT: Final = 500
 
 #: Real seconds: between two tries to reach a database that is gone, and before a row that could not be prepared is
@@ -62,36 +65,97 @@ class Pipeline:
         self._channels = channels
         self._prepare = prepare
         self._settler = settler
-        self._room = Room(settings.in_flight + 2 * ROWS_PER_MESSAGE)
-        self._ready: SimpleQueue[Prepared | None] = SimpleQueue()
-        self._begun: SimpleQueue[Prepared | None] = SimpleQueue()
-        self._endings: SimpleQueue[Ending | None] = SimpleQueue()
-        self._slots: SimpleQueue[None] = SimpleQueue()
-        for _ in range(settings.in_flight):
-            self._slots.put(None)
+        self._room = Room(2 * settings.in_flight + 2 * ROWS_PER_MESSAGE)
+        self._news: SimpleQueue[Sequence[int] | Answer | None] = SimpleQueue()
+        self._told: deque[int] = deque()
+        self._ready: deque[Prepared] = deque()
+        self._in_flight = 0
         self._stopping = False
-        self._lanes: list[Thread] = []
-        self._beginner = _thread("begin", self._begin_all)
-        self._settling = _thread("settle", self._settle_all)
+        self._lanes = Lanes(settings.in_flight, self._hand_over)
+        self._thread = Thread(target=self._run, name="delivery", daemon=True)
+        self._thread.start()
 
     def take(self, ids: Sequence[int]) -> None:
-        """Claim those of the rows that may go out now, and see them through."""
-        if self._stopping:
+        """See those of the rows through that may go out now; wait as long as too many are under way."""
+        if not self._stopping:
+            self._room.enter(len(ids))
+            self._news.put(ids)
+
+    def stop(self) -> None:
+        """Take no more rows, release those not begun, wait for what is in flight, settle it, and close."""
+        self._stopping = True
+        self._news.put(None)
+        self._thread.join(self._settings.provider_timeout + self._settings.lease_seconds)
+        if self._thread.is_alive():
+            log.warning("stopped with rows in flight: the sweeper will look after them", rows=self._room.held)
+        self._lanes.stop()
+        for channel in self._channels.values():
+            channel.close()
+
+    def _run(self) -> None:
+        while not (self._stopping and self._room.held == 0):
+            try:
+                self._turn()
+            except Exception:
+                log.exception("a turn of the delivery failed: the sweeper will look after its rows")
+                time.sleep(PAUSE)
+
+    def _turn(self) -> None:
+        answers = self._listen()
+        self._begin(self._next_ready())
+        self._settle(answers)
+        self._claim(self._next_told())
+
+    def _listen(self) -> list[Answer]:
+        """Hear what was told and answered since the last turn; wait for news only if nothing else is to be done."""
+        answers: list[Answer] = []
+        try:
+            news = self._news.get(block=not (self._may_begin() or self._may_claim()))
+            while True:
+                if isinstance(news, Answer):
+                    answers.append(news)
+                elif news is not None:
+                    self._told.extend(news)
+                news = self._news.get_nowait()
+        except Empty:
+            self._in_flight -= sum(answer.seconds is not None for answer in answers)
+            return answers
+
+    def _may_claim(self) -> int:
+        """How many rows may be claimed now: no more wait under a lease than may be in flight."""
+        if not self._stopping and len(self._ready) >= self._settings.in_flight:
+            return 0
+        return min(len(self._told), ROWS_PER_STATEMENT)
+
+    def _may_begin(self) -> int:
+        """How many rows may be handed over now."""
+        free = len(self._ready) if self._stopping else self._settings.in_flight - self._in_flight
+        return min(len(self._ready), free, ROWS_PER_STATEMENT)
+
+    def _next_told(self) -> list[int]:
+        return [self._told.popleft() for _ in range(self._may_claim())]
+
+    def _next_ready(self) -> list[Prepared]:
+        return [self._ready.popleft() for _ in range(self._may_begin())]
+
+    def _claim(self, ids: list[int]) -> None:
+        """Claim those of the rows that may go out now, and make messages out of them."""
+        if not ids:
             return
-        self._room.enter(len(ids))
-        rows, lease_until = self._claim(ids)
-        self._room.leave(len(ids) - len(rows))
+        rows, lease_until = self._claimed(ids)
+        lateness = cache(self._clock.lateness)
         for row in rows:
-            prepared = self._prepared(row, lease_until)
-            if isinstance(prepared, Ending):
-                self._endings.put(prepared)
+            prepared = self._prepared(row, lateness, lease_until)
+            if isinstance(prepared, Prepared):
+                self._ready.append(prepared)
             else:
-                self._ready.put(prepared)
+                self._news.put(Answer(prepared, None))
         if len(rows) < len(ids):
+            self._room.leave(len(ids) - len(rows))
             claimed = {row.id for row in rows}
             self._settler.look_again([row_id for row_id in ids if row_id not in claimed])
 
-    def _claim(self, ids: Sequence[int]) -> tuple[list[Claimed], float]:
+    def _claimed(self, ids: list[int]) -> tuple[list[Claimed], float]:
         """Claim, as soon as the database is there; also tell until when the lease holds."""
         while not self._stopping:
             lease_until = time.monotonic() + self._settings.lease_seconds
@@ -106,138 +170,88 @@ class Pipeline:
         time.sleep(PAUSE)
         return [], 0.0
 
-    def _prepared(self, row: Claimed, lease_until: float) -> Prepared | Ending:
+    def _prepared(self, row: Claimed, lateness: Callable[[float], float], lease_until: float) -> Prepared | Ending:
         """Prepare a row; what goes wrong with it, but not with its data, is tried again later."""
         try:
-            return self._prepare(row, lease_until)
+            return self._prepare(row, lateness(row.due_at), lease_until)
         except Exception:
             log.exception("a row could not be prepared", row=row.id, enrollment=row.enrollment_id)
             reason = "it could not be prepared; see the log"
             return Ending(row.id, row.fence, row.channel, RowStatus.PENDING, reason, delay=UNPREPARED_SECONDS)
 
-    def stop(self) -> None:
-        """Take no more rows, release those not begun, wait for what is in flight, settle it, and close."""
-        self._stopping = True
-        self._ready.put(None)
-        self._beginner.join()
-        if not self._room.wait_empty(self._settings.provider_timeout + self._settings.lease_seconds):
-            log.warning("stopped with rows in flight: the sweeper will look after them", rows=self._room.held)
-        for _ in self._lanes:
-            self._begun.put(None)
-        self._endings.put(None)
-        self._settling.join()
-        for channel in self._channels.values():
-            channel.close()
-
-    def _begin_all(self) -> None:
-        while (first := self._ready.get()) is not None:
-            ready = [first, *self._more_ready()]
-            if self._stopping:
-                self._release(ready, "the worker is stopping")
-                continue
-            begun = self._begin(ready)
-            for _ in range(len(ready) - len(begun)):
-                self._slots.put(None)
-            self._open_lanes()
-            for prepared in begun:
-                self._begun.put(prepared)
-
-    def _more_ready(self) -> list[Prepared]:
-        """Rows beside the first, as many as there are slots; a slot is taken for each, and for the first."""
-        ready: list[Prepared] = []
-        self._slots.get()
+    def _begin(self, ready: list[Prepared]) -> None:
+        """Write the attempts; hand over what may be handed over, and release the rest."""
+        if not ready:
+            return
+        if self._stopping:
+            self._release(ready, "the worker is stopping")
+            return
         try:
-            while len(ready) < ROWS_PER_STATEMENT:
-                self._slots.get_nowait()
-                try:
-                    prepared = self._ready.get_nowait()
-                except Empty:
-                    self._slots.put(None)
-                    break
-                if prepared is None:
-                    self._slots.put(None)
-                    self._ready.put(None)
-                    break
-                ready.append(prepared)
-        except Empty:
-            pass
-        return ready
-
-    def _begin(self, ready: list[Prepared]) -> list[Prepared]:
-        """Write the attempts; give back what may be handed over, and release the rest."""
-        attempts = [
-            Attempt(
-                prepared.row.id,
-                prepared.row.fence,
-                prepared.row.recipient or "",
-                prepared.payload,
-                self._clock.lateness(prepared.row.due_at, prepared.row.retry_at),
-            )
-            for prepared in ready
-        ]
-        try:
+            lateness = cache(self._clock.lateness)
+            attempts = [_attempt(prepared, lateness) for prepared in ready]
             with self._database.transaction() as session:
                 allowed = begin(session, attempts)
         except GONE as error:
-            log.warning("attempts not begun: the database is gone", rows=len(ready), error=str(error))
+            log.warning("attempts not begun: the database is gone", rows=len(ready), error=first_line(error))
             self._release(ready, "the database was gone")
-            return []
-        for attempt, prepared in zip(attempts, ready, strict=True):
-            LATENESS.labels(prepared.row.channel).observe(max(0.0, attempt.lateness))
-        refused = [prepared for prepared in ready if prepared.row.id not in allowed]
-        if refused:
+            return
+        _observe(
+            LATENESS,
+            ((prepared.row.channel, attempt.lateness) for prepared, attempt in zip(ready, attempts, strict=True)),
+        )
+        if len(allowed) < len(ready):
+            refused = [prepared for prepared in ready if prepared.row.id not in allowed]
+            ready = [prepared for prepared in ready if prepared.row.id in allowed]
             DUPLICATES_PREVENTED.labels("begin").inc(len(refused))
             self._release(refused, "lease or enrollment ended before the hand-over")
-        return [prepared for prepared in ready if prepared.row.id in allowed]
+        self._in_flight += len(ready)
+        self._lanes.put(ready)
 
-    def _release(self, rows: Sequence[Prepared], reason: str) -> None:
+    def _release(self, rows: Iterable[Prepared], reason: str) -> None:
         """Give rows back that were never handed over."""
         for prepared in rows:
-            self._endings.put(
-                Ending(
-                    prepared.row.id,
-                    prepared.row.fence,
-                    prepared.row.channel,
-                    RowStatus.PENDING,
-                    reason,
-                    outcome=AttemptOutcome.HELD,
-                    detail=reason,
-                )
+            row = prepared.row
+            held = Outcome(AttemptOutcome.HELD, detail=reason)
+            ending = Ending(
+                row.id, row.fence, row.channel, RowStatus.PENDING, reason, outcome=held.outcome, detail=reason
             )
+            self._news.put(Answer(ending, None))
 
-    def _open_lanes(self) -> None:
-        """One lane for each message in flight."""
-        in_flight = self._settings.in_flight - self._slots.qsize()
-        while len(self._lanes) < in_flight:
-            self._lanes.append(_thread(f"lane-{len(self._lanes) + 1}", self._hand_over_all))
-
-    def _hand_over_all(self) -> None:
-        while (prepared := self._begun.get()) is not None:
-            ending = self._hand_over(prepared)
-            self._slots.put(None)
-            self._endings.put(ending)
-
-    def _hand_over(self, prepared: Prepared) -> Ending:
-        row = prepared.row
+    def _hand_over(self, prepared: Prepared) -> None:
+        """Hand a row over, in a lane."""
         started = time.monotonic()
         if started + self._settings.provider_timeout > prepared.lease_until:
             DUPLICATES_PREVENTED.labels("lease").inc()
-            return _ending(prepared, Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out"))
+            outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
+        else:
+            outcome = self._send(prepared)
+        self._news.put(Answer(_ending(prepared, outcome), time.monotonic() - started))
+
+    def _send(self, prepared: Prepared) -> Outcome:
+        row = prepared.row
         try:
-            outcome = self._channels[row.channel].send(prepared.message)
+            return self._channels[row.channel].send(prepared.message)
         except Exception:
             log.exception("a channel failed", channel=row.channel, row=row.id, enrollment=row.enrollment_id)
-            outcome = Outcome(AttemptOutcome.UNANSWERED, detail="the channel failed; see the log")
-        PROVIDER.labels(row.channel).observe(time.monotonic() - started)
-        return _ending(prepared, outcome)
+            return Outcome(AttemptOutcome.UNANSWERED, detail="the channel failed; see the log")
 
-    def _settle_all(self) -> None:
-        while (first := self._endings.get()) is not None:
-            endings = [first, *_drain(self._endings)]
-            self._settler.settle([ending for ending in endings if ending is not None])
-            self._room.leave(sum(ending is not None for ending in endings))
-            if None in endings:
-                return
+    def _settle(self, answers: list[Answer]) -> None:
+        for first in range(0, len(answers), ROWS_PER_STATEMENT):
+            part = answers[first : first + ROWS_PER_STATEMENT]
+            try:
+                self._settler.settle([answer.ending for answer in part])
+            except Exception:
+                log.exception("not settled: the sweeper will look after the rows", rows=len(part))
+            self._room.leave(len(part))
+        _observe(
+            PROVIDER,
+            ((answer.ending.channel, answer.seconds) for answer in answers if answer.seconds is not None),
+        )
+
+
+def _attempt(prepared: Prepared, lateness: Callable[[float, float | None], float]) -> Attempt:
+    row = prepared.row
+    return Attempt(row.id, row.fence, row.recipient or "", prepared.payload, lateness(row.due_at, row.retry_at))
 
 
 def _ending(prepared: Prepared, outcome: Outcome) -> Ending:
@@ -259,18 +273,10 @@ def _ending(prepared: Prepared, outcome: Outcome) -> Ending:
     )
 
 
-def _drain(queue: "SimpleQueue[Item]") -> list[Item]:
-    """What else has come, up to a statement's worth."""
-    items: list[Item] = []
-    try:
-        while len(items) < ROWS_PER_STATEMENT - 1:
-            items.append(queue.get_nowait())
-    except Empty:
-        pass
-    return items
-
-
-def _thread(name: str, run: Callable[[], None]) -> Thread:
-    thread = Thread(target=run, name=f"delivery-{name}", daemon=True)
-    thread.start()
-    return thread
+def _observe(histogram: Histogram, measured: Iterable[tuple[str, float]]) -> None:
+    """Count real seconds by channel."""
+    by_channel: dict[str, list[float]] = defaultdict(list)
+    for channel, seconds in measured:
+        by_channel[channel].append(max(0.0, seconds))
+    for channel, amounts in by_channel.items():
+        histogram.labels(channel).observe_all(amounts)

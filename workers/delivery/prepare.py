@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Any
 
 from engine.clock import SequenceClock
@@ -29,12 +30,11 @@ class Prepare:
         self._known = known
         self._renderer = Renderer()
 
-    def __call__(self, row: Claimed, lease_until: float) -> Prepared | Ending:
-        """A message ready to go, or how the row ends without one."""
+    def __call__(self, row: Claimed, lateness: float, lease_until: float) -> Prepared | Ending:
+        """A message ready to go, or how the row ends without one. `lateness` is in real seconds since it fell due."""
         version = self._known.version(row.version_id)
         tenant = self._known.tenant(row.workspace_id)
         step = version.steps[row.step_key]
-        lateness = self._clock.lateness(row.due_at)
         if row.suppressed is not None:
             return _skip(row, f"suppressed: {row.suppressed}")
         if row.recipient is None:
@@ -61,8 +61,10 @@ class Prepare:
                 "timezone": row.timezone,
             },
             custom={**row.attributes, **row.data} if row.data else row.attributes,
-            sender=self._sender(tenant),
-            sequence={"key": version.definition.sequence, "name": version.definition.name, "version": version.number},
+            sender=_sender(
+                tenant.sender_name, tenant.email_from or self._settings.email_from, self._settings.twilio_from
+            ),
+            sequence=version.variables,
         )
         match step:
             case SmsStep():
@@ -98,10 +100,6 @@ class Prepare:
             return None
         return status_callback_url(public_url, tenant.public_id, tenant.webhook_secret, row.id, row.fence)
 
-    def _sender(self, tenant: Tenant) -> dict[str, str | None]:
-        name, address = parseaddr(tenant.email_from or self._settings.email_from)
-        return {"name": tenant.sender_name or name, "email": address, "phone": self._settings.twilio_from}
-
     def _standing(self, row: Claimed, step: Step, version: Version, tenant: Tenant, lateness: float) -> Standing:
         return Standing(
             tries=row.attempts,
@@ -127,6 +125,13 @@ def _as_before(payload: dict[str, Any], recipient: str) -> tuple[Message, str]:
         html=payload["html"],
     )
     return email, json.dumps(payload)
+
+
+@lru_cache(maxsize=256)
+def _sender(name: str | None, mailbox: str, phone: str | None) -> dict[str, str | None]:
+    """What templates may say of the sender: `sender.*`."""
+    own_name, address = parseaddr(mailbox)
+    return {"name": name or own_name, "email": address, "phone": phone}
 
 
 def message_id(workspace: str, row_id: int, sender: str) -> str:

@@ -1,6 +1,7 @@
 """Writes endings down and acts on what follows: wake-ups for tries and for the steps behind."""
 
 import time
+from collections import Counter as Counts
 from collections.abc import Sequence
 from typing import Final
 
@@ -121,10 +122,10 @@ class Settler:
 
 
 def _count(endings: Sequence[Ending], settled: set[int]) -> None:
-    for ending in endings:
-        if ending.id not in settled:
-            DUPLICATES_PREVENTED.labels("settle").inc()
-            continue
-        MESSAGES.labels(ending.channel, OUTCOMES[ending.status]).inc()
-        if ending.status == RowStatus.PENDING:
-            RETRIES.labels(ending.channel, ending.outcome or "released").inc()
+    counts = Counts((ending.channel, ending.status, ending.outcome) for ending in endings if ending.id in settled)
+    for (channel, status, outcome), number in counts.items():
+        MESSAGES.labels(channel, OUTCOMES[status]).inc(number)
+        if status == RowStatus.PENDING:
+            RETRIES.labels(channel, outcome or "released").inc(number)
+    if len(settled) < len(endings):
+        DUPLICATES_PREVENTED.labels("settle").inc(len(endings) - len(settled))

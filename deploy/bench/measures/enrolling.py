@@ -9,14 +9,9 @@ from typing import Final
 
 from deploy.bench.ground import CHUNK, Ground
 from deploy.bench.measure import Asked, Result, by_turns
+from deploy.bench.sequences import FIVE_STEPS
 from producers.bulk.run import run_bulk
 from producers.enroll_event import EnrollEvent, publish
-
-#: Five steps, the first at once.
-FIVE_STEPS: Final = "sequence: five\nname: Five\nsteps:\n" + "\n".join(
-    f"  - {{key: step-{number}, type: sms, delay: {number} days, body: 'Hi {{{{ contact.first_name }}}}, {number}'}}"
-    for number in range(5)
-)
 
 COPY: Final = """
 COPY outbox (workspace_id, enrollment_id, step_order, step_key, type, status, due_at) FROM STDIN (FORMAT BINARY)
@@ -87,7 +82,7 @@ def csv_file_vs_one_transaction_per_contact(ground: Ground) -> Result:
             publish(ground.database, ground.wakeups, event)
         return single / (time.perf_counter() - started)
 
-    mine, one_by_one = by_turns(ours, theirs, repeats=3 if ground.quick else 5)
+    mine, one_by_one = by_turns(ours, theirs)
     detail = f"{mine:,.0f} contacts/s against {one_by_one:,.0f}"
     return Result("csv_file_vs_one_transaction_per_contact", mine / one_by_one, "ratio", Asked(">=", 10), detail)
 
