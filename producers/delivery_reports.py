@@ -19,17 +19,13 @@ from producers.tenants import Tenant
 
 log = structlog.get_logger(__name__)
 
-#: The row that the token names, unless another attempt of it was accepted; else the row that has the message's id.
-ROW: Final = """
-SELECT id FROM outbox
-WHERE workspace_id = %(workspace)b AND id = %(row)b AND (provider_id IS NULL OR provider_id = %(provider_id)b)
-"""
 ROW_OF_MESSAGE: Final = "SELECT id FROM outbox WHERE workspace_id = %(workspace)b AND provider_id = %(provider_id)b"
 
-#: Forward only, and what went wrong is kept.
+#: Forward only, and what went wrong is kept; not for a row that another message was sent for.
 MOVE: Final = """
 UPDATE outbox SET delivery_status = %(status)b, error_code = coalesce(%(error_code)b, error_code)
-WHERE id = %(row)b AND (delivery_status IS NULL OR delivery_status = ANY(%(replaceable)b::text[]))
+WHERE workspace_id = %(workspace)b AND id = %(row)b AND (provider_id IS NULL OR provider_id = %(provider_id)b)
+    AND (delivery_status IS NULL OR delivery_status = ANY(%(replaceable)b::text[]))
 """
 
 
@@ -80,10 +76,18 @@ def take_report(session: Session, clock: SequenceClock, tenant: Tenant, report: 
 
 
 def _move(session: Session, workspace_id: int, row_id: int, report: DeliveryReport) -> None:
-    parameters = {"workspace": workspace_id, "row": row_id, "provider_id": report.provider_id}
-    if session.execute(ROW, parameters, binary=True).fetchone() is not None:
-        values = {"status": report.status, "error_code": report.error_code, "row": row_id}
-        session.execute(MOVE, {**values, "replaceable": replaceable_by(report.status)}, binary=True)
+    session.execute(
+        MOVE,
+        {
+            "workspace": workspace_id,
+            "row": row_id,
+            "provider_id": report.provider_id,
+            "status": report.status,
+            "error_code": report.error_code,
+            "replaceable": replaceable_by(report.status),
+        },
+        binary=True,
+    )
 
 
 def _heed(session: Session, tenant: Tenant, report: DeliveryReport) -> None:

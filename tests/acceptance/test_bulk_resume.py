@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli import Cli, Ran, Running, counts, fresh_database, query, wait_for, waiting
+from cli import Cli, Ran, ReadyCli, Running, counts, fresh_database, query, ready_server, wait_for, waiting
 from pydantic import SecretStr
 
 from engine.database import Database
@@ -133,7 +133,8 @@ def place(servers: Settings, template: str, tmp_path_factory: pytest.TempPathFac
         folder = tmp_path_factory.mktemp("bulk")
         database = Database(url, name="cadenza-test")
         settings = servers.model_copy(update={"database_url": SecretStr(url), "data_dir": folder / "data"})
-        yield Place(database, Cli(settings, folder), count(1))
+        with ready_server() as server:
+            yield Place(database, ReadyCli(settings, folder, server), count(1))
         database.close()
 
 

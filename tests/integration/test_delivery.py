@@ -266,3 +266,22 @@ def test_two_workspaces_keep_their_own(site: Site) -> None:
     with site.working():
         site.until("sent", "sent")
     assert site.accepted() == {("+12025550001", "Hi"): 1, ("+12025550001", "Ciao"): 1}
+
+
+def test_a_row_that_the_database_does_not_take_keeps_no_other_waiting(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.enroll("single", count=5)
+    site.world.execute("ALTER TABLE attempts ADD CHECK (recipient <> '+12025550003')")
+    with site.working():
+        site.until("sent", "sent", "pending", "sent", "sent")
+    assert set(site.accepted().values()) == {1}
+
+
+def test_an_ending_that_the_database_does_not_take_keeps_no_other_waiting(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.enroll("single", count=5)
+    ((third,),) = site.world.query("SELECT id FROM outbox ORDER BY id LIMIT 1 OFFSET 2")
+    site.world.execute(f"ALTER TABLE outbox ADD CHECK (status <> 'sent' OR id <> {third})")
+    with site.working(lease_seconds=2.0):
+        site.until("sent", "sent", "unknown", "sent", "sent")
+    assert set(site.accepted().values()) == {1}

@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final
 
+import psycopg
 import structlog
 
 from engine.clock import WRONG_CLOCK, SequenceClock
@@ -142,7 +143,11 @@ class Pipeline:
         """Claim those of the rows that may go out now, and make messages out of them."""
         if not ids:
             return
-        rows, lease_until = self._claimed(ids)
+        try:
+            rows, lease_until = self._claimed(ids)
+        except psycopg.Error:
+            self._room.leave(len(ids))
+            raise
         lateness = cache(self._clock.lateness)
         for row in rows:
             prepared = self._prepared(row, lateness, lease_until)
@@ -195,6 +200,9 @@ class Pipeline:
             log.warning("attempts not begun: the database is gone", rows=len(ready), error=first_line(error))
             self._release(ready, "the database was gone")
             return
+        except psycopg.Error:
+            self._begin_one_by_one(ready)
+            return
         _observe(
             LATENESS,
             ((prepared.row.channel, attempt.lateness) for prepared, attempt in zip(ready, attempts, strict=True)),
@@ -206,6 +214,19 @@ class Pipeline:
             self._release(refused, "lease or enrollment ended before the hand-over")
         self._in_flight += len(ready)
         self._lanes.put(ready)
+
+    def _begin_one_by_one(self, ready: list[Prepared]) -> None:
+        """Find the row that the database does not take, and let the others go."""
+        if len(ready) > 1:
+            for prepared in ready:
+                self._begin([prepared])
+            return
+        row = ready[0].row
+        log.exception("an attempt could not be written", row=row.id, enrollment=row.enrollment_id)
+        reason = "its attempt could not be written; see the log"
+        self._news.put(
+            Answer(Ending(row.id, row.fence, row.channel, RowStatus.PENDING, reason, delay=UNPREPARED_SECONDS), None)
+        )
 
     def _release(self, rows: Iterable[Prepared], reason: str) -> None:
         """Give rows back that were never handed over."""
@@ -237,16 +258,24 @@ class Pipeline:
 
     def _settle(self, answers: list[Answer]) -> None:
         for first in range(0, len(answers), ROWS_PER_STATEMENT):
-            part = answers[first : first + ROWS_PER_STATEMENT]
-            try:
-                self._settler.settle([answer.ending for answer in part])
-            except Exception:
-                log.exception("not settled: the sweeper will look after the rows", rows=len(part))
+            part = [answer.ending for answer in answers[first : first + ROWS_PER_STATEMENT]]
+            self._settle_together(part)
             self._room.leave(len(part))
         _observe(
             PROVIDER,
             ((answer.ending.channel, answer.seconds) for answer in answers if answer.seconds is not None),
         )
+
+    def _settle_together(self, endings: list[Ending]) -> None:
+        """Settle in one statement; one by one if the database does not take one of them."""
+        try:
+            self._settler.settle(endings)
+        except psycopg.Error:
+            if len(endings) > 1:
+                for ending in endings:
+                    self._settle_together([ending])
+            else:
+                log.exception("not settled: the sweeper will look after the row", row=endings[0].id)
 
 
 def _attempt(prepared: Prepared, lateness: Callable[[float, float | None], float]) -> Attempt:
