@@ -6,8 +6,19 @@ from typing import Final
 
 from engine.database import Session
 
-#: Only under the fence and the lease of the claim, and while the enrollment is still active.
-BEGIN: Final = """
+#: The recipient has not been suppressed since the claim.
+NOT_SUPPRESSED: Final = """
+    NOT EXISTS (
+        SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
+            AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
+                ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
+    )
+"""
+
+#: Only under the fence and the lease of the claim, and while the enrollment is still active. Who ends an enrollment
+#: waits for what is being begun (FOR SHARE), so that nothing is begun once that is committed; an enrollment that is
+#: being ended at this moment is not waited for: its row goes back.
+BEGIN: Final = f"""
 INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
 SELECT o.id, o.fence, o.workspace_id, o.type, attempt.recipient, attempt.payload::jsonb, attempt.lateness
 FROM unnest(
@@ -16,7 +27,15 @@ FROM unnest(
     AS attempt (id, fence, recipient, payload, lateness)
 JOIN outbox o ON o.id = attempt.id AND o.fence = attempt.fence AND o.lease_until > clock_timestamp()
 JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
+WHERE {NOT_SUPPRESSED}
+FOR SHARE OF e SKIP LOCKED
 RETURNING outbox_id
+"""
+
+STILL_GOOD: Final = f"""
+SELECT FROM outbox o JOIN attempts attempt ON attempt.outbox_id = o.id AND attempt.fence = o.fence
+JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
+WHERE o.id = %(id)b AND o.fence = %(fence)b AND {NOT_SUPPRESSED}
 """
 
 
@@ -48,3 +67,8 @@ def begin(session: Session, attempts: Sequence[Attempt]) -> set[int]:
         binary=True,
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def still_good(session: Session, row_id: int, fence: int) -> bool:
+    """Whether an attempt that was begun a while ago may be handed over: nobody has said STOP since."""
+    return session.execute(STILL_GOOD, {"id": row_id, "fence": fence}, binary=True).fetchone() is not None

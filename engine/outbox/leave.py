@@ -20,6 +20,16 @@ UPDATE outbox SET status = 'cancelled', reason = %(reason)b, fence = fence + 1
 WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status IN ('waiting', 'pending', 'open')
 """
 
+#: Waits for whoever is ending the enrollment, who did not see the row while a worker held it.
+RETURNED: Final = """
+WITH late AS (
+    SELECT o.id, e.exit_reason FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
+    WHERE o.id = ANY(%(rows)b::bigint[]) AND o.status = 'pending' FOR SHARE OF e
+)
+UPDATE outbox o SET status = 'cancelled', reason = late.exit_reason, fence = o.fence + 1, retry_at = NULL
+FROM late WHERE o.id = late.id AND late.exit_reason IS NOT NULL
+"""
+
 
 def leave(
     session: Session, workspace_id: int, contact_id: int, reason: str, *, only_where_asked: bool = False
@@ -37,3 +47,9 @@ def leave(
     if enrollments:
         session.execute(CANCEL, {"enrollments": enrollments, "reason": reason}, binary=True)
     return enrollments
+
+
+def cancel_returned(session: Session, rows: Sequence[int]) -> None:
+    """Cancel those of the rows that went back to `pending` after their enrollment had ended."""
+    if rows:
+        session.execute(RETURNED, {"rows": list(rows)}, binary=True)

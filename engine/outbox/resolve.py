@@ -7,6 +7,7 @@ from typing import Final
 from engine.clock import SequenceClock
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
+from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
 from schema.states import RowStatus
 
@@ -80,6 +81,7 @@ def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolu
     ).fetchall()
     settled = {row.id: row for row in (Settled(*row) for row in rows)}
     again = [settled[one.id] for one in resolutions if one.id in settled and one.status is RowStatus.PENDING]
+    cancel_returned(session, [row.id for row in again])
     if again:
         session.execute(REOPEN, {"enrollments": [row.enrollment_id for row in again]}, binary=True)
     wakeups: list[Due] = [(row.due_at, [row.id]) for row in again]

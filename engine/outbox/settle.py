@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
+from engine.outbox.leave import cancel_returned
 from schema.states import RowStatus
 
 #: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost.
@@ -102,6 +103,7 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
         binary=True,
     ).fetchall()
     settled = [Settled._make(row) for row in rows]
+    cancel_returned(session, [ending.id for ending in endings if ending.status is RowStatus.PENDING])
     _suppress(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled

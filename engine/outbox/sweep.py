@@ -6,6 +6,7 @@ from typing import Final
 
 from engine.database import Session
 from engine.outbox.claim import MAY_GO
+from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
 
 #: A row that was claimed and not handed over goes back; one whose hand-over had begun is in doubt (promise P2).
@@ -71,6 +72,7 @@ class Awaiting:
 def end_leases(session: Session, limit: int = 1_000) -> LeasesEnded:
     """Take rows from workers that did not settle them in time."""
     rows = session.execute(END_LEASES, {"limit": limit}, binary=True).fetchall()
+    cancel_returned(session, [row_id for row_id, status, _ in rows if status == "pending"])
     returned: list[Due] = [(due_at, [row_id]) for row_id, status, due_at in rows if status == "pending"]
     return LeasesEnded(returned, len(rows) - len(returned))
 

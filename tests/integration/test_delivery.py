@@ -282,6 +282,6 @@ def test_an_ending_that_the_database_does_not_take_keeps_no_other_waiting(site: 
     site.enroll("single", count=5)
     ((third,),) = site.world.query("SELECT id FROM outbox ORDER BY id LIMIT 1 OFFSET 2")
     site.world.execute(f"ALTER TABLE outbox ADD CHECK (status <> 'sent' OR id <> {third})")
-    with site.working(lease_seconds=2.0):
+    with site.working(lease_seconds=8.0):
         site.until("sent", "sent", "unknown", "sent", "sent")
     assert set(site.accepted().values()) == {1}

@@ -41,6 +41,7 @@ from producers.enroll_event import EnrollEvent, write
 from producers.inbound import InboundMessage, receive
 from producers.review import Decision, decide
 from producers.sequences import publish
+from producers.suppressions import suppress
 from producers.tenants import find_tenant
 from schema.definition import parse
 from schema.states import BLOCKING, AttemptOutcome, RowStatus
@@ -231,6 +232,12 @@ class Promises(RuleBasedStateMachine):
             phone = f"+1{2015550000 + pick}"
             receive(session, tenant, InboundMessage(f"SM{self.numbers:032}", phone, "STOP", None, {}))
 
+    @rule(pick=st.integers(1, 6))
+    def bar(self, pick: int) -> None:
+        """An operator's suppression, which ends no enrollment."""
+        with self.database.transaction() as session:
+            suppress(session, 1, "sms", f"+1{2015550000 + pick}", "operator")
+
     # What workers do.
 
     @rule(worker=workers)
@@ -257,8 +264,10 @@ class Promises(RuleBasedStateMachine):
         attempts = [Attempt(h.row.id, h.row.fence, h.row.recipient or "", payload(h.row), 0.0) for h in fresh]
         with self.database.transaction() as session:
             allowed = begin(session, attempts)
+        barred = {address for (address,) in self.query("SELECT address FROM suppressions")}
         for hand in fresh:
             if hand.row.id in allowed:
+                assert hand.row.recipient not in barred, "begun for a recipient who was suppressed"
                 hand.begun = True
             else:
                 hand.outcome = Outcome(AttemptOutcome.HELD, detail="released")

@@ -213,15 +213,14 @@ def waiting(database: Database) -> int:
 
 def serve() -> None:
     """Read a request a line; run each in a fork of this process, and say how it ended."""
-    from deploy.cli import commands, main
+    from deploy.cli.command_line import run
 
-    assert commands.app
     gc.freeze()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         if os.fork() == 0:
             become(request)
-            code = main.run(request["arguments"])
+            code = run(request["arguments"])
             sys.stdout.flush()
             os._exit(code)  # to take all that was imported apart would take longer than the command
         _, status = os.wait()

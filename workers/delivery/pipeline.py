@@ -20,7 +20,7 @@ import structlog
 from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import GONE, Database, first_line
 from engine.metrics import DUPLICATES_PREVENTED, LATENESS, PROVIDER, Histogram
-from engine.outbox.begin import Attempt, begin
+from engine.outbox.begin import Attempt, begin, still_good
 from engine.outbox.claim import Claimed, claim
 from engine.outbox.settle import Ending
 from engine.rules.ending import judge
@@ -45,6 +45,10 @@ ROWS_PER_STATEMENT: Final = 500
 #: tried again.
 PAUSE: Final = 0.5
 UNPREPARED_SECONDS: Final = 60.0
+
+#: Real seconds after which an attempt that was begun is looked at again before it is handed over: somebody may have
+#: said STOP while this process was held up. This bounds the time from a STOP to the last hand-over.
+FRESH: Final = 0.25
 
 
 class Pipeline:
@@ -191,6 +195,7 @@ class Pipeline:
         if self._stopping:
             self._release(ready, "the worker is stopping")
             return
+        before = time.monotonic()
         try:
             lateness = cache(self._clock.lateness)
             attempts = [_attempt(prepared, lateness) for prepared in ready]
@@ -212,6 +217,8 @@ class Pipeline:
             ready = [prepared for prepared in ready if prepared.row.id in allowed]
             DUPLICATES_PREVENTED.labels("begin").inc(len(refused))
             self._release(refused, "lease or enrollment ended before the hand-over")
+        for prepared in ready:
+            prepared.begun = before
         self._in_flight += len(ready)
         self._lanes.put(ready)
 
@@ -244,9 +251,20 @@ class Pipeline:
         if started + self._settings.provider_timeout > prepared.lease_until:
             DUPLICATES_PREVENTED.labels("lease").inc()
             outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
+        elif started > prepared.begun + FRESH and not self._still_good(prepared.row):
+            DUPLICATES_PREVENTED.labels("stop").inc()
+            outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended before the hand-over")
         else:
             outcome = self._send(prepared)
         self._news.put(Answer(_ending(prepared, outcome), time.monotonic() - started))
+
+    def _still_good(self, row: Claimed) -> bool:
+        """Look again; without a database nobody can tell."""
+        try:
+            with self._database.transaction() as session:
+                return still_good(session, row.id, row.fence)
+        except GONE:
+            return False
 
     def _send(self, prepared: Prepared) -> Outcome:
         row = prepared.row

@@ -18,3 +18,5 @@ class Prepared:
     standing: Standing
     lease_until: float
     """On this machine's monotonic clock, counted from before the claim: never later than the database's."""
+    begun: float = 0.0
+    """When its attempt was begun, on the same clock, counted from before."""

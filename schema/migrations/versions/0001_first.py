@@ -316,5 +316,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take everything away."""
-    op.execute("DROP TABLE enroll_events, enrollments, batch_rejects, sequence_versions, batches, suppressions, sequences, contacts, workspaces, outbox, dispatch, clock, attempts")
+    op.execute(
+        "DROP TABLE enroll_events, enrollments, batch_rejects, sequence_versions, batches, suppressions, sequences, contacts, workspaces, outbox, dispatch, clock, attempts"
+    )
     op.execute("DROP FUNCTION sequence_now(), refuse_change()")

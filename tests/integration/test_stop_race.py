@@ -1,0 +1,194 @@
+"""STOP against everything that is on its way out: once it is stored, nothing more is begun."""
+
+import time
+from threading import Thread
+
+import pytest
+from stage_site import GENEROUS, Site, site, wait_for
+from twilio_side import api, with_twilio
+from world import World
+
+from engine.clock import SequenceClock, set_rate
+from engine.database import Database, Session
+from engine.outbox.begin import Attempt, begin
+from engine.outbox.claim import Claimed
+from engine.outbox.leave import leave
+from engine.outbox.resolve import Resolution, resolve
+from engine.outbox.settle import Ending, settle
+from engine.outbox.sweep import end_leases
+from engine.rules.opt_out import OptOut
+from producers.inbound import InboundMessage, receive
+from producers.tenants import Tenant
+from schema.states import RowStatus
+from workers.channels import open_channels
+from workers.delivery.known import Known
+from workers.delivery.pipeline import FRESH, Pipeline
+from workers.delivery.prepare import Prepare
+from workers.delivery.prepared import Prepared
+from workers.delivery.settler import Settler
+
+__all__ = ["site"]
+
+ANA = "+12025550101"
+
+MANY_STEPS = "sequence: many\nreentry: always\nsteps:\n" + "".join(
+    f"  - {{key: s{number}, type: sms, delay: 1 minute, body: 'Message {number}'}}\n" for number in range(20)
+)
+
+
+def stop(session: Session, sid: str = "SM1", sender: str = ANA) -> OptOut:
+    """What the webhook does in its transaction."""
+    return receive(session, Tenant(1, "Default", "US", "secret"), InboundMessage(sid, sender, "STOP", None, {}))
+
+
+def attempt(row: Claimed) -> Attempt:
+    return Attempt(row.id, row.fence, row.recipient or "", "{}", 0.0)
+
+
+def claimed(world: World) -> Claimed:
+    world.enroll(phone=ANA)
+    (row,) = world.claim(world.ids("step_order = 1"))
+    return row
+
+
+def is_waiting_for_a_lock(world: World) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return world.query(waiting) == [(1,)]
+
+
+def test_a_stop_waits_for_what_is_being_begun(world: World, database_url: str) -> None:
+    """So that what was begun is committed, and on its way, before the STOP is stored."""
+    row = claimed(world)
+    stopping = Database(database_url, name="stopping")
+
+    def say_stop() -> None:
+        with stopping.transaction() as session:
+            stop(session)
+
+    with world.database.transaction() as session:
+        assert begin(session, [attempt(row)]) == {row.id}
+        thread = Thread(target=say_stop)
+        thread.start()
+        wait_for(lambda: is_waiting_for_a_lock(world), "the STOP waits")
+        assert world.query("SELECT count(*) FROM suppressions") == [(0,)]
+    thread.join(GENEROUS)
+    stopping.close()
+    assert world.query("SELECT reason FROM suppressions") == [("stop",)]
+    assert world.statuses() == ["sending", "cancelled", "cancelled"]
+
+
+def test_nothing_is_begun_under_a_stop_and_nobody_waits_for_it(world: World, database_url: str) -> None:
+    row = claimed(world)
+    stopping = Database(database_url, name="stopping")
+    with stopping.transaction() as session:
+        stop(session)
+        assert world.begin([row]) == set()
+    assert world.begin([row]) == set()
+    stopping.close()
+    assert world.query("SELECT count(*) FROM attempts") == [(0,)]
+
+
+def test_nothing_is_begun_for_a_suppressed_recipient(world: World) -> None:
+    """Also where the enrollment goes on, since it was made in the same moment."""
+    row = claimed(world)
+    world.execute("INSERT INTO suppressions VALUES (DEFAULT, 1, 'sms', %s, 'stop')", ANA)
+    assert world.begin([row]) == set()
+    world.execute("UPDATE suppressions SET channel = 'email'")
+    assert world.begin([row]) == {row.id}
+
+
+def test_a_suppressed_email_is_known_by_its_key(world: World) -> None:
+    world.enroll(email="Ana@Example.com")
+    world.execute("UPDATE outbox SET status = 'done' WHERE step_order < 3")
+    world.execute("UPDATE outbox SET due_at = now()")
+    (row,) = world.claim(world.ids("step_order = 3"))
+    world.execute("INSERT INTO suppressions VALUES (DEFAULT, 1, 'email', 'ana@example.com', 'bounced')")
+    assert world.begin([row]) == set()
+
+
+@pytest.mark.parametrize("way", ["settled", "lease", "resolved"])
+def test_what_comes_back_after_the_end_is_cancelled(world: World, way: str) -> None:
+    """The STOP could not see it: a worker held it then."""
+    row = claimed(world)
+    with world.database.transaction() as session:
+        stop(session)
+    with world.database.transaction() as session:
+        if way == "settled":
+            settle(session, [Ending(row.id, row.fence, "sms", RowStatus.PENDING, "slow down", delay=5.0)])
+        elif way == "lease":
+            world.execute("UPDATE outbox SET lease_until = now() WHERE status = 'sending'")
+            end_leases(session)
+        else:
+            clock = SequenceClock(world.database)
+            resolve(session, clock, [Resolution(row.id, row.fence, RowStatus.PENDING, "no such message")])
+    assert world.rows("status, reason, retry_at") == [("cancelled", "unsubscribed", None)] * 3
+
+
+def test_what_comes_back_while_it_is_ended_is_cancelled(world: World, database_url: str) -> None:
+    row = claimed(world)
+    stopping = Database(database_url, name="stopping")
+
+    def give_back() -> None:
+        with world.database.transaction() as session:
+            settle(session, [Ending(row.id, row.fence, "sms", RowStatus.PENDING, "slow down")])
+
+    with stopping.transaction() as session:
+        leave(session, 1, 1, "unsubscribed")
+        thread = Thread(target=give_back)
+        thread.start()
+        wait_for(lambda: is_waiting_for_a_lock(world), "the settling waits")
+    thread.join(GENEROUS)
+    stopping.close()
+    assert world.statuses() == ["cancelled"] * 3
+
+
+def test_an_attempt_that_was_held_up_is_looked_at_again(site: Site, world: World) -> None:
+    """The worker was stopped after the attempt was begun, and somebody said STOP before it went on."""
+    row = claimed(world)
+    pipeline = Pipeline(
+        site.settings,
+        world.database,
+        SequenceClock(world.database),
+        open_channels(site.settings),
+        Prepare(site.settings, SequenceClock(world.database), Known(world.database)),
+        Settler(world.database, site.wakeups, SequenceClock(world.database)),
+    )
+    prepared = pipeline._prepare(row, 0.0, time.monotonic() + 60)
+    assert isinstance(prepared, Prepared)
+    assert world.begin([row]) == {row.id}
+    with world.database.transaction() as session:
+        stop(session)
+    prepared.begun = time.monotonic() - FRESH - 1
+    pipeline._room.enter(1)
+    pipeline._hand_over(prepared)
+    wait_for(lambda: world.statuses()[0] == "cancelled", world.rows)
+    pipeline.stop()
+    assert world.query("SELECT outcome FROM attempts") == [("held",)]
+    assert site.accepted() == {}
+
+
+def test_stops_in_the_middle_of_sending(site: Site, world: World) -> None:
+    """Nothing is begun for anybody once their STOP was answered, and what had been begun was sent at most once."""
+    world.publish(MANY_STEPS)
+    ((public_id,),) = world.query("SELECT public_id FROM workspaces")
+    people = [f"+1303555{number:04}" for number in range(40)]
+    with world.database.transaction() as session:
+        set_rate(session, 600)
+    for phone in people:
+        site.enroll("many", phone=phone, email=f"p{phone[1:]}@example.com")
+    answered: dict[str, float] = {}
+    with site.working(), api(with_twilio(site.settings), public_id) as twilio:
+        wait_for(lambda: world.query("SELECT count(*) FROM outbox WHERE status = 'sent'")[0][0] > 50, "some are sent")
+        for phone in people[::2]:
+            assert twilio.inbound(phone, "STOP").status == 200
+            answered[phone] = time.time()
+        wait_for(
+            lambda: world.query("SELECT count(*) FROM enrollments WHERE status = 'active'") == [(0,)], "all are through"
+        )
+        wait_for(lambda: world.query("SELECT count(*) FROM outbox WHERE status = 'sending'") == [(0,)], "none is held")
+    begun = world.query("SELECT recipient, extract(epoch FROM max(started_at))::float8 FROM attempts GROUP BY 1")
+    for phone, last in begun:
+        assert last <= answered.get(phone, last)
+    assert set(world.statuses()) <= {"sent", "cancelled"}
+    assert set(site.accepted().values()) == {1}
+    assert sum(1 for status in world.statuses() if status == "sent") == len(site.accepted())
