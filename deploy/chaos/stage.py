@@ -65,9 +65,12 @@ class Stage:
         """The settings as environment variables, with some changed."""
         return environment_of(self.settings.model_copy(update=changes))
 
-    def workers(self, processes: int = 1, *, threads: int = 4, **changes: Any) -> Workers:
-        """Start `cadenza worker`; it ends with the stage at the latest."""
-        started = Workers(self.environment(**changes), self._log("worker"), processes=processes, threads=threads)
+    def workers(
+        self, processes: int = 1, *, threads: int = 4, also: Mapping[str, str] | None = None, **changes: Any
+    ) -> Workers:
+        """Start `cadenza worker`, with these variables also in its environment; it ends with the stage at the latest."""
+        environment = {**self.environment(**changes), **(also or {})}
+        started = Workers(environment, self._log("worker"), processes=processes, threads=threads)
         return self._stack.enter_context(started)
 
     def command(self, *arguments: str, **changes: Any) -> Command:

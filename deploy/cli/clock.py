@@ -63,7 +63,8 @@ def _move(change: Callable[[Session], None], as_json: bool) -> None:
 def describe(now: SequenceClock) -> str:
     """What the clock shows, in words."""
     sequence, real, speed = from_epoch(now.now()), from_epoch(now.real_now()), now.rate
-    runs = "real time" if abs((sequence - real).total_seconds()) < 1 and speed == 1 else f"{speed:g} seconds a second"
+    ahead = abs((sequence - real).total_seconds()) >= 1
+    runs = f"{speed:g} seconds a second" if speed != 1 else "ahead of real time, at its pace" if ahead else "real time"
     return f"sequence time {sequence:%Y-%m-%d %H:%M:%S} UTC, {runs}"
 
 

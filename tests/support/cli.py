@@ -25,7 +25,7 @@ from workers.supervisor import environment_of
 Found = TypeVar("Found")
 
 #: Real seconds that anything may take.
-PATIENCE = 60
+PATIENCE = 120
 
 #: Tables that a command may write to; `batches` is left out, where a run notes that it has begun.
 TABLES = ("workspaces", "sequences", "sequence_versions", "contacts", "enrollments", "outbox", "enroll_events", "clock")

@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -88,6 +89,13 @@ def run(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def wrong_clock(wrong_by: float) -> dict[str, str]:
+    """What a process needs in its environment for its machine's clock to be wrong by so many seconds."""
+    folder = Path(__file__).with_name("wrong_clock")
+    path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(path), "WRONG_BY": str(wrong_by)}
+
+
 @dataclass
 class Play:
     """People enrolled on a stage, and what became of them."""
@@ -118,6 +126,10 @@ class Play:
     def enroll(self, sequence: str = "sms", count: int = 1, **fields: Any) -> list[int]:
         """Enroll new people by events, their wake-ups scheduled."""
         return [self.enroll_event(self.next_event(sequence, **fields)) for _ in range(count)]
+
+    def same(self, event: EnrollEvent, sequence: str) -> EnrollEvent:
+        """The same person for another sequence."""
+        return replace(event, sequence=sequence)
 
     def enroll_event(self, event: EnrollEvent) -> int:
         """Enroll somebody by an event."""

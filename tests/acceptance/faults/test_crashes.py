@@ -176,3 +176,30 @@ def redeliver(play: Play) -> int:
             count += play.stage.redis.rpush(QUEUE, message) > 0
         play.stage.redis.delete(key)
     return count
+
+
+@pytest.mark.parametrize("callbacks", [False, True], ids=["by look-up", "by callback"])
+def test_26_killed_with_a_hundred_claimed_and_ten_in_flight(play: Play, callbacks: bool) -> None:
+    """Ninety go out within the lease and one sweep, ten are resolved; none twice."""
+    stage = play.stage
+    if callbacks:
+        stage.api()
+    stage.wakeups.schedule(play.fill(100))
+    trap = stage.sms_proxy.trap(POST, strike=Strike.STALL, times=10)
+    first = stage.workers(in_flight=10, lease_seconds=20, reconcile_grace_seconds=30)
+    (victim,) = first.wait_for_children()
+    assert trap.wait(60)
+    wait_for(lambda: play.statuses()["sending"] == 100, "all are claimed")
+    ((lease_until,),) = play.query("SELECT max(lease_until) FROM outbox")
+    first.kill(victim)
+    wait_for(lambda: play.statuses()["sent"] >= 90, "ninety are sent")
+    ((late,),) = play.query(
+        "SELECT extract(epoch FROM max(started_at) - %s)::float8 FROM attempts"
+        " WHERE outbox_id NOT IN (SELECT outbox_id FROM attempts WHERE started_at < %s)",
+        lease_until,
+        lease_until,
+    )
+    assert late < stage.settings.sweep_seconds + 5
+    play.until(sent=100)
+    play.judge(once=100)
+    assert play.query("SELECT count(*) FROM attempts") == [(100,)]
