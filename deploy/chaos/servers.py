@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from deploy.local.clean import clean
 from deploy.local.data_dir import DataDir, Record
 from deploy.local.servers import running_servers
@@ -20,6 +22,11 @@ class OwnServers:
         self._data_dir = data_dir
         self.database_url = record.database_url
         self.redis_url = record.redis_url
+
+    def execute(self, statement: str) -> None:
+        """Run a statement that can't be part of a transaction, such as one that makes a database."""
+        with psycopg.connect(self.database_url, autocommit=True) as session:
+            session.execute(statement.encode())
 
     def restart_postgres(self) -> None:
         """End Postgres as `pg_ctl stop -m immediate` does; it recovers from its log when it is started again."""

@@ -68,7 +68,7 @@ class Stage:
     def workers(
         self, processes: int = 1, *, threads: int = 4, also: Mapping[str, str] | None = None, **changes: Any
     ) -> Workers:
-        """Start `cadenza worker`, with these variables also in its environment; it ends with the stage at the latest."""
+        """Start `cadenza worker`, `also` with these variables; it ends with the stage at the latest."""
         environment = {**self.environment(**changes), **(also or {})}
         started = Workers(environment, self._log("worker"), processes=processes, threads=threads)
         return self._stack.enter_context(started)

@@ -167,7 +167,7 @@ class Play:
         while True:
             try:
                 with self.stage.database.transaction() as session:
-                    return session.execute(sql.encode(), parameters).fetchall()
+                    return session.execute(sql.encode(), parameters or None).fetchall()
             except (psycopg.OperationalError, Unavailable):
                 assert time.monotonic() < deadline, "waited in vain: Postgres"
                 time.sleep(0.1)
@@ -175,7 +175,7 @@ class Play:
     def execute(self, sql: str, *parameters: Any) -> None:
         """Change something by hand."""
         with self.stage.database.transaction() as session:
-            session.execute(sql.encode(), parameters)
+            session.execute(sql.encode(), parameters or None)
 
     def statuses(self) -> Counter[str]:
         """How many rows have each status."""

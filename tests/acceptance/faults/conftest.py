@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from stage import Play
@@ -17,17 +16,11 @@ from engine.database import Database
 TEMPLATE = "fault_template"
 
 
-def run_alone(servers: OwnServers, statement: str) -> None:
-    """Run a statement that can't be part of a transaction."""
-    with psycopg.connect(servers.database_url, autocommit=True) as connection:
-        connection.execute(statement.encode())
-
-
 @pytest.fixture(scope="session")
 def own() -> Iterator[OwnServers]:
     """Embedded servers of these tests' own, with a migrated template."""
     with own_folder("cadenza-faults-") as folder, own_servers(folder) as servers:
-        run_alone(servers, f"CREATE DATABASE {TEMPLATE}")
+        servers.execute(f"CREATE DATABASE {TEMPLATE}")
         database = Database(named(servers.database_url, TEMPLATE))
         bring_up(database)
         database.close()
@@ -38,9 +31,9 @@ def own() -> Iterator[OwnServers]:
 def own_database(own: OwnServers) -> Iterator[str]:
     """The URL of a migrated database of the test's own."""
     name = f"fault_{secrets.token_hex(6)}"
-    run_alone(own, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    own.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield named(own.database_url, name)
-    run_alone(own, f"DROP DATABASE {name} WITH (FORCE)")
+    own.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

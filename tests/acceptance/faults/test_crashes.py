@@ -186,7 +186,7 @@ def test_26_killed_with_a_hundred_claimed_and_ten_in_flight(play: Play, callback
         stage.api()
     stage.wakeups.schedule(play.fill(100))
     trap = stage.sms_proxy.trap(POST, strike=Strike.STALL, times=10)
-    first = stage.workers(in_flight=10, lease_seconds=20, reconcile_grace_seconds=30)
+    first = stage.workers(in_flight=10, lease_seconds=10)
     (victim,) = first.wait_for_children()
     assert trap.wait(60)
     wait_for(lambda: play.statuses()["sending"] == 100, "all are claimed")

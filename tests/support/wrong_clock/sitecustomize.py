@@ -1,4 +1,4 @@
-"""A machine whose clock is wrong: put this folder on PYTHONPATH, and `WRONG_BY` seconds are added to the time of day."""
+"""A machine whose clock is wrong: with this folder on PYTHONPATH, `WRONG_BY` seconds are added to the time of day."""
 
 import os
 import time
