@@ -117,6 +117,7 @@ class Supervisor:
         return subprocess.Popen(
             [sys.executable, "-m", "workers.process", str(self._threads)],
             stdin=subprocess.PIPE,
+            process_group=0,  # Ctrl-C in a terminal is for this process, which ends them in order
             env={
                 **os.environ,
                 **environment_of(self._settings),

@@ -1,0 +1,57 @@
+"""Servers that only these tests use, since they are killed; and for each test a stage on a database of its own."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from stage import Play
+
+from deploy.chaos.servers import OwnServers, own_folder, own_servers
+from deploy.chaos.stage import Stage, open_stage
+from deploy.cli.database import bring_up
+from engine.database import Database
+
+TEMPLATE = "fault_template"
+
+
+@pytest.fixture(scope="session")
+def own() -> Iterator[OwnServers]:
+    """Embedded servers of these tests' own, with a migrated template."""
+    with own_folder("cadenza-faults-") as folder, own_servers(folder) as servers:
+        servers.execute(f"CREATE DATABASE {TEMPLATE}")
+        database = Database(named(servers.database_url, TEMPLATE))
+        bring_up(database)
+        database.close()
+        yield servers
+
+
+@pytest.fixture
+def own_database(own: OwnServers) -> Iterator[str]:
+    """The URL of a migrated database of the test's own."""
+    name = f"fault_{secrets.token_hex(6)}"
+    own.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield named(own.database_url, name)
+    own.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def stage(own: OwnServers, own_database: str, tmp_path: Path) -> Iterator[Stage]:
+    """A stage with an empty Redis."""
+    with redis.Redis.from_url(own.redis_url) as client:
+        client.flushall()
+    with open_stage(tmp_path, own_database, own.redis_url) as stage:
+        yield stage
+
+
+@pytest.fixture
+def play(stage: Stage) -> Iterator[Play]:
+    """The stage with sequences on it."""
+    yield Play(stage)
+    stage.calm()
+
+
+def named(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return url[: url.rindex("/") + 1] + database
