@@ -120,8 +120,8 @@ class SequenceClock:
 def read_timeline(session: Session) -> tuple[float, Timeline]:
     """Read the database's real time and the timeline."""
     rows = session.execute(
-        "SELECT extract(epoch FROM clock_timestamp())::float8, extract(epoch FROM real_from)::float8,"
-        " extract(epoch FROM sequence_from)::float8, rate FROM clock ORDER BY id"
+        "SELECT date_part('epoch', clock_timestamp()), date_part('epoch', real_from),"
+        " date_part('epoch', sequence_from), rate FROM clock ORDER BY id"
     ).fetchall()
     segments: list[Segment] = []
     for row in rows:

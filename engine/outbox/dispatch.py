@@ -12,7 +12,7 @@ from uuid import UUID
 from engine.database import Session
 
 READ: Final = """
-SELECT database, beat, open_until > clock_timestamp(), extract(epoch FROM clock_timestamp() - beaten_at)::float8
+SELECT database, beat, open_until > clock_timestamp(), date_part('epoch', clock_timestamp() - beaten_at)
 FROM dispatch
 """
 

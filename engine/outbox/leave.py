@@ -5,7 +5,10 @@ from typing import Final
 
 from engine.database import Session
 
-#: Ends nothing that has ended. An enrollment that is being begun is waited for (engine/outbox/begin.py).
+#: An enrollment that is just being made needs the contact to stay (its foreign key): it is waited for, and then seen.
+HOLD: Final = "SELECT FROM contacts WHERE id = %(contact)b FOR UPDATE"
+
+#: Ends nothing that has ended.
 END: Final = """
 UPDATE enrollments e SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
 FROM sequence_versions v
@@ -14,7 +17,8 @@ WHERE e.workspace_id = %(workspace)b AND e.contact_id = %(contact)b AND e.status
 RETURNING e.id
 """
 
-#: A statement of its own, so that it sees what was settled while the one above was waiting.
+#: Waits for rows that are being begun (engine/outbox/begin.py): they are on their way when this is committed, and no
+#: others. A statement of its own, so that it sees what was settled while the one above was waiting.
 CANCEL: Final = """
 UPDATE outbox SET status = 'cancelled', reason = %(reason)b, fence = fence + 1
 WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status IN ('waiting', 'pending', 'open')
@@ -38,6 +42,7 @@ def leave(
 
     `only_where_asked`: those alone whose sequence names the reason in `exit_on`.
     """
+    session.execute(HOLD, {"contact": contact_id}, binary=True)
     rows = session.execute(
         END,
         {"workspace": workspace_id, "contact": contact_id, "reason": reason, "all": not only_where_asked},

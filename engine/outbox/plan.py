@@ -35,7 +35,7 @@ planned AS (
             AS step (number, key, type, after)
     RETURNING id, enrollment_id, step_order, due_at
 )
-SELECT extract(epoch FROM due_at)::float8, array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
+SELECT date_part('epoch', due_at), array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
 FROM planned GROUP BY step_order, due_at ORDER BY step_order
 """
 

@@ -13,8 +13,7 @@ from schema.states import RowStatus
 
 #: Rows move only from the fence at which they were looked at.
 RESOLVE: Final = f"""
-WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
-resolved AS MATERIALIZED (
+WITH resolved AS MATERIALIZED (
     SELECT * FROM unnest(
         %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(provider_ids)b::text[]
     ) AS resolved (id, fence, status, reason, provider_id)
@@ -23,8 +22,8 @@ settled AS (
     UPDATE outbox o SET status = resolved.status, reason = resolved.reason, fence = o.fence + 1, lease_until = NULL,
         retry_at = NULL, provider_id = coalesce(resolved.provider_id, o.provider_id),
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
-        sent_at = CASE resolved.status WHEN 'sent' THEN moment.now END
-    FROM resolved, moment
+        sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
+    FROM resolved
     WHERE o.id = resolved.id AND o.fence = resolved.fence
         AND o.status IN ('sending', 'unknown', 'review', 'pending')
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at

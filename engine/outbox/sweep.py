@@ -27,7 +27,7 @@ closed AS (
     UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = 'the worker was lost'
     FROM moved WHERE a.outbox_id = moved.id AND a.fence = moved.fence - 1 AND a.outcome IS NULL
 )
-SELECT id, status, extract(epoch FROM due_at)::float8 FROM moved
+SELECT id, status, date_part('epoch', due_at) FROM moved
 """
 
 #: A workspace's rows that are due or will soon be, the longest due first, from one place on; retries by the end of
@@ -43,7 +43,7 @@ ORDER BY o.due_at, o.id LIMIT %(limit)b
 """
 
 FIRST_STEPS: Final = """
-SELECT extract(epoch FROM due_at)::float8, array_agg(id) FROM outbox
+SELECT date_part('epoch', due_at), array_agg(id) FROM outbox
 WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status = 'pending' GROUP BY due_at
 """
 

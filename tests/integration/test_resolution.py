@@ -110,8 +110,7 @@ def test_email_at_least_once_is_not_sent_a_third_time(site: Site) -> None:
 def unknown_row(world: Any) -> tuple[int, int]:
     """A row in doubt: its id and the fence of its attempt."""
     world.enroll()
-    (row,) = world.claim(world.ids())
-    world.begin([row])
+    (row,) = world.begin(world.ids())
     world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
     world.execute("UPDATE attempts SET outcome = 'unanswered', ended_at = now()")
     return row.id, row.fence
@@ -134,8 +133,7 @@ def test_a_callback_settles_a_row_in_doubt_and_wakes_the_next(world: Any) -> Non
 
 def test_a_callback_may_come_before_the_response(world: Any) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids())
-    world.begin([row])
+    (row,) = world.begin(world.ids())
     prove(world, row.id, row.fence)
     assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
 

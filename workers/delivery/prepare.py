@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from engine.clock import SequenceClock
@@ -48,7 +48,8 @@ class Prepare:
                 message, payload = self._message(row, step, version, tenant)
         except RenderError as error:
             return Ending(row.id, row.fence, row.channel, RowStatus.FAILED, f"{error.reason}: {error}")
-        return Prepared(row, message, payload, self._standing(row, step, version, tenant, lateness), lease_until)
+        standing = partial(self._standing, row, step, version, tenant, lateness)
+        return Prepared(row, message, payload, standing, lease_until)
 
     def _message(self, row: Claimed, step: Step, version: Version, tenant: Tenant) -> tuple[Message, str]:
         values = variables(
@@ -70,7 +71,10 @@ class Prepare:
             case SmsStep():
                 body, media_urls = self._renderer.render_sms(step, values)
                 sms = Sms(row.phone or "", body, media_urls, self._callback(row, tenant))
-                return sms, json.dumps({"body": body, "media_urls": media_urls})
+                return (
+                    sms,
+                    f'{{"body": {json.dumps(body)}, "media_urls": {json.dumps(media_urls) if media_urls else "[]"}}}',
+                )
             case EmailStep():
                 subject, text, html = self._renderer.render_email(step, values)
                 sender = tenant.email_from or self._settings.email_from

@@ -56,6 +56,8 @@ class Settler:
 
     def look_again(self, ids: Sequence[int]) -> None:
         """Put back the wake-ups of rows that were looked at too early; count those that others handled."""
+        if not ids:
+            return
         try:
             with self._database.transaction() as session:
                 rows = left_alone(session, ids)
