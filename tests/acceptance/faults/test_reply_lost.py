@@ -1,0 +1,42 @@
+"""Scenario 15: a connection is cut before or after a COMMIT has arrived, and before its reply has."""
+
+import pytest
+from act import Act, mention
+from stage import COMMIT, run
+
+from deploy.chaos.trap import Moment, Strike
+
+HOUR = 1 / 24
+
+#: What is said to the database about a row, up to the COMMIT of each of a worker's statements.
+CLAIM: tuple[bytes, ...] = ()
+BEGIN = (COMMIT, b"+1201")
+SETTLE = (COMMIT, b"+1201", COMMIT, b"accepted")
+
+
+@pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.ANSWERED], ids=["not committed", "committed"])
+@pytest.mark.parametrize("words", [CLAIM, BEGIN, SETTLE], ids=["claim", "attempts", "endings"])
+def test_15_the_reply_to_a_commit_is_lost(act: Act, words: tuple[bytes, ...], moment: Moment) -> None:
+    """It is read back what became of it, so nobody waits for a lease to end."""
+    strike = Strike.RESET if moment is Moment.BEFORE else Strike.CUT
+    row_id, *_ = act.enroll_for_later(10)
+    trap = act.stage.postgres_proxy.trap(mention(row_id), *words, COMMIT, strike=strike, moment=moment)
+    act.jump(HOUR)
+    assert trap.wait(60)
+    act.until(sent=10)
+    act.judge(once=10)
+    print(act.rows("id, fence"), act.attempts("outbox_id, fence, outcome, detail"))
+
+
+def test_15_the_reply_to_the_commit_of_an_enrollment_is_lost(act: Act) -> None:
+    """Who asked can't know; asking again with the same key gives the same enrollment."""
+    trap = act.stage.postgres_proxy.trap(b"INSERT INTO enroll_events", COMMIT, strike=Strike.RESET)
+    phone = str(act.next_event("sms").phone)
+    asked = ("publish", "sms", "--phone", phone, "--idempotency-key", "order-1", "--workspace", act.workspace)
+    first = run(act.stage, *asked)
+    assert trap.struck == 1
+    assert (first.returncode, first.stderr.count("\n")) == (1, 1)
+    assert run(act.stage, *asked).returncode == 0
+    assert act.query("SELECT count(*) FROM enrollments WHERE workspace_id = %s", act.workspace_id) == [(1,)]
+    act.until(sent=1)
+    act.judge(once=1)
