@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from engine.database import Session
@@ -38,7 +39,7 @@ claimed AS (
         lease_until = (SELECT clock_timestamp() + %(lease)b * interval '1 second')
     FROM candidates WHERE o.id = candidates.id
     RETURNING o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
-        o.retry_at, o.attempts, candidates.version_id, candidates.contact_id, candidates.data
+        o.retry_at, o.attempts, o.lease_until, candidates.version_id, candidates.contact_id, candidates.data
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,
     claimed.type AS channel, extract(epoch FROM claimed.due_at)::float8 AS due_at,
@@ -53,7 +54,7 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
     CASE WHEN claimed.type = 'email' AND claimed.fence > 1 THEN (
         SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
         ORDER BY a.fence DESC LIMIT 1
-    ) END AS frozen
+    ) END AS frozen, claimed.lease_until
 FROM claimed JOIN contacts c ON c.id = claimed.contact_id
 ORDER BY claimed.due_at, claimed.id
 """
@@ -93,6 +94,8 @@ class Claimed(NamedTuple):
     """Why the recipient must not be contacted on this channel."""
     frozen: dict[str, Any] | None
     """An email that may have been accepted before: if it is sent again, then the same bytes."""
+    lease_until: datetime
+    """Real time of the database: tells this claim from any other of the row."""
 
     @property
     def recipient(self) -> str | None:

@@ -22,6 +22,7 @@ from engine.database import GONE, Database, first_line
 from engine.metrics import DUPLICATES_PREVENTED, LATENESS, PROVIDER, Histogram
 from engine.outbox.begin import Attempt, begin, still_good
 from engine.outbox.claim import Claimed, claim
+from engine.outbox.read_back import still_held
 from engine.outbox.settle import Ending
 from engine.rules.ending import judge
 from engine.rules.outcome import Outcome
@@ -165,14 +166,24 @@ class Pipeline:
             self._settler.look_again([row_id for row_id in ids if row_id not in claimed])
 
     def _claimed(self, ids: list[int]) -> tuple[list[Claimed], float]:
-        """Claim, as soon as the database is there; also tell until when the lease holds."""
+        """Claim, as soon as the database is there; also tell until when the lease holds.
+
+        When the COMMIT got no reply, what became of it is read back: the rows may be under a lease of ours.
+        """
+        rows: list[Claimed] = []
+        lease_until = 0.0
         while not self._stopping:
-            lease_until = time.monotonic() + self._settings.lease_seconds
             try:
                 if self._clock.apart > WRONG_CLOCK:
                     break
                 with self._database.transaction() as session:
-                    return claim(session, ids, self._settings.lease_seconds), lease_until
+                    if rows:
+                        rows = still_held(session, rows)
+                        log.info("claim read back, since its COMMIT got no reply", rows=len(ids), held=len(rows))
+                    if not rows:
+                        lease_until = time.monotonic() + self._settings.lease_seconds
+                        rows = claim(session, ids, self._settings.lease_seconds)
+                return rows, lease_until
             except GONE as error:
                 log.warning("not claimed yet: the database is gone", rows=len(ids), error=first_line(error))
                 time.sleep(PAUSE)
