@@ -17,9 +17,11 @@ def test_many_at_once_are_as_many_one_by_one(amounts: list[float]) -> None:
     for amount in amounts:
         single.labels("sms").observe(amount)
     for name in ("x_sum", "x_count"):
-        assert registries[0].get_sample_value(name, {"channel": "sms"}) == registries[1].get_sample_value(
-            name, {"channel": "sms"}
-        ) or abs(sum(amounts) - (registries[0].get_sample_value(name, {"channel": "sms"}) or 0)) < 1e-9
+        assert (
+            registries[0].get_sample_value(name, {"channel": "sms"})
+            == registries[1].get_sample_value(name, {"channel": "sms"})
+            or abs(sum(amounts) - (registries[0].get_sample_value(name, {"channel": "sms"}) or 0)) < 1e-9
+        )
     for bound in ("0.01", "0.1", "1.0", "+Inf"):
         labels = {"channel": "sms", "le": bound}
         assert registries[0].get_sample_value("x_bucket", labels) == registries[1].get_sample_value("x_bucket", labels)

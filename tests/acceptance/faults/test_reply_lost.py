@@ -8,24 +8,35 @@ from deploy.chaos.trap import Moment, Strike
 
 HOUR = 1 / 24
 
-#: What is said to the database about a row, up to the COMMIT of each of a worker's statements.
+#: What a statement says after it has named a row, and no statement before it.
 CLAIM: tuple[bytes, ...] = ()
-BEGIN = (COMMIT, b"+1201")
-SETTLE = (COMMIT, b"+1201", COMMIT, b"accepted")
+BEGIN = (b"+1201",)
+SETTLE = (b"accepted",)
 
 
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.ANSWERED], ids=["not committed", "committed"])
 @pytest.mark.parametrize("words", [CLAIM, BEGIN, SETTLE], ids=["claim", "attempts", "endings"])
 def test_15_the_reply_to_a_commit_is_lost(act: Act, words: tuple[bytes, ...], moment: Moment) -> None:
-    """It is read back what became of it, so nobody waits for a lease to end."""
+    """Nobody goes on as if it had been committed, or as if it had not."""
     strike = Strike.RESET if moment is Moment.BEFORE else Strike.CUT
+    act.stage.api_proxy.refuse()  # so that nobody else speaks of the row
     row_id, *_ = act.enroll_for_later(10)
     trap = act.stage.postgres_proxy.trap(mention(row_id), *words, COMMIT, strike=strike, moment=moment)
+    before = read_back(act)
     act.jump(HOUR)
     assert trap.wait(60)
     act.until(sent=10)
     act.judge(once=10)
-    print(act.rows("id, fence"), act.attempts("outbox_id, fence, outcome, detail"))
+    if words is CLAIM:
+        ((held, rows),) = read_back(act)[len(before) :]
+        assert held == (0 if moment is Moment.BEFORE else rows)
+
+
+def read_back(act: Act) -> list[tuple[object, object]]:
+    """What workers have found of claims whose COMMIT got no reply: how many rows they hold, and of how many."""
+    assert act.house is not None
+    logged = act.house.workers.logged()
+    return [(line["held"], line["rows"]) for line in logged if str(line["event"]).startswith("claim read back")]
 
 
 def test_15_the_reply_to_the_commit_of_an_enrollment_is_lost(act: Act) -> None:
