@@ -10,6 +10,7 @@ from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.dispatch import read_pulse
+from engine.outbox.pause import end_pauses
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
@@ -90,6 +91,7 @@ class Sweeper:
         self._heartbeat.beat()
         with self._database.transaction() as session:
             ended = end_leases(session)
+            end_pauses(session)
         if ended.returned:
             RECOVERED.labels("lease").inc(len(ended.returned))
             self._wakeups.schedule(ended.returned)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.pause import NOT_PAUSED
 
 #: The recipient has not been suppressed since the claim.
 NOT_SUPPRESSED: Final = """
@@ -15,7 +16,8 @@ NOT_SUPPRESSED: Final = """
     )
 """
 
-#: Only under the fence and the lease of the claim, and while the enrollment is still active. Who ends an enrollment
+#: Only under the fence and the lease of the claim, and while the enrollment is still active and the channel does not
+#: pause. Who ends an enrollment
 #: waits for what is being begun (FOR SHARE), so that nothing is begun once that is committed; an enrollment that is
 #: being ended at this moment is not waited for: its row goes back.
 BEGIN: Final = f"""
@@ -27,7 +29,7 @@ FROM unnest(
     AS attempt (id, fence, recipient, payload, lateness)
 JOIN outbox o ON o.id = attempt.id AND o.fence = attempt.fence AND o.lease_until > clock_timestamp()
 JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
-WHERE {NOT_SUPPRESSED}
+WHERE {NOT_SUPPRESSED} AND {NOT_PAUSED}
 FOR SHARE OF e SKIP LOCKED
 RETURNING outbox_id
 """

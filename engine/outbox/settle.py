@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import cancel_returned
+from engine.outbox.pause import pause
 from schema.states import RowStatus
 
 #: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost.
@@ -81,6 +82,8 @@ class Ending(NamedTuple):
     """The reason for which the recipient must not be contacted on this channel again."""
     exit_reason: str | None = None
     """The enrollment ends with this row, for this reason."""
+    pauses: bool = False
+    """The provider would refuse every other message of this workspace too."""
 
 
 def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
@@ -104,6 +107,8 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     ).fetchall()
     settled = [Settled._make(row) for row in rows]
     cancel_returned(session, [ending.id for ending in endings if ending.status is RowStatus.PENDING])
+    if refused := [ending.id for ending in endings if ending.pauses]:
+        pause(session, refused)
     _suppress(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled

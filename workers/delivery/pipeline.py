@@ -227,7 +227,7 @@ class Pipeline:
             refused = [prepared for prepared in ready if prepared.row.id not in allowed]
             ready = [prepared for prepared in ready if prepared.row.id in allowed]
             DUPLICATES_PREVENTED.labels("begin").inc(len(refused))
-            self._release(refused, "lease or enrollment ended before the hand-over")
+            self._release(refused, "lease or enrollment ended, or channel paused, before the hand-over")
         for prepared in ready:
             prepared.begun = before
         self._in_flight += len(ready)
@@ -328,6 +328,7 @@ def _ending(prepared: Prepared, outcome: Outcome) -> Ending:
         outcome.detail,
         outcome.suppress,
         verdict.exit_reason,
+        outcome.pauses,
     )
 
 
