@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from engine.clock import SequenceClock
+from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.doubt import Doubtful, doubtful, note_look, taken_ids
@@ -49,11 +49,13 @@ class Reconciler:
         self._known = known
 
     def turn(self, stop: Event) -> float:
-        """Try to become the leader, and lead until told to stop or until the connection is lost."""
+        """Try to become the leader, and lead until told to stop, the connection is lost or the clocks differ."""
         nap = min(LONGEST_NAP, self._settings.reconcile_interval_seconds)
+        if self._clock.apart > WRONG_CLOCK:
+            return nap
         with self._database.connect() as session:
             if leading(session, LOCK):
-                while not stop.is_set():
+                while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
                     if not self.reconcile(stop):
                         stop.wait(nap)
                     session.execute("SELECT 1")

@@ -6,10 +6,11 @@ from typing import Final
 
 import structlog
 
-from engine.clock import SequenceClock
+from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.dispatch import read_pulse
+from engine.outbox.pause import end_pauses
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
@@ -52,7 +53,12 @@ class Sweeper:
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
 
     def turn(self, stop: Event) -> float:
-        """Try to become the leader, and lead until told to stop or until the connection is lost."""
+        """Try to become the leader, and lead until told to stop or until the connection is lost.
+
+        While the clocks differ nobody here leads: leases would end too soon, and beats would keep dispatch open.
+        """
+        if self._clock.apart > WRONG_CLOCK:
+            return ELECTION
         with self._database.connect() as session:
             if not leading(session, LEADER_LOCK):
                 self._replace_a_leader_that_hangs(session)
@@ -64,7 +70,7 @@ class Sweeper:
 
     def _lead(self, session: Session, stop: Event) -> None:
         next_sweep = time.monotonic()
-        while not stop.is_set():
+        while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
             if time.monotonic() >= next_sweep:
                 self.sweep()
                 next_sweep = time.monotonic() + self._sweep_seconds
@@ -85,6 +91,7 @@ class Sweeper:
         self._heartbeat.beat()
         with self._database.transaction() as session:
             ended = end_leases(session)
+            end_pauses(session)
         if ended.returned:
             RECOVERED.labels("lease").inc(len(ended.returned))
             self._wakeups.schedule(ended.returned)

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from engine.database import Session
+from engine.outbox.following import FOLLOWING
 
 READ: Final = """
 SELECT database, beat, open_until > clock_timestamp(), date_part('epoch', clock_timestamp() - beaten_at)
@@ -23,9 +24,14 @@ RETURNING beat
 """
 
 #: Whatever the backup says is due or on its way may have been sent since it was made.
-HOLD: Final = """
-UPDATE outbox SET status = 'review', reason = %(reason)b, fence = fence + 1, lease_until = NULL, retry_at = NULL
-WHERE status = 'sending' OR status = 'pending' AND due_at <= sequence_now()
+HOLD: Final = f"""
+WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+settled AS (
+    UPDATE outbox o SET status = 'review', reason = %(reason)b, fence = o.fence + 1, lease_until = NULL, retry_at = NULL
+    FROM moment WHERE o.status = 'sending' OR o.status = 'pending' AND o.due_at <= moment.now
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+),
+{FOLLOWING}
 """
 
 RESTORED: Final = "the database was restored from a backup: it may have gone out since"

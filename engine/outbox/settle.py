@@ -7,6 +7,7 @@ from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import cancel_returned
+from engine.outbox.pause import pause
 from schema.states import AttemptOutcome, RowStatus
 
 #: How attempts ended, whatever it was; and what is known beforehand of those that a provider accepted.
@@ -92,6 +93,8 @@ class Ending(NamedTuple):
     """The reason for which the recipient must not be contacted on this channel again."""
     exit_reason: str | None = None
     """The enrollment ends with this row, for this reason."""
+    pauses: bool = False
+    """The provider would refuse every other message of this workspace too."""
 
 
 #: What an ending says beside its row when a provider has accepted the message, and there is nothing to add.
@@ -126,6 +129,8 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     ).fetchall()
     settled = [Settled._make(row) for row in rows]
     cancel_returned(session, [ending.id for ending in endings if ending.status is RowStatus.PENDING])
+    if refused := [ending.id for ending in endings if ending.pauses]:
+        pause(session, refused)
     _suppress(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled

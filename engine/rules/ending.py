@@ -11,6 +11,9 @@ from schema.states import AttemptOutcome, RowStatus
 TOO_LATE = "too_late"
 TRIES_USED_UP = "tries_used_up"
 
+#: While a channel pauses one row tries for all, so it does so more often: a minute, where the first back-off is 5 s.
+LONGEST_PAUSE: Final = 12.0
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -70,6 +73,8 @@ def _failed(reason: str, outcome: Outcome, standing: Standing, tries: int = 0) -
 
 def _again(outcome: Outcome, standing: Standing, share: float, times: int, tries: int) -> Verdict:
     delay = wait(times, standing.retry_base, share, retry_after=outcome.retry_after)
+    if outcome.pauses and outcome.retry_after is None:
+        delay = min(delay, LONGEST_PAUSE * standing.retry_base)
     if standing.lateness + delay > standing.max_lateness:
         return Verdict(RowStatus.SKIPPED, TOO_LATE, tries=tries)
     return Verdict(RowStatus.PENDING, outcome.detail, tries=tries, delay=delay)

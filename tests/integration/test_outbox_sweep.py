@@ -1,6 +1,10 @@
 """What the sweeper finds: leases that ended, and rows that are due and not moving."""
 
+import time
+from threading import Event, Timer
 from typing import Any
+
+import pytest
 
 from engine.clock import SequenceClock
 from engine.outbox.sweep import Awaiting, awaiting, end_leases
@@ -103,3 +107,20 @@ def test_a_workspace_with_many_rows_does_not_keep_the_others_waiting(world: Any,
     assert wakeups.counts()["waiting"] == 5
     with world.database.transaction() as session:
         assert len(awaiting(session, small, after=None, horizon=1, rate=1, limit=10)) == 1
+
+
+def test_nobody_leads_while_the_clocks_differ(world: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the database says of leases can't be trusted then, and nothing is to keep dispatch open."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3_600)
+    world.enroll()
+    world.claim(world.ids(), lease=0.001)
+    wakeups = Wakeups(redis_url)
+    stop = Event()
+    later = Timer(10, stop.set)  # a leader goes on until it is stopped
+    later.start()
+    assert Sweeper(world.database, wakeups, SequenceClock(world.database), 0.1).turn(stop) > 0
+    later.cancel()
+    assert world.statuses()[0] == "sending"
+    assert world.query("SELECT beat FROM dispatch") == [(0,)]
+    wakeups.close()

@@ -35,6 +35,17 @@ def test_what_fell_due_since_the_backup_is_held(world: Any, wakeups: Wakeups) ->
     assert world.rows("status", "step_order > 1") == [("pending",)] * 4
 
 
+def test_an_enrollment_whose_last_step_is_held_is_complete(world: Any, wakeups: Wakeups) -> None:
+    """As behind every row in review; having it sent again opens it again."""
+    world.publish("sequence: single\nsteps: [{key: only, type: sms, body: Hi}]")
+    world.enroll("single")
+    world.enroll()
+    beat(world, wakeups, 3)
+    go_back(world, 2)
+    beat(world, wakeups)
+    assert world.query("SELECT status FROM enrollments ORDER BY id") == [("completed",), ("active",)]
+
+
 def test_nothing_is_claimed_before_a_leader_has_compared(world: Any, wakeups: Wakeups) -> None:
     world.enroll()
     beat(world, wakeups)

@@ -47,6 +47,13 @@ def test_held_uses_no_try_however_often() -> None:
     assert (verdict.status, verdict.tries, verdict.delay) == (RowStatus.PENDING, 0, 900)
 
 
+def test_who_tries_for_a_channel_that_pauses_does_so_more_often() -> None:
+    standing = replace(STANDING, attempts=50)
+    assert judge(Outcome(AttemptOutcome.HELD, pauses=True), standing, 0).delay == 60
+    asked = Outcome(AttemptOutcome.HELD, pauses=True, retry_after=300)
+    assert judge(asked, standing, 0).delay == 300
+
+
 @pytest.mark.parametrize("outcome", [AttemptOutcome.HELD, AttemptOutcome.DEFERRED])
 def test_what_would_be_too_late_is_skipped(outcome: AttemptOutcome) -> None:
     verdict = judge(Outcome(outcome, retry_after=60), replace(STANDING, lateness=86_390), 0)

@@ -220,6 +220,7 @@ def _ending(prepared: Prepared, outcome: Outcome) -> Ending:
         outcome.detail,
         outcome.suppress,
         verdict.exit_reason,
+        outcome.pauses,
     )
 
 
