@@ -114,9 +114,10 @@ class Proxy:
         way: Way = Way.UP,
         after_bytes: int | None = None,
         times: int = 1,
+        then: Callable[[], None] | None = None,
     ) -> Trap:
         """Set a trap: the next connections on which these words are said, in this order, are struck."""
-        trap = Trap(words, strike, moment, way, after_bytes, times)
+        trap = Trap(words, strike, moment, way, after_bytes, times, then)
         self._traps.append(trap)
         return trap
 
