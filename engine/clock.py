@@ -63,6 +63,7 @@ class Timeline:
 class SequenceClock:
     """The clock as the database keeps it, for a process: reads it anew every half second.
 
+    It may be asked in the middle of a transaction: it has a connection of its own.
     Real time is the database's, so that a wrong clock of this machine moves nothing.
     """
 
@@ -108,7 +109,7 @@ class SequenceClock:
         with self._lock:
             if time.monotonic() - self._read_at < REFRESH_SECONDS:
                 return
-            with self._database.transaction() as session:
+            with self._database.transaction(apart=True) as session:
                 before = time.monotonic()
                 real, timeline = read_timeline(session)
                 after = time.monotonic()

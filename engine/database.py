@@ -52,15 +52,8 @@ class Database:
             "options": f"{own_options} -c timezone=UTC {options}",
             "keepalives_idle": 30,
         }
-        self._pool = ConnectionPool(
-            url,
-            min_size=0,
-            max_size=size,
-            open=False,
-            timeout=CONNECT_SECONDS * 2,
-            kwargs=self._options,
-            configure=_adapt,
-        )
+        self._pool = self._make_pool(size)
+        self._apart = self._make_pool(1)
 
     def check(self) -> None:
         """Make sure that the server answers and accepts the credentials.
@@ -84,16 +77,20 @@ class Database:
             ) from None
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, apart: bool = False) -> Iterator[Session]:
         """Give a connection for one transaction: committed at the end, rolled back on any error.
+
+        `apart`: one beside the pool, for those who are asked something by holders of its connections. Were all of them
+        held by such, each would wait for the others.
 
         Raises:
             Unavailable: no connection could be had.
             NotMigrated: a table or function is missing.
         """
+        pool = self._apart if apart else self._pool
         try:
-            self._pool.open()
-            with self._pool.connection() as connection:
+            pool.open()
+            with pool.connection() as connection:
                 yield connection
         except PoolTimeout:
             raise Unavailable(f"Postgres: no connection within {CONNECT_SECONDS * 2} seconds") from None
@@ -107,6 +104,18 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._pool.close()
+        self._apart.close()
+
+    def _make_pool(self, size: int) -> "ConnectionPool[Session]":
+        return ConnectionPool(
+            self.url,
+            min_size=0,
+            max_size=size,
+            open=False,
+            timeout=CONNECT_SECONDS * 2,
+            kwargs=self._options,
+            configure=_adapt,
+        )
 
 
 _JSON: Final = JSONDecoder()

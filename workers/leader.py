@@ -1,9 +1,24 @@
 """One leader among many processes: the holder of an advisory lock, for as long as its connection lives."""
 
+from typing import Final
+
 from engine.database import Session
+
+#: A holder that hangs keeps its connection, and so the lock: its machine stopped, or was cut off without a word.
+END_SILENT: Final = """
+SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objid = %s AND l.granted AND a.pid <> pg_backend_pid()
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND a.state = 'idle' AND a.state_change < clock_timestamp() - %s * interval '1 second'
+"""
 
 
 def leading(session: Session, lock: int) -> bool:
     """Try to become the holder of the lock on this connection, which must be in autocommit."""
     row = session.execute("SELECT pg_try_advisory_lock(%s)", (lock,)).fetchone()
     return bool(row and row[0])
+
+
+def end_silent_leader(session: Session, lock: int, seconds: float) -> bool:
+    """End the connection of a holder that has said nothing on it for so many real seconds; False: there is none."""
+    return bool(session.execute(END_SILENT, (lock, seconds)).fetchall())

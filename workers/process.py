@@ -37,6 +37,9 @@ log = structlog.get_logger(__name__)
 #: Milliseconds between two looks at an empty queue.
 POLL_MILLISECONDS = 20
 
+#: Real seconds between two looks whether it is told to end.
+LOOK = 0.5
+
 
 def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event) -> None:
     """Work until told to stop, then end everything cleanly: no message is begun after that."""
@@ -62,7 +65,8 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         _broker(_url(settings.redis_url), pipeline.take), worker_threads=threads, worker_timeout=POLL_MILLISECONDS
     )
     worker.start()
-    stop.wait()
+    while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
+        pass
     for loop in loops:
         loop.stop()
     worker.stop()

@@ -1,6 +1,6 @@
 """The reconciler: resolves rows in doubt by asking the provider. In every worker, with one leader at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Final
 
@@ -11,13 +11,13 @@ from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.doubt import Doubtful, doubtful, note_look, taken_ids
 from engine.outbox.resolve import Resolution, note_acceptance, resolve
-from engine.rules.doubt import Decision, Sighting, decide_email, decide_sms
+from engine.rules.doubt import Decision, Sighting, decide_email, decide_late_word, decide_sms
 from engine.settings import Settings
 from engine.wakeups import Due, Wakeups
 from schema.states import RowStatus
 from workers.channels.channel import Channel, LookUpFailed, Sms
 from workers.delivery.known import Known
-from workers.leader import leading
+from workers.leader import end_silent_leader, leading
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,10 @@ LOCK: Final = 4_207_003
 
 #: The longest real seconds between two looks for rows in doubt.
 LONGEST_NAP: Final = 5.0
+
+#: Real seconds of silence after which another process takes over, at least: a look-up may take some time-outs.
+HANGS_SECONDS: Final = 30.0
+HANGS_TIMEOUTS: Final = 4
 
 
 class Reconciler:
@@ -56,13 +60,15 @@ class Reconciler:
         with self._database.connect() as session:
             if leading(session, LOCK):
                 while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
-                    if not self.reconcile(stop):
+                    if not self.reconcile(stop, lambda: session.execute("SELECT 1")):
                         stop.wait(nap)
                     session.execute("SELECT 1")
+            elif end_silent_leader(session, LOCK, max(HANGS_SECONDS, HANGS_TIMEOUTS * self._settings.provider_timeout)):
+                log.error("the reconciler hangs: taking over")
         return nap
 
-    def reconcile(self, stop: Event) -> int:
-        """Look after the rows that are due for it; tell how many."""
+    def reconcile(self, stop: Event, going_on: Callable[[], object] = lambda: None) -> int:
+        """Look after the rows that are due for it; tell how many. `going_on` is called before each."""
         settings = self._settings
         with self._database.transaction() as session:
             rows = doubtful(
@@ -74,11 +80,14 @@ class Reconciler:
         for row in rows:
             if stop.is_set():
                 break
+            going_on()
             self._wakeups.schedule(self._look_after(row))
         return len(rows)
 
     def _look_after(self, row: Doubtful) -> list[Due]:
         """Decide, and write the decision down; give the wake-ups that follow."""
+        if (known := decide_late_word(row.outcome)) is not None:
+            return self._write(row, known, looked=False)
         if row.channel == "email":
             guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
             return self._write(row, decide_email(guarantee, row.unanswered), looked=False)

@@ -77,13 +77,15 @@ class Proxy:
 
         self._obey(stall)
 
-    def release(self) -> None:
-        """Pass on what was stalled, and all that follows."""
+    def release(self, trap: Trap | None = None) -> None:
+        """Pass on what was stalled, and all that follows; of the connections that one trap has struck, or of all."""
 
         async def release() -> None:
-            self._stalled = ()
+            if trap is None:
+                self._stalled = ()
             for link in self._links:
-                link.release()
+                if trap is None or link.struck_by is trap:
+                    link.release()
 
         self._obey(release)
 
@@ -114,9 +116,10 @@ class Proxy:
         way: Way = Way.UP,
         after_bytes: int | None = None,
         times: int = 1,
+        then: Callable[[], None] | None = None,
     ) -> Trap:
         """Set a trap: the next connections on which these words are said, in this order, are struck."""
-        trap = Trap(words, strike, moment, way, after_bytes, times)
+        trap = Trap(words, strike, moment, way, after_bytes, times, then)
         self._traps.append(trap)
         return trap
 
