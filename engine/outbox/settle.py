@@ -8,7 +8,8 @@ from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import cancel_returned
 from schema.states import RowStatus
 
-#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost.
+#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost, and
+#: what a callback has proven of it even when the worker had no answer.
 SETTLE: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 ended AS MATERIALIZED (
@@ -19,10 +20,11 @@ ended AS MATERIALIZED (
     ) AS ended (id, fence, status, reason, tries, delay, outcome, provider_id, error_code, detail)
 ),
 closed AS (
-    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = ended.outcome, provider_id = ended.provider_id,
-        error_code = ended.error_code, detail = ended.detail
+    UPDATE attempts a SET ended_at = coalesce(a.ended_at, clock_timestamp()), outcome = ended.outcome,
+        provider_id = ended.provider_id, error_code = ended.error_code, detail = ended.detail
     FROM ended
     WHERE ended.outcome IS NOT NULL AND a.outbox_id = ended.id AND a.fence = ended.fence
+        AND a.outcome IS DISTINCT FROM 'accepted'
 ),
 settled AS (
     UPDATE outbox o SET status = ended.status, reason = ended.reason, attempts = o.attempts + ended.tries,

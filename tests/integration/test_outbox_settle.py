@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from engine.clock import SequenceClock
+from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.following import Settled, shift_behind
 from engine.outbox.settle import Ending, settle
 from schema.states import AttemptOutcome, RowStatus
@@ -62,6 +64,17 @@ def test_a_late_worker_changes_nothing_but_leaves_its_evidence(world: Any) -> No
     assert end(world, row, **SENT) == []
     assert world.rows("status, provider_id", f"id = {row.id}") == [("unknown", None)]
     assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
+
+
+def test_what_a_callback_has_proven_outlives_a_worker_without_an_answer(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    with world.database.transaction() as session:
+        accept_evidence(session, SequenceClock(world.database), Evidence(1, row.id, row.fence, "SM1"))
+    before = world.query("SELECT outcome, provider_id, ended_at FROM attempts")
+    assert end(world, row, status=RowStatus.UNKNOWN, reason="silence", outcome=AttemptOutcome.UNANSWERED) == []
+    assert world.query("SELECT outcome, provider_id, ended_at FROM attempts") == before
+    assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
 
 
 def test_settling_twice_counts_once(world: Any) -> None:
