@@ -10,7 +10,11 @@ from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.evidence import Evidence, accept_evidence
+from engine.outbox.settle import Ending
+from engine.wakeups import Wakeups
 from producers.review import Decision, decide, reviews
+from schema.states import RowStatus
+from workers.delivery.settler import Settler
 
 QUICK = {"reconcile_grace_seconds": 0.3, "reconcile_interval_seconds": 0.3}
 ONE_SMS = "sequence: single\nname: Single\nsteps: [{key: only, type: sms, body: Hi}]"
@@ -162,6 +166,28 @@ def test_evidence_of_a_second_acceptance_is_kept_as_a_duplicate(world: Any) -> N
     prove(world, row_id, fence, "SM2")
     assert world.rows("status, provider_id", f"id = {row_id}") == [("sent", "SM1")]
     assert world.query("SELECT provider_id FROM attempts") == [("SM1",)]
+
+
+@pytest.mark.parametrize("status", ["unknown", "review", "pending"])
+def test_the_late_word_of_a_worker_settles_its_row(world: Any, redis_url: str, status: str) -> None:
+    """It held the row too long, through a restart of Postgres or a stop: nobody is to be asked, or sent it again."""
+    row_id, fence = unknown_row(world)
+    world.execute("UPDATE outbox SET status = %s, fence = fence + 1 WHERE id = %s", status, row_id)
+    wakeups = Wakeups(redis_url)
+    settler = Settler(world.database, wakeups, SequenceClock(world.database))
+    settler.settle([Ending(row_id, fence, "sms", RowStatus.SENT, outcome="accepted", provider_id="SM1")])
+    assert world.rows("status, provider_id", f"id = {row_id}") == [("sent", "SM1")]
+    assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
+    assert wakeups.counts()["waiting"] == 1
+
+
+def test_the_late_word_of_a_worker_changes_no_row_that_was_sent_otherwise(world: Any, redis_url: str) -> None:
+    row_id, fence = unknown_row(world)
+    prove(world, row_id, fence, "SM2")
+    before = world.query("SELECT * FROM outbox")
+    settler = Settler(world.database, Wakeups(redis_url), SequenceClock(world.database))
+    settler.settle([Ending(row_id, fence, "sms", RowStatus.SENT, outcome="accepted", provider_id="SM2")])
+    assert world.query("SELECT * FROM outbox") == before
 
 
 @pytest.mark.parametrize(
