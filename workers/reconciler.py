@@ -11,7 +11,7 @@ from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.doubt import Doubtful, doubtful, note_look, taken_ids
 from engine.outbox.resolve import Resolution, note_acceptance, resolve
-from engine.rules.doubt import Decision, Sighting, decide_email, decide_sms
+from engine.rules.doubt import Decision, Sighting, decide_email, decide_late_word, decide_sms
 from engine.settings import Settings
 from engine.wakeups import Due, Wakeups
 from schema.states import RowStatus
@@ -77,6 +77,8 @@ class Reconciler:
 
     def _look_after(self, row: Doubtful) -> list[Due]:
         """Decide, and write the decision down; give the wake-ups that follow."""
+        if (known := decide_late_word(row.outcome)) is not None:
+            return self._write(row, known, looked=False)
         if row.channel == "email":
             guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
             return self._write(row, decide_email(guarantee, row.unanswered), looked=False)

@@ -7,17 +7,23 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
+from engine.outbox.sweep import LOST
+from engine.rules.doubt import NOT_ACCEPTED
+from schema.states import sql_list
+
+REFUSALS: Final = sql_list(*NOT_ACCEPTED)
 
 #: The last attempt of each row in doubt that is due for a look: first when the grace time has passed since it
-#: ended, then at every interval. Email can't be looked up, so nothing is waited for.
-DOUBTFUL: Final = """
+#: ended, then at every interval. Email can't be looked up, so nothing is waited for but the late word of a worker that
+#: was lost, or seemed so. If that word is that it was not accepted, there is no doubt any more.
+DOUBTFUL: Final = f"""
 SELECT o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_key, o.type AS channel, last.fence AS attempt_fence,
-    last.recipient, last.payload, last.started_at, last.looks,
+    last.recipient, last.payload, last.started_at, last.looks, last.outcome,
     (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered') AS unanswered
 FROM outbox o
 CROSS JOIN LATERAL (SELECT * FROM attempts a WHERE a.outbox_id = o.id ORDER BY a.fence DESC LIMIT 1) AS last
 WHERE o.status = 'unknown' AND o.type = ANY(%(channels)b) AND clock_timestamp() >= CASE
-    WHEN o.type = 'email' THEN last.started_at
+    WHEN last.outcome IN ({REFUSALS}) OR o.type = 'email' AND last.detail IS DISTINCT FROM '{LOST}' THEN last.started_at
     WHEN last.looked_at IS NULL THEN last.ended_at + %(grace)b * interval '1 second'
     ELSE last.looked_at + %(interval)b * interval '1 second'
 END
@@ -54,6 +60,8 @@ class Doubtful:
     """Real time, UTC."""
     looks: int
     """Look-ups that found nothing."""
+    outcome: str | None
+    """Of the last attempt: `unanswered`, unless its worker has had a late word."""
     unanswered: int
     """Attempts of the row that nobody answered."""
 

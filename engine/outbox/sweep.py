@@ -9,8 +9,11 @@ from engine.outbox.claim import MAY_GO
 from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
 
+#: What an attempt says whose worker did not settle it in time. The worker may still have the last word.
+LOST: Final = "the worker was lost"
+
 #: A row that was claimed and not handed over goes back; one whose hand-over had begun is in doubt (promise P2).
-END_LEASES: Final = """
+END_LEASES: Final = f"""
 WITH over AS MATERIALIZED (
     SELECT o.id, EXISTS (SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.fence = o.fence) AS begun
     FROM outbox o WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
@@ -24,7 +27,7 @@ moved AS (
     RETURNING o.id, o.status, o.due_at, o.fence
 ),
 closed AS (
-    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = 'the worker was lost'
+    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = '{LOST}'
     FROM moved WHERE a.outbox_id = moved.id AND a.fence = moved.fence - 1 AND a.outcome IS NULL
 )
 SELECT id, status, extract(epoch FROM due_at)::float8 FROM moved

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from schema.states import RowStatus
+from schema.states import AttemptOutcome, RowStatus
 
 #: So many look-ups that find nothing prove that a message was never accepted.
 LOOKS: Final = 2
+
+#: What says for certain that an attempt was not accepted.
+NOT_ACCEPTED: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED, AttemptOutcome.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +51,10 @@ def decide_email(guarantee: Literal["at_most_once", "at_least_once"], unanswered
     if guarantee == "at_least_once" and unanswered < LOOKS:
         return Decision(RowStatus.PENDING, "no answer: sent once more, as at_least_once asks")
     return Decision(RowStatus.REVIEW, "the mail server did not answer the final dot; it may have been accepted")
+
+
+def decide_late_word(outcome: str | None) -> Decision | None:
+    """What its worker told of the attempt after the row was taken from it; None: nothing that settles it."""
+    if outcome in NOT_ACCEPTED:
+        return Decision(RowStatus.PENDING, "not accepted, as its worker told late")
+    return None

@@ -1,5 +1,6 @@
 """Rows in doubt: resolved by evidence, by a look-up, or by an operator, and never by a guess."""
 
+import json
 import time
 from typing import Any
 
@@ -9,8 +10,10 @@ from stage_site import Site, wait_for
 from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput, NotFound
+from engine.outbox.begin import Attempt, begin
 from engine.outbox.evidence import Evidence, accept_evidence
-from engine.outbox.settle import Ending
+from engine.outbox.settle import Ending, settle
+from engine.outbox.sweep import end_leases
 from engine.wakeups import Wakeups
 from producers.review import Decision, decide, reviews
 from schema.states import RowStatus
@@ -179,6 +182,47 @@ def test_the_late_word_of_a_worker_settles_its_row(world: Any, redis_url: str, s
     assert world.rows("status, provider_id", f"id = {row_id}") == [("sent", "SM1")]
     assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
     assert wakeups.counts()["waiting"] == 1
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_the_late_word_that_it_was_not_accepted_ends_the_doubt(site: Site, channel: str) -> None:
+    """Without a look-up, a review or a wait."""
+    site.world.publish(ONE_SMS if channel == "sms" else ONE_EMAIL)
+    site.enroll("single" if channel == "sms" else "mail")
+    (row,) = site.world.claim(site.world.ids(), lease=0.5)
+    assert site.world.begin([row])
+    site.world.execute("SELECT pg_sleep(0.6)")
+    with site.world.database.transaction() as session:
+        assert end_leases(session).in_doubt == 1
+        settle(session, [Ending(row.id, row.fence, channel, RowStatus.PENDING, "no connection", outcome="held")])
+    assert site.world.statuses() == ["unknown"]
+    with site.working(reconcile_grace_seconds=3_600, reconcile_interval_seconds=0.3):
+        site.until("sent")
+    assert list(site.accepted().values()) == [1]
+    assert site.world.query("SELECT outcome, looks FROM attempts ORDER BY fence") == [("held", 0), ("accepted", 0)]
+
+
+@pytest.mark.parametrize(("guarantee", "becomes"), [("at_most_once", "review"), ("at_least_once", "sent")])
+def test_an_email_whose_worker_was_lost_waits_for_its_late_word(site: Site, guarantee: str, becomes: str) -> None:
+    site.world.publish(ONE_EMAIL)
+    site.world.execute("UPDATE workspaces SET smtp_guarantee = %s", guarantee)
+    site.enroll("mail")
+    (row,) = site.world.claim(site.world.ids(), lease=0.5)
+    payload = {"sender": "c@example.com", "message_id": "<1@example.com>", "date": "2026-01-01T00:00:00+00:00"}
+    attempt = Attempt(
+        row.id, row.fence, row.email, json.dumps(payload | {"subject": "Hi", "text": "", "html": None}), 0
+    )
+    with site.world.database.transaction() as session:
+        assert begin(session, [attempt])
+    site.world.execute("SELECT pg_sleep(0.6)")
+    with site.world.database.transaction() as session:
+        assert end_leases(session).in_doubt == 1
+    with site.working(reconcile_grace_seconds=2, reconcile_interval_seconds=0.1):
+        site.until(becomes)
+    ((waited,),) = site.world.query(
+        "SELECT extract(epoch FROM clock_timestamp() - ended_at)::float8 FROM attempts ORDER BY fence LIMIT 1"
+    )
+    assert waited > 2
 
 
 def test_the_late_word_of_a_worker_changes_no_row_that_was_sent_otherwise(world: Any, redis_url: str) -> None:
