@@ -183,6 +183,9 @@ class Pipeline:
         """Prepare a row; what goes wrong with it, but not with its data, is tried again later."""
         try:
             return self._prepare(row, lateness(row.due_at), lease_until)
+        except GONE as error:
+            log.warning("a row is put back: the database is gone", row=row.id, error=first_line(error))
+            return Ending(row.id, row.fence, row.channel, RowStatus.PENDING, "the database was gone")
         except Exception:
             log.exception("a row could not be prepared", row=row.id, enrollment=row.enrollment_id)
             reason = "it could not be prepared; see the log"
