@@ -18,6 +18,7 @@ from deploy.chaos.storm import run_storm
 from deploy.demo.interruption import Interrupted, interruptible
 from engine.database import first_line
 from engine.errors import CadenzaError
+from engine.logs import set_up_logs
 
 Number = TypeVar("Number", int, float)
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     options = Options(seed, given.rows, given.seconds, given.processes)
+    set_up_logs("error")
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that connections are lost is no news here
     _say(f"seed {seed}; {options.command} runs it again")
     try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.chaos.faults import Kind
+from deploy.chaos.kinds import Kind
 from deploy.chaos.recovery import MEANING, Recovery
 from deploy.chaos.verdict import Verdict
 

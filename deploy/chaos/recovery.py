@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.bench.measure import percentile
-from deploy.chaos.faults import Kind
 from deploy.chaos.history import Wait
+from deploy.chaos.kinds import Kind
 from deploy.chaos.strikes import Struck
 
 MEANING: Final = (

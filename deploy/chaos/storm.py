@@ -1,64 +1,40 @@
 """A storm: people are enrolled while everything fails that can; then quiet, then the audit."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
-from deploy.chaos.children import Command, Workers
 from deploy.chaos.crowd import Crowd
 from deploy.chaos.faults import Fault, plan_faults
-from deploy.chaos.history import keep_history, read_waits
+from deploy.chaos.history import read_waits
 from deploy.chaos.outcome import Ends, Options, Outcome
-from deploy.chaos.people import HOUR, SEQUENCES, WORKSPACES, Person, plan_people
+from deploy.chaos.people import Person, plan_people
 from deploy.chaos.recovery import recovery, recovery_by_kind
+from deploy.chaos.scenery import LOOK, MACHINES, TEMPO, prepare, start
 from deploy.chaos.servers import own_folder, own_servers
-from deploy.chaos.service import Machine, Service
 from deploy.chaos.stage import Stage, open_stage
 from deploy.chaos.story import tell_story
 from deploy.chaos.strikes import Strikes
-from deploy.chaos.verdict import reach_verdict
-from deploy.cli.database import bring_up
-from engine import clock
+from deploy.chaos.verdict import Heard, reach_verdict
 from engine.database import Database
 from engine.errors import Unavailable
-from producers.sequences import publish
-from producers.workspaces import add, list_workspaces
-from schema.definition import parse
 from schema.states import BLOCKING, sql_list
-
-#: Supervisors, as if each were on a machine of its own.
-MACHINES: Final = 2
-
-#: Leases, tries and look-ups take seconds. A stop of a process (faults.LONGEST_STOP) and a slow provider
-#: (faults.SLOW_SECONDS) stay well within the grace time. Real seconds.
-TEMPO: Final[Mapping[str, Any]] = {
-    "lease_seconds": 2.0,
-    "sweep_seconds": 0.5,
-    "retry_seconds": 0.02,
-    "reconcile_grace_seconds": 4.0,
-    "reconcile_interval_seconds": 1.0,
-}
 
 #: Real seconds until a row is given up that does not settle: the longest back-off, and what comes after it.
 PATIENCE: Final = 1_020.0
 
-#: Real seconds between two looks, between two lines of progress, and for services to be there.
-LOOK: Final = 0.1
+#: Real seconds between two lines of progress.
 LINE: Final = 5.0
-READY: Final = 90.0
 
 #: Of so many rows that a promise did not hold of, the story is told.
 STORIES: Final = 10
-
-#: So many answers "not now" before a row fails: more than a storm gives.
-MAX_TRIES: Final = 20
 
 MOVING: Final = f"""
 SELECT count(*) FROM outbox WHERE status IN ({sql_list(*BLOCKING)})
@@ -96,9 +72,9 @@ def run_storm(options: Options, say: Callable[[str], None], keep: Path | None = 
         servers = stack.enter_context(own_servers(stack.enter_context(own_folder("cadenza-chaos-servers-"))))
         stage = stack.enter_context(open_stage(folder, servers.database_url, servers.redis_url, **TEMPO))
         scene = _Scene(options, stage, plan_people(options.seed, options.rows, options.seconds), say)
-        workspaces = _prepare(stage.database, options)
+        workspaces = prepare(stage.database, options.seconds)
         say(f"starting the API and {MACHINES} supervisors with {options.processes} worker process(es) each")
-        machines, api = _start(scene, stack)
+        machines, api = start(stage, stack, options.processes)
         strikes = Strikes(stage, servers, machines, api)
         stack.callback(stage.calm)
         stack.callback(strikes.end_all)
@@ -111,51 +87,6 @@ def run_storm(options: Options, say: Callable[[str], None], keep: Path | None = 
         api.stop()
         starts = api.starts + sum(machine.starts for machine in machines)
         return _look_back(scene, faults, strikes, crowd, Ends(starts, quiet))
-
-
-def _start(scene: _Scene, stack: ExitStack) -> tuple[Sequence[Machine], Service[Command]]:
-    """Start everything of Cadenza, and wait until all of it is there."""
-    api = Service("api", scene.stage.api)
-    stack.callback(api.stop)
-    machines: list[Machine] = []
-    for number in range(1, MACHINES + 1):
-        machines.append(Machine(f"machine {number}", _workers(scene, number)))
-        stack.callback(machines[-1].stop)
-    deadline = time.monotonic() + READY
-    while not (api.running and all(machine.processes() for machine in machines)):
-        if time.monotonic() > deadline:
-            raise Unavailable(f"not everything was there within {READY:.0f} seconds: see {scene.stage.folder}")
-        time.sleep(LOOK)
-    return machines, api
-
-
-def _workers(scene: _Scene, machine: int) -> Callable[[], Workers]:
-    numbers = count(1)
-
-    def start() -> Workers:
-        log = scene.stage.folder / f"machine-{machine}-{next(numbers)}.log"
-        return Workers(scene.stage.environment(), log, processes=scene.options.processes)
-
-    return start
-
-
-def _prepare(database: Database, options: Options) -> Mapping[str, str]:
-    """The tables, the workspaces, the sequences and the clock; give the workspaces' public ids by their keys."""
-    bring_up(database)
-    keep_history(database)
-    with database.transaction() as session:
-        for key, guarantee in WORKSPACES.items():
-            if key != "default":
-                add(session, key)
-            session.execute(
-                "UPDATE workspaces SET smtp_guarantee = %s, max_tries = %s WHERE key = %s", (guarantee, MAX_TRIES, key)
-            )
-        found = list_workspaces(session)
-        for workspace in found:
-            for text in SEQUENCES.values():
-                publish(session, workspace.id, parse(text))
-        clock.set_rate(session, 3_600 / (HOUR * options.seconds))
-    return {workspace.key: workspace.public_id for workspace in found}
 
 
 def _rage(scene: _Scene, strikes: Strikes, faults: Sequence[Fault], crowd: Crowd) -> None:
@@ -207,10 +138,12 @@ def _look_back(scene: _Scene, faults: Sequence[Fault], strikes: Strikes, crowd: 
     """The audit, and all else that can be told."""
     scene.say("nothing moves any more: the audit")
     database = Database(scene.stage.database_url, name="cadenza chaos verdict")
+    ledger = scene.stage.sandbox.sandbox.ledger
     try:
-        verdict = reach_verdict(database, scene.stage.sandbox.sandbox.ledger, scene.people, crowd)
+        obeyed = sum(count for status, count in crowd.forged.items() if status < 300)
+        verdict = reach_verdict(database, ledger, Heard(scene.people, crowd.stopped, obeyed))
         waits = read_waits(database)
-        stories = [tell_story(database, scene.stage.sandbox.sandbox.ledger, row) for row in verdict.rows[:STORIES]]
+        stories = [tell_story(database, ledger, row) for row in verdict.rows[:STORIES]]
     finally:
         database.close()
     return Outcome(

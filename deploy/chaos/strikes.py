@@ -4,83 +4,23 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.chaos.children import Command
-from deploy.chaos.faults import SLOW_SECONDS, Fault, Kind
+from deploy.chaos.effects import COMMIT, HABITS, NETWORK, PROMOTION, PROVIDERS, Wire
+from deploy.chaos.faults import Fault
+from deploy.chaos.kinds import Kind
 from deploy.chaos.proxy import Proxy
 from deploy.chaos.servers import OwnServers
 from deploy.chaos.service import Machine, Service
 from deploy.chaos.stage import Stage
 from deploy.chaos.trap import Moment, Strike
-from deploy.sandbox.fault import Kind as Sandbox
-from deploy.sandbox.fault import Stage as At
 
 End: TypeAlias = Callable[[], None]
-
-
-class Wire(StrEnum):
-    """What happens on the way to a server."""
-
-    CUT = "cut"
-    RESET = "reset"
-    STALL = "stall"
-    REFUSE = "refuse"
-
-
-#: On the way to whom, and what.
-NETWORK: Final[dict[Kind, tuple[str, Wire]]] = {
-    Kind.REDIS_CUT: ("redis", Wire.CUT),
-    Kind.REDIS_RESET: ("redis", Wire.RESET),
-    Kind.REDIS_STALLED: ("redis", Wire.STALL),
-    Kind.REDIS_REFUSED: ("redis", Wire.REFUSE),
-    Kind.POSTGRES_CUT: ("postgres", Wire.CUT),
-    Kind.POSTGRES_RESET: ("postgres", Wire.RESET),
-    Kind.POSTGRES_STALLED: ("postgres", Wire.STALL),
-    Kind.POSTGRES_REFUSED: ("postgres", Wire.REFUSE),
-    Kind.SMS_CUT: ("sms", Wire.CUT),
-    Kind.SMS_RESET: ("sms", Wire.RESET),
-    Kind.SMS_STALLED: ("sms", Wire.STALL),
-    Kind.SMS_REFUSED: ("sms", Wire.REFUSE),
-    Kind.EMAIL_CUT: ("email", Wire.CUT),
-    Kind.EMAIL_STALLED: ("email", Wire.STALL),
-    Kind.EMAIL_REFUSED: ("email", Wire.REFUSE),
-    Kind.CALLBACKS_LOST: ("callbacks", Wire.REFUSE),
-    Kind.CALLBACKS_STALLED: ("callbacks", Wire.STALL),
-}
-
-#: What the sandbox providers do: channel, fault, where in the conversation, and details.
-PROVIDERS: Final[dict[Kind, tuple[str, Sandbox, At, dict[str, Any]]]] = {
-    Kind.SMS_SLOW: ("sms", Sandbox.LATENCY, At.REQUEST, {"seconds": SLOW_SECONDS}),
-    Kind.SMS_429: ("sms", Sandbox.REPLY, At.REQUEST, {"status": 429, "retry_after": 1}),
-    Kind.SMS_500_BEFORE: ("sms", Sandbox.REPLY, At.REQUEST, {"status": 500}),
-    Kind.SMS_500_AFTER: ("sms", Sandbox.REPLY, At.ACCEPTED, {"status": 500}),
-    Kind.SMS_SILENT_BEFORE: ("sms", Sandbox.SILENCE, At.REQUEST, {}),
-    Kind.SMS_SILENT_AFTER: ("sms", Sandbox.SILENCE, At.ACCEPTED, {}),
-    Kind.SMS_RESET_AFTER: ("sms", Sandbox.RESET, At.ACCEPTED, {}),
-    Kind.LOOK_UP_500: ("sms", Sandbox.REPLY, At.LOOKUP, {"status": 500}),
-    Kind.EMAIL_SLOW: ("email", Sandbox.LATENCY, At.DOT, {"seconds": SLOW_SECONDS}),
-    Kind.EMAIL_451: ("email", Sandbox.REPLY, At.RCPT, {"code": 451}),
-    Kind.EMAIL_DROP_BEFORE: ("email", Sandbox.DROP, At.BODY, {}),
-    Kind.EMAIL_DROP_AFTER: ("email", Sandbox.DROP, At.ACCEPTED, {}),
-    Kind.EMAIL_DROP_UNTAKEN: ("email", Sandbox.DROP, At.DOT, {}),
-    Kind.EMAIL_SILENT_AFTER: ("email", Sandbox.SILENCE, At.ACCEPTED, {}),
-}
-
-#: How status callbacks misbehave.
-HABITS: Final[dict[Kind, dict[str, Any]]] = {
-    Kind.CALLBACKS_REORDERED: {"reorder": True},
-    Kind.CALLBACKS_REPEATED: {"repeat": 3},
-    Kind.CALLBACKS_FORGED: {"forge": True, "reorder": True},
-}
-
-#: The command with which a process promotes wake-ups; how a transaction ends.
-PROMOTION, COMMIT = b"EVALSHA", b"COMMIT"
 
 
 @dataclass(slots=True)
@@ -211,11 +151,14 @@ class Strikes:
         return _nothing
 
     def _provider(self, fault: Fault) -> End:
-        channel, kind, stage, details = PROVIDERS[fault.kind]
         client = self._stage.sandbox.client
-        dice = {"share": fault.share, "seed": int(fault.pick * 1_000_000)}
-        report = client.add_fault("sms" if channel == "sms" else "email", kind, stage, **dice, **details)
-        return lambda: _ignore(client.end_faults(report.id))
+        spec = PROVIDERS[fault.kind].model_dump(exclude_none=True)
+        report = client.add_fault(**{**spec, "share": fault.share, "seed": int(fault.pick * 1_000_000)})
+
+        def mend() -> None:
+            client.end_faults(report.id)
+
+        return mend
 
     def _callbacks(self, habits: dict[str, Any]) -> End:
         client = self._stage.sandbox.client
@@ -244,7 +187,3 @@ def _nothing() -> None:
 
 def _done(struck: bool) -> End | None:
     return _nothing if struck else None
-
-
-def _ignore(_: object) -> None:
-    """Only what was done counts."""

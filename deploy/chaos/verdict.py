@@ -1,7 +1,7 @@
 """The verdict on a storm: what of the promises did not hold."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +11,6 @@ from deploy.audit import Audit, Kind, judge
 from deploy.audit.book import Book, Row
 from deploy.audit.match import Matched, match
 from deploy.audit.read_book import read_book
-from deploy.chaos.crowd import Crowd
 from deploy.chaos.people import Person
 from deploy.sandbox.ledger import read_ledger
 from engine.database import Database
@@ -86,7 +85,18 @@ class Verdict:
         }
 
 
-def reach_verdict(database: Database, ledger: Path, people: Sequence[Person], crowd: Crowd) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who was to be enrolled, and what the webhook answered to whom."""
+
+    people: Sequence[Person]
+    stopped: Collection[Person]
+    """Whose STOP was answered with success."""
+    forged: int
+    """Forged replies that were answered with success."""
+
+
+def reach_verdict(database: Database, ledger: Path, heard: Heard) -> Verdict:
     """Ask everything that can be asked once nothing moves."""
     book = read_book(database)
     entries = sorted(read_ledger(ledger), key=lambda entry: entry.at)
@@ -99,7 +109,7 @@ def reach_verdict(database: Database, ledger: Path, people: Sequence[Person], cr
     allowed = {row for row, times in twice.items() if sorts[row] is Sort.AT_LEAST_ONCE and times <= TWICE}
     unexplained = [row.id for row in book.rows if not _explained(book, row)]
     unsettled = [row.id for row in book.rows if row.status in BLOCKING]
-    broken = [*_counted(found, len(twice) - len(allowed)), *_of_people(database, people, crowd)]
+    broken = [*_counted(found, len(twice) - len(allowed)), *_of_people(database, heard)]
     if unexplained:
         broken.append(f"{len(unexplained)} rows in review that nothing has put in doubt")
     if unsettled:
@@ -122,24 +132,24 @@ def _counted(found: Audit, twice: int) -> Iterator[str]:
             yield f"{count} {kind}"
 
 
-def _of_people(database: Database, people: Sequence[Person], crowd: Crowd) -> Iterator[str]:
+def _of_people(database: Database, heard: Heard) -> Iterator[str]:
     """Who was enrolled, and who was heard."""
     with database.transaction() as session:
         enrolled = {(key, name): count for key, name, count in session.execute(ENROLLED)}
         suppressed = set(session.execute(SUPPRESSED).fetchall())
         left_early = set(session.execute(LEFT_EARLY).fetchall())
-    planned = Counter((person.workspace, person.name) for person in people)
+    planned = Counter((person.workspace, person.name) for person in heard.people)
     if missing := planned - Counter(enrolled):
         yield f"{missing.total()} enrollments that are missing"
     if more := Counter(enrolled) - planned:
         yield f"{more.total()} enrollments too many"
-    stopped = {(person.workspace, person.name) for person in crowd.stopped}
+    stopped = {(person.workspace, person.name) for person in heard.stopped}
     if unheard := stopped - suppressed:
         yield f"{len(unheard)} STOPs that were answered and forgotten"
     if invented := (suppressed | left_early) - stopped:
         yield f"{len(invented)} people taken for stopped who had not said so"
-    if obeyed := sum(count for status, count in crowd.forged.items() if status < 300):
-        yield f"{obeyed} forged replies that were accepted"
+    if heard.forged:
+        yield f"{heard.forged} forged replies that were accepted"
 
 
 def _explained(book: Book, row: Row) -> bool:
