@@ -80,6 +80,7 @@ def _workers(stage: Stage, machine: int, processes: int) -> Callable[[], Workers
 
     def start() -> Workers:
         log = stage.folder / f"machine-{machine}-{next(numbers)}.log"
-        return Workers(stage.environment(), log, processes=processes)
+        environment = {**stage.environment(), "TMPDIR": str(stage.folder)}  # who is killed leaves things there
+        return Workers(environment, log, processes=processes)
 
     return start

@@ -16,6 +16,7 @@ from deploy.chaos.faults import Fault, plan_faults
 from deploy.chaos.history import read_waits
 from deploy.chaos.outcome import Ends, Options, Outcome
 from deploy.chaos.people import Person, plan_people
+from deploy.chaos.probe import probe
 from deploy.chaos.recovery import recovery, recovery_by_kind
 from deploy.chaos.scenery import LOOK, MACHINES, TEMPO, prepare, start
 from deploy.chaos.servers import own_folder, own_servers
@@ -82,11 +83,15 @@ def run_storm(options: Options, say: Callable[[str], None], keep: Path | None = 
         with Crowd(stage, scene.people, workspaces) as crowd:
             _rage(scene, strikes, faults, crowd)
             quiet = _quiet(scene, strikes, crowd)
+        scene.say("does every worker process still work?")
+        probed, idle = probe(stage, machines)
         for machine in machines:
             machine.stop()
         api.stop()
         starts = api.starts + sum(machine.starts for machine in machines)
-        return _look_back(scene, faults, strikes, crowd, Ends(starts, quiet))
+        obeyed = sum(count for status, count in crowd.forged.items() if status < 300)
+        heard = Heard([*scene.people, *probed], crowd.stopped, obeyed, idle)
+        return _look_back(scene, faults, strikes, crowd, heard, Ends(starts, quiet))
 
 
 def _rage(scene: _Scene, strikes: Strikes, faults: Sequence[Fault], crowd: Crowd) -> None:
@@ -134,14 +139,15 @@ def _moving(database: Database) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _look_back(scene: _Scene, faults: Sequence[Fault], strikes: Strikes, crowd: Crowd, ends: Ends) -> Outcome:
+def _look_back(
+    scene: _Scene, faults: Sequence[Fault], strikes: Strikes, crowd: Crowd, heard: Heard, ends: Ends
+) -> Outcome:
     """The audit, and all else that can be told."""
     scene.say("nothing moves any more: the audit")
     database = Database(scene.stage.database_url, name="cadenza chaos verdict")
     ledger = scene.stage.sandbox.sandbox.ledger
     try:
-        obeyed = sum(count for status, count in crowd.forged.items() if status < 300)
-        verdict = reach_verdict(database, ledger, Heard(scene.people, crowd.stopped, obeyed))
+        verdict = reach_verdict(database, ledger, heard)
         waits = read_waits(database)
         stories = [tell_story(database, ledger, row) for row in verdict.rows[:STORIES]]
     finally:

@@ -94,6 +94,8 @@ class Heard:
     """Whose STOP was answered with success."""
     forged: int
     """Forged replies that were answered with success."""
+    idle: Collection[int] = ()
+    """Worker processes that did nothing any more when all was quiet."""
 
 
 def reach_verdict(database: Database, ledger: Path, heard: Heard) -> Verdict:
@@ -148,6 +150,8 @@ def _of_people(database: Database, heard: Heard) -> Iterator[str]:
         yield f"{len(unheard)} STOPs that were answered and forgotten"
     if invented := (suppressed | left_early) - stopped:
         yield f"{len(invented)} people taken for stopped who had not said so"
+    if heard.idle:
+        yield f"{len(heard.idle)} worker processes that did nothing any more"
     if heard.forged:
         yield f"{heard.forged} forged replies that were accepted"
 
