@@ -31,6 +31,8 @@ class Heartbeat:
             pulse = read_pulse(session)
             known = self._known(pulse)
             if known > pulse.beat:
+                pulse = read_pulse(session)  # another leader may have beaten while Redis was asked
+            if known > pulse.beat:
                 held = hold_what_is_due(session)
                 RECOVERED.labels("held_after_restore").inc(held)
                 log.error(

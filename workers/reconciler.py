@@ -13,7 +13,7 @@ from engine.outbox.doubt import Doubtful, doubtful, note_look, taken_ids
 from engine.outbox.resolve import Resolution, note_acceptance, resolve
 from engine.rules.doubt import Decision, Sighting, decide_email, decide_late_word, decide_sms
 from engine.settings import Settings
-from engine.wakeups import Due, Wakeups
+from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.states import RowStatus
 from workers.channels.channel import Channel, LookUpFailed, Sms
 from workers.delivery.known import Known
@@ -68,7 +68,10 @@ class Reconciler:
         return nap
 
     def reconcile(self, stop: Event, going_on: Callable[[], object] = lambda: None) -> int:
-        """Look after the rows that are due for it; tell how many. `going_on` is called before each."""
+        """Look after the rows that are due for it; tell how many there were. `going_on` is called before each.
+
+        When the provider can't be asked, the next ones are not to wait for its silence one by one: that is all for now.
+        """
         settings = self._settings
         with self._database.transaction() as session:
             rows = doubtful(
@@ -81,11 +84,24 @@ class Reconciler:
             if stop.is_set():
                 break
             going_on()
-            self._wakeups.schedule(self._look_after(row))
+            try:
+                self._schedule(self._look_after(row))
+            except LookUpFailed:
+                break
         return len(rows)
 
+    def _schedule(self, wakeups: list[Due]) -> None:
+        try:
+            self._wakeups.schedule(wakeups)
+        except WakeupsUnavailable as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+
     def _look_after(self, row: Doubtful) -> list[Due]:
-        """Decide, and write the decision down; give the wake-ups that follow."""
+        """Decide, and write the decision down; give the wake-ups that follow.
+
+        Raises:
+            LookUpFailed: the provider can't be asked for now.
+        """
         if (known := decide_late_word(row.outcome)) is not None:
             return self._write(row, known, looked=False)
         if row.channel == "email":
@@ -97,7 +113,8 @@ class Reconciler:
             log.warning("look-up failed", row=row.id, enrollment=row.enrollment_id, error=str(failure))
             if failure.for_good:
                 return self._write(row, Decision(RowStatus.REVIEW, f"can't be looked up: {failure}"), looked=True)
-            return self._write(row, Decision(None, str(failure)), looked=True)
+            self._write(row, Decision(None, str(failure)), looked=True)
+            raise
         with self._database.transaction() as session:
             taken = taken_ids(session, row, list(found.provider_ids))
         mine = Sighting(tuple(one for one in found.provider_ids if one not in taken), found.unclear)

@@ -15,7 +15,8 @@ REFUSALS: Final = sql_list(*NOT_ACCEPTED)
 
 #: The last attempt of each row in doubt that is due for a look: first when the grace time has passed since it
 #: ended, then at every interval. Email can't be looked up, so nothing is waited for but the late word of a worker that
-#: was lost, or seemed so. If that word is that it was not accepted, there is no doubt any more.
+#: was lost, or seemed so. If that word is that it was not accepted, there is no doubt any more. What needs no look-up
+#: comes first.
 DOUBTFUL: Final = f"""
 SELECT o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_key, o.type AS channel, last.fence AS attempt_fence,
     last.recipient, last.payload, last.started_at, last.looks, last.outcome,
@@ -27,7 +28,7 @@ WHERE o.status = 'unknown' AND o.type = ANY(%(channels)b) AND clock_timestamp() 
     WHEN last.looked_at IS NULL THEN last.ended_at + %(grace)b * interval '1 second'
     ELSE last.looked_at + %(interval)b * interval '1 second'
 END
-ORDER BY last.looked_at NULLS FIRST, o.id LIMIT %(limit)b
+ORDER BY o.type = 'sms', last.looked_at NULLS FIRST, o.id LIMIT %(limit)b
 """
 
 LOOKED: Final = """

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
-from engine.outbox.leave import cancel_returned
+from engine.outbox.leave import called_off, cancel_returned
 from engine.outbox.pause import pause
 from schema.states import AttemptOutcome, RowStatus
 
@@ -60,7 +60,7 @@ JOIN attempts a ON a.outbox_id = o.id AND a.recipient = CASE o.type WHEN 'sms' T
 ON CONFLICT DO NOTHING
 """
 
-EXIT: Final = """
+EXIT: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 left_early AS (
     UPDATE enrollments e SET status = 'cancelled', exit_reason = exits.reason, cancelled_at = moment.now,
@@ -69,7 +69,7 @@ left_early AS (
     WHERE e.id = exits.enrollment_id AND e.status IN ('active', 'paused')
     RETURNING e.id, e.exit_reason
 )
-UPDATE outbox o SET status = 'cancelled', reason = left_early.exit_reason, fence = o.fence + 1
+UPDATE outbox o SET {called_off("left_early.exit_reason")}
 FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting', 'pending', 'open')
 """
 

@@ -123,6 +123,19 @@ def unknown_row(world: Any) -> tuple[int, int]:
     return row.id, row.fence
 
 
+def lose_workers(world: Any) -> None:
+    """Every row is handed over, and nobody ever hears of its worker again."""
+    payload = {"body": "Hi", "media_urls": [], "sender": "c@example.com", "message_id": "<1@example.com>"}
+    payload |= {"date": "2026-01-01T00:00:00+00:00", "subject": "Hi", "text": "Hello", "html": None}
+    rows = world.claim(world.ids(), lease=2)
+    attempts = [Attempt(row.id, row.fence, row.recipient or "", json.dumps(payload), 0) for row in rows]
+    with world.database.transaction() as session:
+        assert len(begin(session, attempts)) == len(rows)
+    world.execute("SELECT pg_sleep(2.1)")
+    with world.database.transaction() as session:
+        assert end_leases(session).in_doubt == len(rows)
+
+
 def prove(world: Any, row_id: int, fence: int, sid: str = "SM1", workspace_id: int = 1) -> list[Any]:
     """A callback's evidence."""
     with world.database.transaction() as session:
@@ -221,6 +234,18 @@ def test_an_email_whose_worker_was_lost_waits_for_its_late_word(site: Site, guar
         "SELECT extract(epoch FROM clock_timestamp() - ended_at)::float8 FROM attempts ORDER BY fence LIMIT 1"
     )
     assert waited > 2
+
+
+def test_a_provider_that_can_not_be_asked_keeps_no_email_waiting(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.world.publish(ONE_EMAIL)
+    site.sandbox.client.add_fault("sms", "silence", "lookup")
+    site.enroll("single", count=10)
+    site.enroll("mail")
+    lose_workers(site.world)
+    with site.working(**QUICK):
+        wait_for(lambda: "review" in site.world.statuses(), site.world.rows)
+        assert site.world.query("SELECT count(*) < 10 FROM attempts WHERE looked_at IS NOT NULL") == [(True,)]
 
 
 def test_the_late_word_of_a_worker_changes_no_row_that_was_sent_otherwise(world: Any, redis_url: str) -> None:

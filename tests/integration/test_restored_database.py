@@ -1,13 +1,19 @@
 """A database that was restored from a backup: noticed, and what may have gone out since is held."""
 
+from threading import Thread
 from typing import Any
 
 import pytest
 import redis
 
+from deploy.chaos.proxy import Proxy
+from deploy.chaos.trap import Moment, Strike
 from engine.outbox.dispatch import RESTORED, read_pulse
 from engine.wakeups import Wakeups
+from engine.wakeups.wakeups import BEAT
 from workers.heartbeat import Heartbeat
+
+GENEROUS = 60.0
 
 
 @pytest.fixture
@@ -99,6 +105,26 @@ def test_with_redis_away_a_leader_still_remembers(world: Any) -> None:
     go_back(world, 1)
     heartbeat.beat()
     assert world.statuses()[0] == "review"
+
+
+def test_a_leader_that_was_replaced_in_the_middle_of_a_beat_holds_nothing(
+    world: Any, wakeups: Wakeups, redis_url: str
+) -> None:
+    """It had looked at the database, and hears from Redis of beats that the database has only had since."""
+    world.enroll()
+    beat(world, wakeups, 2)
+    with Proxy.before(redis_url) as proxy:
+        trap = proxy.trap(b"GET\r\n", BEAT.encode(), strike=Strike.STALL, moment=Moment.BEFORE)
+        slow = Wakeups(proxy.url(redis_url))
+        leader = Thread(target=Heartbeat(world.database, slow, sweep_seconds=1).beat)
+        leader.start()
+        assert trap.wait(GENEROUS)
+        beat(world, wakeups, 2)
+        proxy.release()
+        leader.join(GENEROUS)
+        assert not leader.is_alive()
+        slow.close()
+    assert world.statuses()[0] == "pending"
 
 
 def test_the_gate_shuts_by_itself(world: Any, wakeups: Wakeups) -> None:

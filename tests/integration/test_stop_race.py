@@ -138,6 +138,34 @@ def test_what_comes_back_after_the_end_is_cancelled(world: World, way: str) -> N
     assert world.rows("status, reason, retry_at") == [("cancelled", "unsubscribed", None)] * 3
 
 
+@pytest.mark.parametrize("way", ["before the STOP", "after it", "by a refusal"])
+def test_an_email_that_may_have_been_accepted_is_not_said_to_be_cancelled(world: World, way: str) -> None:
+    """It was to be sent once more, and now is not: whether it went out nobody knows."""
+    world.publish(
+        "sequence: mail\nexit_on: [bounced]\nsteps: [{key: only, type: email, subject: Hi, text: Hello},"
+        " {key: next, type: sms, delay: 1 day, body: Hi}]"
+    )
+    world.enroll("mail", phone=ANA)
+    (row,) = world.claim(world.ids("type = 'email' AND step_order = 1"))
+    assert world.begin([row]) == {row.id}
+    clock = SequenceClock(world.database)
+    once_more = Resolution(row.id, row.fence + 1, RowStatus.PENDING, "sent once more")
+    with world.database.transaction() as session:
+        settle(session, [Ending(row.id, row.fence, "email", RowStatus.UNKNOWN, "silence", outcome="unanswered")])
+        if way != "after it":
+            resolve(session, clock, [once_more])
+        if way == "by a refusal":
+            exits = Ending(row.id, row.fence + 2, "email", RowStatus.PENDING, exit_reason="bounced")
+            session.execute("UPDATE outbox SET status = 'sending', lease_until = now() WHERE id = %s", (row.id,))
+            settle(session, [exits])
+        else:
+            stop(session)
+            resolve(session, clock, [once_more])
+    assert world.rows("status", f"enrollment_id = {row.enrollment_id}") == [("review",), ("cancelled",)]
+    ((reason,),) = world.rows("reason", f"id = {row.id}")
+    assert reason.startswith("it may have been accepted; not sent once more: ")
+
+
 def test_what_comes_back_while_it_is_ended_is_cancelled(world: World, database_url: str) -> None:
     row = claimed(world)
     stopping = Database(database_url, name="stopping")

@@ -125,6 +125,8 @@ class Intake:
         """Prepare a row; what goes wrong with it, but not with its data, is tried again later."""
         try:
             return self._prepare(row, lateness, lease_until)
+        except GONE:
+            raise
         except Exception:
             log.exception("a row could not be prepared", row=row.id, enrollment=row.enrollment_id)
             return _again_later(row, "it could not be prepared; see the log")

@@ -151,14 +151,14 @@ class Pipeline:
         _observe(LATENESS, ((prepared.row.channel, prepared.lateness) for prepared in taken.ready))
 
     def _hand_over(self, prepared: Prepared) -> None:
-        """Hand a row over, in a lane."""
+        """Hand a row over, in a lane. The lease is the last thing that is looked at: to ask the database takes time."""
         started = time.monotonic()
-        if started + self._settings.provider_timeout > prepared.lease_until:
-            DUPLICATES_PREVENTED.labels("lease").inc()
-            outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
-        elif started > prepared.begun + FRESH and not self._still_good(prepared.row):
+        if started > prepared.begun + FRESH and not self._still_good(prepared.row):
             DUPLICATES_PREVENTED.labels("stop").inc()
             outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended before the hand-over")
+        elif time.monotonic() + self._settings.provider_timeout > prepared.lease_until:
+            DUPLICATES_PREVENTED.labels("lease").inc()
+            outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
         else:
             outcome = self._send(prepared)
         self._news.put(Answer(_ending(prepared, outcome), time.monotonic() - started))

@@ -9,7 +9,7 @@ from typing import Any
 from engine.clock import SequenceClock
 from engine.outbox.claim import Claimed
 from engine.outbox.settle import Ending
-from engine.rules.ending import TOO_LATE, Standing
+from engine.rules.ending import IN_DOUBT, TOO_LATE, Standing
 from engine.rules.rendering import Renderer, RenderError, variables
 from engine.rules.token import status_callback_url
 from engine.settings import Settings
@@ -114,6 +114,7 @@ class Prepare:
             exit_on=version.definition.exit_on,
             stop_on_failure=step.stop_on_failure,
             retry_base=self._settings.retry_seconds,
+            in_doubt=row.frozen is not None,
         )
 
 
@@ -145,4 +146,6 @@ def message_id(workspace: str, row_id: int, sender: str) -> str:
 
 
 def _skip(row: Claimed, reason: str) -> Ending:
+    if row.frozen is not None:
+        return Ending(row.id, row.fence, row.channel, RowStatus.REVIEW, f"{reason}; {IN_DOUBT}")
     return Ending(row.id, row.fence, row.channel, RowStatus.SKIPPED, reason)

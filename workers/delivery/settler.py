@@ -52,7 +52,11 @@ class Settler:
             return
         settled, shifted = self._write(endings)
         _count(endings, {row.id for row in settled})
-        retries, due = self._next(endings, settled)
+        try:
+            retries, due = self._next(endings, settled)
+        except GONE as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=first_line(error))
+            return
         self._wake([*due, *shifted], retries)
 
     def look_again(self, ids: Sequence[int]) -> None:
