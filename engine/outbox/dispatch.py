@@ -2,7 +2,8 @@
 
 Every sweep the leader raises a number in the database and then in Redis. A database that was restored from a backup
 knows a smaller number than Redis: what fell due since the backup may have gone out, so it is held for an operator.
-A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared.
+A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared. It would also
+give out row ids anew that messages on their way are known by: Message-IDs and callbacks name them.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ RETURNING beat
 HOLD: Final = """
 UPDATE outbox SET status = 'review', reason = %(reason)b, fence = fence + 1, lease_until = NULL, retry_at = NULL
 WHERE status = 'sending' OR status = 'pending' AND due_at <= sequence_now()
+"""
+
+#: More ids than were given out since any backup that is worth restoring.
+LEAP: Final = 1_000_000_000
+
+LEAP_AHEAD: Final = """
+SELECT setval(numbers.name, nextval(numbers.name) + %(leap)b)
+FROM (SELECT pg_get_serial_sequence('outbox', 'id')::regclass AS name) AS numbers
 """
 
 RESTORED: Final = "the database was restored from a backup: it may have gone out since"
@@ -59,5 +68,6 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
 
 
 def hold_what_is_due(session: Session) -> int:
-    """Hold what may have gone out since the backup for an operator; tell how many rows."""
+    """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
+    session.execute(LEAP_AHEAD, {"leap": LEAP}, binary=True)
     return session.execute(HOLD, {"reason": RESTORED}, binary=True).rowcount
