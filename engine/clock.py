@@ -87,10 +87,11 @@ class SequenceClock:
 
     def lateness(self, due: float, not_before: float | None = None) -> float:
         """Real seconds since a step fell due; `not_before` is the real time that a back-off ended."""
+        real = self.real_now()  # first, since it reads the timeline anew
         reached = self._timeline.reached(due)
         if not_before is not None:
             reached = max(reached, not_before)
-        return self.real_now() - reached
+        return real - reached
 
     @property
     def apart(self) -> float:

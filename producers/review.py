@@ -33,6 +33,10 @@ ORDER BY o.id LIMIT %(limit)s
 ROW: Final = "SELECT status, fence FROM outbox WHERE id = %s AND workspace_id = %s FOR UPDATE"
 
 
+#: What an operator sends again is due now, however long the decision took: it must not be skipped for being late.
+DUE_NOW: Final = "UPDATE outbox SET due_at = sequence_now() WHERE id = %s"
+
+
 class Decision(StrEnum):
     """What a person decides of a row in review."""
 
@@ -92,5 +96,7 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
     status, fence = row
     if status not in DECIDABLE:
         raise InvalidInput(f"row {row_id} is {status}: it needs no decision")
+    if decision is Decision.RESEND:
+        session.execute(DUE_NOW, (row_id,))
     new_status, reason = OUTCOME[decision]
     return resolve(session, clock, [Resolution(row_id, fence, new_status, reason)])

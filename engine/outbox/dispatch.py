@@ -2,7 +2,8 @@
 
 Every sweep the leader raises a number in the database and then in Redis. A database that was restored from a backup
 knows a smaller number than Redis: what fell due since the backup may have gone out, so it is held for an operator.
-A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared.
+A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared. It would also
+give out row ids anew that messages on their way are known by: Message-IDs and callbacks name them.
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ settled AS (
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
+"""
+
+#: More ids than were given out since any backup that is worth restoring.
+LEAP: Final = 1_000_000_000
+
+LEAP_AHEAD: Final = """
+SELECT setval(numbers.name, nextval(numbers.name) + %(leap)b)
+FROM (SELECT pg_get_serial_sequence('outbox', 'id')::regclass AS name) AS numbers
 """
 
 RESTORED: Final = "the database was restored from a backup: it may have gone out since"
@@ -65,5 +74,6 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
 
 
 def hold_what_is_due(session: Session) -> int:
-    """Hold what may have gone out since the backup for an operator; tell how many rows."""
+    """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
+    session.execute(LEAP_AHEAD, {"leap": LEAP}, binary=True)
     return session.execute(HOLD, {"reason": RESTORED}, binary=True).rowcount

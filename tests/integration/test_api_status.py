@@ -110,6 +110,7 @@ def test_a_callback_may_come_before_the_answer(twilio: TwilioSide, world: World)
     assert first(world, "status, provider_id, delivery_status") == ("sent", SID, "sent")
     end(world, row_id, fence, RowStatus.UNKNOWN)
     assert first(world, "status, provider_id, delivery_status") == ("sent", SID, "sent")
+    assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", SID)]
 
 
 def test_a_failure_is_proof_too(twilio: TwilioSide, world: World) -> None:

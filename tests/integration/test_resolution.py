@@ -282,6 +282,16 @@ def test_a_row_is_sent_again_after_its_enrollment_had_ended(world: Any) -> None:
     assert len(world.claim(world.ids())) == 1
 
 
+def test_what_an_operator_sends_again_is_not_too_late(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.enroll("single")
+    site.world.execute("UPDATE outbox SET status = 'review', due_at = now() - interval '3 days'")
+    with site.world.database.transaction() as session:
+        decide(session, SequenceClock(site.world.database), 1, site.world.ids()[0], Decision.RESEND)
+    with site.working():
+        site.until("sent")
+
+
 def test_only_rows_that_need_it_are_decided(world: Any) -> None:
     world.enroll()
     clock = SequenceClock(world.database)

@@ -52,6 +52,18 @@ def test_an_enrollment_whose_last_step_is_held_is_complete(world: Any, wakeups: 
     assert world.query("SELECT status FROM enrollments ORDER BY id") == [("completed",), ("active",)]
 
 
+def test_no_row_gets_an_id_that_the_backup_has_forgotten(world: Any, wakeups: Wakeups) -> None:
+    beat(world, wakeups, 2)
+    world.enroll(count=2)
+    forgotten = world.ids()
+    world.execute("DELETE FROM outbox")
+    world.execute("SELECT setval('outbox_id_seq', 1, false)")
+    go_back(world, 1)
+    beat(world, wakeups)
+    world.enroll()
+    assert min(world.ids()) > max(forgotten)
+
+
 def test_nothing_is_claimed_before_a_leader_has_compared(world: Any, wakeups: Wakeups) -> None:
     world.enroll()
     beat(world, wakeups)
