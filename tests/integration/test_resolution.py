@@ -10,7 +10,6 @@ from stage_site import Site, wait_for
 from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput, NotFound
-from engine.outbox.begin import Attempt, begin
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.settle import Ending, settle
 from engine.outbox.sweep import end_leases
@@ -127,10 +126,7 @@ def lose_workers(world: Any) -> None:
     """Every row is handed over, and nobody ever hears of its worker again."""
     payload = {"body": "Hi", "media_urls": [], "sender": "c@example.com", "message_id": "<1@example.com>"}
     payload |= {"date": "2026-01-01T00:00:00+00:00", "subject": "Hi", "text": "Hello", "html": None}
-    rows = world.claim(world.ids(), lease=2)
-    attempts = [Attempt(row.id, row.fence, row.recipient or "", json.dumps(payload), 0) for row in rows]
-    with world.database.transaction() as session:
-        assert len(begin(session, attempts)) == len(rows)
+    rows = world.begin(world.ids(), lease=2, payload=json.dumps(payload))
     world.execute("SELECT pg_sleep(2.1)")
     with world.database.transaction() as session:
         assert end_leases(session).in_doubt == len(rows)
@@ -200,8 +196,7 @@ def test_the_late_word_that_it_was_not_accepted_ends_the_doubt(site: Site, chann
     """Without a look-up, a review or a wait."""
     site.world.publish(ONE_SMS if channel == "sms" else ONE_EMAIL)
     site.enroll("single" if channel == "sms" else "mail")
-    (row,) = site.world.claim(site.world.ids(), lease=0.5)
-    assert site.world.begin([row])
+    (row,) = site.world.begin(site.world.ids(), lease=0.5)
     site.world.execute("SELECT pg_sleep(0.6)")
     with site.world.database.transaction() as session:
         assert end_leases(session).in_doubt == 1
@@ -218,13 +213,9 @@ def test_an_email_whose_worker_was_lost_waits_for_its_late_word(site: Site, guar
     site.world.publish(ONE_EMAIL)
     site.world.execute("UPDATE workspaces SET smtp_guarantee = %s", guarantee)
     site.enroll("mail")
-    (row,) = site.world.claim(site.world.ids(), lease=0.5)
     payload = {"sender": "c@example.com", "message_id": "<1@example.com>", "date": "2026-01-01T00:00:00+00:00"}
-    attempt = Attempt(
-        row.id, row.fence, row.email, json.dumps(payload | {"subject": "Hi", "text": "", "html": None}), 0
-    )
-    with site.world.database.transaction() as session:
-        assert begin(session, [attempt])
+    payload |= {"subject": "Hi", "text": "", "html": None}
+    site.world.begin(site.world.ids(), lease=0.5, payload=json.dumps(payload))
     site.world.execute("SELECT pg_sleep(0.6)")
     with site.world.database.transaction() as session:
         assert end_leases(session).in_doubt == 1
