@@ -26,11 +26,11 @@ known AS MATERIALIZED (
 enrolled AS (
     INSERT INTO enrollments
         (workspace_id, sequence_id, version_id, contact_id, reentry, batch_id, data, enrolled_at)
-    SELECT %(workspace)b, %(sequence)b, %(version)b, contact, %(reentry)b, %(batch)b, %(data)b::jsonb, moment.now
-    FROM unnest(%(contacts)b::bigint[]) AS contact JOIN known ON known.id = contact CROSS JOIN moment
+    SELECT %(workspace)b, %(sequence)b, %(version)b, known.id, %(reentry)b, %(batch)b, %(data)b::jsonb, moment.now
+    FROM known, moment
     WHERE %(reentry)b = 'always' OR NOT EXISTS (
         SELECT FROM enrollments other
-        WHERE other.contact_id = contact AND other.sequence_id = %(sequence)b
+        WHERE other.contact_id = known.id AND other.sequence_id = %(sequence)b
             AND (%(reentry)b = 'once' OR other.status IN ('active', 'paused'))
     )
     ON CONFLICT DO NOTHING
@@ -75,8 +75,7 @@ def plan_enrollments(
 ) -> Planned:
     """Enroll the contacts that re-entry allows; the others are left as they are.
 
-    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once, except with
-    re-entry `always` outside a batch.
+    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once.
     """
     steps = stretch.steps
     rows = session.execute(
