@@ -68,7 +68,10 @@ def _text(document: dict[str, Any]) -> str:
         ),
         ("sent in the last minute", f"{document['sent_last_minute']:,}"),
         *(
-            (f"{pause['channel']} pauses", f"{pause['workspace']}: {pause['error_code'] or ''} {pause['detail'] or ''}")
+            (
+                "paused",
+                f"{pause['channel']} of {pause['workspace']}: {pause['error_code'] or ''} {pause['detail'] or ''}",
+            )
             for pause in document["paused"]
         ),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),

@@ -19,7 +19,7 @@ from deploy.chaos.stage import Stage, open_stage
 #: Real seconds, and rows in flight: nothing of this ends sooner than it should on a busy machine.
 UNHURRIED: Final[dict[str, Any]] = {
     "lease_seconds": 12.0,
-    "provider_timeout_seconds": 5.0,
+    "provider_timeout_seconds": 4.0,
     "reconcile_grace_seconds": 2.0,
     "reconcile_interval_seconds": 0.5,
     "in_flight": 8,

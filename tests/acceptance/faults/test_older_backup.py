@@ -29,11 +29,12 @@ def test_16_an_older_backup_is_restored(play: Play, own: OwnServers) -> None:
     went_out, did_not = ([play.next_event("sms") for _ in range(count)] for count in (4, 2))
     for event in (*went_out, *did_not):
         play.enroll_event(event)
-    backup = back_up(play, own)
+    backup, beat = back_up(play, own), last_beat(play)
     for event in did_not:
         stage.sandbox.client.add_fault("sms", "reply", status=429, code=20429, to=event.phone)
     workers.thaw(pid)
     play.until(sent=7, pending=8)
+    wait_for(lambda: last_beat(play) > beat, "their heart has beaten since: a younger backup is not noticed")
     workers.terminate()
     restore(play, own, backup)
     doctor = run(stage, "doctor", "--json")
@@ -66,6 +67,12 @@ def decide_all(play: Play) -> None:
         with play.stage.database.transaction() as session:
             resolved = decide(session, clock, 1, row_id, decision)
         play.stage.wakeups.schedule(resolved.wakeups)
+
+
+def last_beat(play: Play) -> int:
+    """The heartbeat that Redis knows, which is noted after the database's."""
+    ((database,),) = play.query("SELECT database::text FROM dispatch")
+    return play.stage.wakeups.known_beat(database)
 
 
 def back_up(play: Play, own: OwnServers) -> str:
