@@ -10,6 +10,9 @@ from stage import Play, wait_for
 from deploy.audit import Kind
 from deploy.audit.verdict import EXAMPLES
 
+#: How many rows of the whole stage are on their way: an audit is to be done when there is none.
+MOVING = "SELECT count(*) FROM outbox WHERE status = 'sending' OR status = 'pending' AND due_at <= sequence_now()"
+
 
 @dataclass(frozen=True)
 class Group:
@@ -43,6 +46,7 @@ class Group:
     def judge(self, duplicated: int = 0) -> None:
         """The auditor: each is sent and was accepted, and exactly once, but for so many that are known not to be."""
         self.until(sent=len(self.rows))
+        wait_for(lambda: self._query(MOVING) == [(0,)], "nothing moves")
         found = self.play.stage.audit()
         theirs = [
             violation
