@@ -239,3 +239,12 @@ def test_everything_ends_with_it(echo: Echo) -> None:
     with client, pytest.raises(ConnectionResetError):
         client.recv(1)
     assert echo.ended.wait(PATIENCE)
+
+
+def test_nobody_is_left_hanging_who_comes_as_it_ends(echo: Echo) -> None:
+    for _ in range(20):
+        with Proxy("127.0.0.1", echo.port) as proxy:
+            clients = [connected(proxy) for _ in range(5)]
+        for client in clients:
+            with client, pytest.raises(ConnectionResetError):
+                client.recv(1)

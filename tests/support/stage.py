@@ -68,11 +68,11 @@ def begins(statement: str) -> bytes:
 COMMIT = b"COMMIT"
 
 
-def wait_for(state: Callable[[], Found], what: str, patience: float = PATIENCE) -> Found:
+def wait_for(state: Callable[[], Found], what: Callable[[], object] | str, patience: float = PATIENCE) -> Found:
     """Wait until there is something, and give it."""
     deadline = time.monotonic() + patience
     while not (found := state()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        assert time.monotonic() < deadline, f"waited in vain: {what() if callable(what) else what}"
         time.sleep(0.02)
     return found
 
@@ -191,7 +191,7 @@ class Play:
 
     def until(self, patience: float = PATIENCE, **counts: int) -> None:
         """Wait until so many rows have each of these statuses, and none another."""
-        wait_for(lambda: self.statuses() == counts, f"{counts}", patience)
+        wait_for(lambda: self.statuses() == counts, lambda: (counts, self.statuses()), patience)
 
     def until_any(self, status: str, at_least: int = 1, patience: float = PATIENCE) -> None:
         """Wait until so many rows have a status."""

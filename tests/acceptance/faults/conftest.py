@@ -74,3 +74,17 @@ def act(house: House, request: pytest.FixtureRequest) -> Iterator[Act]:
 def named(url: str, database: str) -> str:
     """The URL of another database on the same server."""
     return url[: url.rindex("/") + 1] + database
+
+
+@pytest.fixture(scope="module")
+def shared_play(own: OwnServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """A stage with sequences on it for all tests of a file, which must not ask for one of their own then."""
+    name = f"fault_{secrets.token_hex(6)}"
+    own.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    redis_url = named(own.redis_url, "2")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    with open_stage(tmp_path_factory.mktemp("stage"), named(own.database_url, name), redis_url) as stage:
+        yield Play(stage)
+        stage.calm()
+    own.execute(f"DROP DATABASE {name} WITH (FORCE)")
