@@ -25,7 +25,10 @@ Number = TypeVar("Number", int, float)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a storm; what goes wrong with it is one line."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.keep is not None and given.keep.exists() and any(given.keep.iterdir()):
+        parser.error("--keep: the folder is not empty")
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     options = Options(seed, given.rows, given.seconds, given.processes)
     set_up_logs("error")

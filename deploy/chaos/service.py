@@ -30,6 +30,8 @@ class Service(Generic[AnyCommand]):
         self.command: AnyCommand | None = None
         self.starts = 0
         self.past: list[AnyCommand] = []
+        self.failure: Exception | None = None
+        """What nobody had expected, and ended its keeping."""
         self._start = start
         self._not_before = 0.0
         self._stop = Event()
@@ -54,10 +56,16 @@ class Service(Generic[AnyCommand]):
         self._strike(signal.SIGCONT, 0.0)
 
     def stop(self) -> None:
-        """End it in an orderly way, and everything that it had started before."""
+        """End it in an orderly way, and everything that it had started before.
+
+        Raises:
+            Unavailable: it could not be kept running.
+        """
         self.thaw()
         self._stop.set()
         self._thread.join()
+        if self.failure is not None:
+            raise Unavailable(f"{self.name} could not be kept running: {self.failure!r}") from self.failure
 
     def _strike(self, number: signal.Signals, away: float) -> bool:
         command = self.command
@@ -68,6 +76,14 @@ class Service(Generic[AnyCommand]):
         return True
 
     def _keep(self) -> None:
+        try:
+            self._keep_running()
+        except Exception as failure:  # noqa: BLE001 (told when it is stopped)
+            self.failure = failure
+        for command in (*self.past, *filter(None, [self.command])):
+            command.end()
+
+    def _keep_running(self) -> None:
         while not self._stop.wait(LOOK):
             if self.running or time.monotonic() < self._not_before:
                 continue
@@ -79,16 +95,27 @@ class Service(Generic[AnyCommand]):
                 self.starts += 1
             except Unavailable:
                 self._not_before = time.monotonic() + AGAIN
-        for command in (*self.past, *filter(None, [self.command])):
-            command.end()
 
 
 class Machine(Service[Workers]):
     """`cadenza worker`, its worker processes, and those whose supervisor was killed."""
 
+    def __init__(self, name: str, start: Callable[[], Workers]) -> None:
+        """Begin; see Service."""
+        self._ended: set[Workers] = set()
+        super().__init__(name, start)
+
     def processes(self) -> list[int]:
         """All worker processes that live now."""
-        return [pid for workers in self._all() for pid in workers.children()]
+        found: list[int] = []
+        for workers in (*self.past, *filter(None, [self.command])):
+            if workers in self._ended:
+                continue
+            children = workers.children()
+            found += children
+            if not (children or workers.running):
+                self._ended.add(workers)
+        return found
 
     def strike(self, pid: int, number: signal.Signals) -> bool:
         """Send a signal to one of them; False: it has ended meanwhile."""
@@ -114,6 +141,3 @@ class Machine(Service[Workers]):
         for pid in self.processes():
             if not wait_until_ended(pid, max(0.0, deadline - time.monotonic())) and is_running(pid):
                 os.kill(pid, signal.SIGKILL)
-
-    def _all(self) -> list[Workers]:
-        return [*self.past, *filter(None, [self.command])]

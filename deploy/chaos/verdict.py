@@ -11,6 +11,7 @@ from deploy.audit import Audit, Kind, judge
 from deploy.audit.book import Book, Row
 from deploy.audit.match import Matched, match
 from deploy.audit.read_book import read_book
+from deploy.chaos.history import Move, read_moves
 from deploy.chaos.people import Person
 from deploy.sandbox.ledger import read_ledger
 from engine.database import Database
@@ -109,7 +110,8 @@ def reach_verdict(database: Database, ledger: Path, heard: Heard) -> Verdict:
     sorts = {row.id: _sort(row, guarantees) for row in book.rows}
     twice = {row: len(accepted) for row, accepted in matched.of_row.items() if len(accepted) > 1}
     allowed = {row for row, times in twice.items() if sorts[row] is Sort.AT_LEAST_ONCE and times <= TWICE}
-    unexplained = [row.id for row in book.rows if not _explained(book, row)]
+    moves = read_moves(database)
+    unexplained = [row.id for row in book.rows if not _explained(book, row, moves[row.id])]
     unsettled = [row.id for row in book.rows if row.status in BLOCKING]
     broken = [*_counted(found, len(twice) - len(allowed)), *_of_people(database, heard)]
     if unexplained:
@@ -156,11 +158,12 @@ def _of_people(database: Database, heard: Heard) -> Iterator[str]:
         yield f"{heard.forged} forged replies that were accepted"
 
 
-def _explained(book: Book, row: Row) -> bool:
-    """Whether a row in review has an attempt that nobody answered."""
+def _explained(book: Book, row: Row, moves: Sequence[Move]) -> bool:
+    """Whether a row in review was in doubt, and nobody has learned of its acceptance since."""
     if row.status != RowStatus.REVIEW:
         return True
-    return any(attempt.outcome == AttemptOutcome.UNANSWERED for attempt in book.attempts_of.get(row.id, []))
+    known = any(attempt.outcome == AttemptOutcome.ACCEPTED for attempt in book.attempts_of.get(row.id, []))
+    return not known and any(move.status == RowStatus.UNKNOWN for move in moves)
 
 
 def _sort(row: Row, guarantees: Mapping[int, str]) -> Sort:

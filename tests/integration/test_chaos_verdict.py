@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.chaos.history import keep_history
 from deploy.chaos.people import Person, Reply
 from deploy.chaos.verdict import Heard, Sort, Verdict, reach_verdict
 from deploy.sandbox.ledger import Entry, LedgerWriter
@@ -28,6 +29,7 @@ class Storm:
         self.ledger = ledger
         self.person = Person("ann", "+12025550001", "ann@example.com", "default", sequence, 0.0, None)
         self.heard = Heard([self.person], set(), 0)
+        keep_history(world.database)
         world.publish(SMS)
         world.publish(EMAIL)
         world.enroll(sequence, external_id="ann", phone="+12025550001", email="ann@example.com")
@@ -119,12 +121,15 @@ def test_a_row_in_review_must_have_been_in_doubt(world: Any, ledger: Path) -> No
     storm = Storm(world, ledger, "sms")
     storm.accept("SM1")
     storm.settle(RowStatus.REVIEW, "unanswered")
+    assert storm.verdict().broken == ["1 rows in review that nothing has put in doubt"]
+    world.execute("UPDATE outbox SET status = 'unknown', fence = fence + 1")
+    world.execute("UPDATE outbox SET status = 'review', fence = fence + 1")
     verdict = storm.verdict()
     assert verdict.holds
     assert [(review.sort, review.reason, review.rows, review.accepted) for review in verdict.reviews] == [
         (Sort.SMS, "so", 1, 1)
     ]
-    world.execute("UPDATE attempts SET outcome = 'held'")
+    world.execute("UPDATE attempts SET outcome = 'accepted'")
     assert storm.verdict().broken == ["1 rows in review that nothing has put in doubt"]
 
 

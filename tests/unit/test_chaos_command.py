@@ -1,5 +1,7 @@
 """The arguments of `make chaos`."""
 
+from pathlib import Path
+
 import pytest
 
 from deploy.chaos.__main__ import main
@@ -12,6 +14,14 @@ def test_nonsense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture
         main(arguments)
     assert refusal.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ledger").touch()
+    with pytest.raises(SystemExit) as refusal:
+        main(["--keep", str(tmp_path)])
+    assert refusal.value.code == 2
+    assert "--keep" in capsys.readouterr().err
 
 
 def test_it_says_how_to_run_the_same_storm_again() -> None:
