@@ -8,7 +8,8 @@ from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import cancel_returned
 from schema.states import RowStatus
 
-#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost.
+#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost, and
+#: its acceptance for good: who waited in vain for the answer knows less than the callback that came meanwhile.
 SETTLE: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 ended AS MATERIALIZED (
@@ -23,6 +24,7 @@ closed AS (
         error_code = ended.error_code, detail = ended.detail
     FROM ended
     WHERE ended.outcome IS NOT NULL AND a.outbox_id = ended.id AND a.fence = ended.fence
+        AND a.outcome IS DISTINCT FROM 'accepted'
 ),
 settled AS (
     UPDATE outbox o SET status = ended.status, reason = ended.reason, attempts = o.attempts + ended.tries,

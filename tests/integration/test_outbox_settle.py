@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from engine.clock import SequenceClock
+from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.following import Settled, shift_behind
 from engine.outbox.settle import Ending, settle
 from schema.states import AttemptOutcome, RowStatus
@@ -61,6 +63,16 @@ def test_a_late_worker_changes_nothing_but_leaves_its_evidence(world: Any) -> No
     world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
     assert end(world, row, **SENT) == []
     assert world.rows("status, provider_id", f"id = {row.id}") == [("unknown", None)]
+    assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
+
+
+def test_who_waited_in_vain_does_not_undo_what_a_callback_proved(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    with world.database.transaction() as session:
+        accept_evidence(session, SequenceClock(world.database), Evidence(1, row.id, row.fence, "SM1"))
+    assert end(world, row, status=RowStatus.UNKNOWN, outcome=AttemptOutcome.UNANSWERED) == []
+    assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
     assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
 
 
