@@ -77,6 +77,8 @@ class Reconciler:
 
     def _look_after(self, row: Doubtful) -> list[Due]:
         """Decide, and write the decision down; give the wake-ups that follow."""
+        if row.proven is not None:
+            return self._write(row, Decision(RowStatus.SENT, "an attempt was accepted", row.proven), looked=False)
         if row.channel == "email":
             guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
             return self._write(row, decide_email(guarantee, row.unanswered), looked=False)
@@ -114,7 +116,7 @@ class Reconciler:
 
     def _settle(self, session: Session, row: Doubtful, decision: Decision) -> list[Due]:
         assert decision.status is not None  # noqa: S101 (the caller asked)
-        if decision.status is RowStatus.SENT:
+        if decision.status is RowStatus.SENT and row.proven is None:
             note_acceptance(session, row.id, row.attempt_fence, decision.provider_id, decision.reason)
         resolution = Resolution(row.id, row.fence, decision.status, decision.reason, decision.provider_id)
         return resolve(session, self._clock, [resolution]).wakeups

@@ -28,6 +28,9 @@ UPDATE outbox SET status = 'review', reason = %(reason)b, fence = fence + 1, lea
 WHERE status = 'sending' OR status = 'pending' AND due_at <= sequence_now()
 """
 
+#: What a restore from a backup does to the heartbeat: the leader and `cadenza doctor` notice both alike.
+SET_BACK: Final = "UPDATE dispatch SET beat = beat - 1, open_until = clock_timestamp()"
+
 RESTORED: Final = "the database was restored from a backup: it may have gone out since"
 
 
@@ -61,3 +64,8 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
 def hold_what_is_due(session: Session) -> int:
     """Hold what may have gone out since the backup for an operator; tell how many rows."""
     return session.execute(HOLD, {"reason": RESTORED}, binary=True).rowcount
+
+
+def set_back(session: Session) -> None:
+    """Shut the gate until a leader has held what is due: somebody else knows more than the database."""
+    session.execute(SET_BACK)

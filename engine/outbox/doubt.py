@@ -13,7 +13,8 @@ from engine.database import Session
 DOUBTFUL: Final = """
 SELECT o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_key, o.type AS channel, last.fence AS attempt_fence,
     last.recipient, last.payload, last.started_at, last.looks,
-    (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered') AS unanswered
+    (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered') AS unanswered,
+    (SELECT min(a.provider_id) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted') AS proven
 FROM outbox o
 CROSS JOIN LATERAL (SELECT * FROM attempts a WHERE a.outbox_id = o.id ORDER BY a.fence DESC LIMIT 1) AS last
 WHERE o.status = 'unknown' AND o.type = ANY(%(channels)b) AND clock_timestamp() >= CASE
@@ -56,6 +57,8 @@ class Doubtful:
     """Look-ups that found nothing."""
     unanswered: int
     """Attempts of the row that nobody answered."""
+    proven: str | None
+    """The message of an attempt that a provider is known to have accepted."""
 
 
 def doubtful(session: Session, channels: list[str], grace: float, interval: float, limit: int = 100) -> list[Doubtful]:

@@ -11,6 +11,7 @@ from engine.clock import SequenceClock
 from engine.database import GONE, Database, first_line
 from engine.metrics import DUPLICATES_PREVENTED, MESSAGES, RETRIES
 from engine.outbox.claim import left_alone
+from engine.outbox.evidence import accept_late, settle_proven
 from engine.outbox.following import LATE, Settled, shift_behind
 from engine.outbox.settle import Ending, settle
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
@@ -80,7 +81,11 @@ class Settler:
                 with self._database.transaction() as session:
                     settled = settle(session, endings)
                     late = self._late(endings, settled)
-                    return settled, list(shift_behind(session, late)) if late else []
+                    due = list(shift_behind(session, late)) if late else []
+                    due += settle_proven(session, self._clock, endings)
+                    if len(settled) < len(endings):
+                        due += accept_late(session, self._clock, _refused(endings, settled))
+                    return settled, due
             except GONE as error:
                 log.warning("not settled yet: the database is gone", rows=len(endings), error=first_line(error))
                 time.sleep(DATABASE_RETRY)
@@ -119,6 +124,12 @@ class Settler:
                 self._wakeups.retry(retries)
         except WakeupsUnavailable as error:
             log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+
+
+def _refused(endings: Sequence[Ending], settled: Sequence[Settled]) -> list[Ending]:
+    """Those whose row had moved on."""
+    ids = {row.id for row in settled}
+    return [ending for ending in endings if ending.id not in ids]
 
 
 def _count(endings: Sequence[Ending], settled: set[int]) -> None:
