@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 #: The advisory lock whose holder leads.
 LEADER_LOCK: Final = 4_207_002
 
+#: Real seconds between two heartbeats, at most: a backup that is younger than that is not noticed.
+BEAT: Final = 1.0
+
 #: Real seconds without a heartbeat after which another process takes over, at least.
 HANGS_SECONDS: Final = 30.0
 
@@ -50,6 +53,7 @@ class Sweeper:
         self._clock = clock
         self._sweep_seconds = sweep_seconds
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
+        self._next_beat = float("-inf")
 
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost."""
@@ -64,7 +68,9 @@ class Sweeper:
 
     def _lead(self, session: Session, stop: Event) -> None:
         next_sweep = time.monotonic()
+        self._next_beat = next_sweep
         while not stop.is_set():
+            self._beat()
             if time.monotonic() >= next_sweep:
                 self.sweep()
                 next_sweep = time.monotonic() + self._sweep_seconds
@@ -80,9 +86,14 @@ class Sweeper:
             log.error("the leader hangs: taking over", seconds=round(age))
             session.execute(END_LEADER, (LEADER_LOCK,))
 
+    def _beat(self) -> None:
+        """Beat if it is time to."""
+        if time.monotonic() >= self._next_beat:
+            self._heartbeat.beat()
+            self._next_beat = time.monotonic() + min(BEAT, self._sweep_seconds)
+
     def sweep(self) -> int:
-        """Sweep once: beat, end leases, wake what is due or soon will be. Tell how many rows were woken."""
-        self._heartbeat.beat()
+        """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""
         with self._database.transaction() as session:
             ended = end_leases(session)
         if ended.returned:
@@ -100,6 +111,7 @@ class Sweeper:
         places: dict[int, Awaiting | None] = dict.fromkeys(self._workspaces())
         while places and self._wakeups.counts()["queued"] * ROWS_PER_MESSAGE < ENOUGH_QUEUED:
             for workspace_id, place in list(places.items()):
+                self._beat()
                 rows = self._wake_page(workspace_id, place)
                 woken += len(rows)
                 if len(rows) < PAGE:

@@ -1,6 +1,6 @@
 """The gate of dispatch: open while a leader has lately made sure that the database is not an older copy of itself.
 
-Every sweep the leader raises a number in the database and then in Redis. A database that was restored from a backup
+Every second the leader raises a number in the database and then in Redis. A database that was restored from a backup
 knows a smaller number than Redis: what fell due since the backup may have gone out, so it is held for an operator.
 A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared.
 """
@@ -15,6 +15,9 @@ READ: Final = """
 SELECT database, beat, open_until > clock_timestamp(), extract(epoch FROM clock_timestamp() - beaten_at)::float8
 FROM dispatch
 """
+
+#: Other leaders are waited for: what they have noted elsewhere is in the database then.
+LOCK: Final = "SELECT FROM dispatch FOR UPDATE"
 
 BEAT: Final = """
 UPDATE dispatch SET beat = greatest(beat, %(known)b) + 1, beaten_at = clock_timestamp(),
@@ -51,6 +54,12 @@ def read_pulse(session: Session) -> Pulse:
     if row is None:
         raise LookupError("the table dispatch is empty: run `cadenza migrate`")
     return Pulse(*row)
+
+
+def lock_pulse(session: Session) -> Pulse:
+    """The heartbeat as the database knows it, for whoever is about to beat."""
+    session.execute(LOCK)
+    return read_pulse(session)
 
 
 def beat(session: Session, known: int, open_seconds: float) -> int:
