@@ -94,15 +94,20 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""
+        while self._end_leases() >= PAGE:
+            self._beat()
+        return self._wake()
+
+    def _end_leases(self) -> int:
+        """End the oldest leases that are over; tell how many."""
         with self._database.transaction() as session:
-            ended = end_leases(session)
-        if ended.returned:
-            RECOVERED.labels("lease").inc(len(ended.returned))
-            self._wakeups.schedule(ended.returned)
+            ended = end_leases(session, PAGE)
+        RECOVERED.labels("lease").inc(len(ended.returned))
+        RECOVERED.labels("in_doubt").inc(ended.in_doubt)
         if ended.in_doubt:
             log.error("rows in doubt: their worker was lost after the hand-over had begun", rows=ended.in_doubt)
-            RECOVERED.labels("in_doubt").inc(ended.in_doubt)
-        return self._wake()
+        self._wakeups.schedule(ended.returned)
+        return len(ended.returned) + ended.in_doubt
 
     def _wake(self) -> int:
         """Wake the rows that are due or will be before the sweep after next: a page of each workspace by turns."""
