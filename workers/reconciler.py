@@ -1,28 +1,34 @@
 """The reconciler: resolves rows in doubt by asking the provider. In every worker, with one leader at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Final
 
+import psycopg
 import structlog
 
-from engine.clock import SequenceClock
+from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
-from engine.metrics import RECOVERED
-from engine.outbox.doubt import Doubtful, doubtful, note_look, taken_ids
-from engine.outbox.resolve import Resolution, note_acceptance, resolve
-from engine.rules.doubt import Decision, Sighting, decide_email, decide_sms
+from engine.errors import CadenzaError
+from engine.metrics import MESSAGES, RECOVERED
+from engine.outbox.doubt import Doubtful, doubtful, note_look, open_attempts, taken_ids
+from engine.outbox.resolve import Resolution, Resolved, note_acceptance, resolve
+from engine.rules.doubt import Decision, decide_email, decide_sms, decide_without_look_up, strangers
 from engine.settings import Settings
 from engine.wakeups import Due, Wakeups
 from schema.states import RowStatus
 from workers.channels.channel import Channel, LookUpFailed, Sms
 from workers.delivery.known import Known
-from workers.leader import leading
+from workers.delivery.settler import OUTCOMES
+from workers.leader import end_silent_leader, leading
 
 log = structlog.get_logger(__name__)
 
 #: The advisory lock whose holder reconciles.
 LOCK: Final = 4_207_003
+
+#: Real seconds without a sign of life after which another process takes over: longer than any look-up takes.
+HANGS_SECONDS: Final = 120.0
 
 #: The longest real seconds between two looks for rows in doubt.
 LONGEST_NAP: Final = 5.0
@@ -52,15 +58,23 @@ class Reconciler:
         """Try to become the leader, and lead until told to stop or until the connection is lost."""
         nap = min(LONGEST_NAP, self._settings.reconcile_interval_seconds)
         with self._database.connect() as session:
-            if leading(session, LOCK):
-                while not stop.is_set():
-                    if not self.reconcile(stop):
-                        stop.wait(nap)
-                    session.execute("SELECT 1")
+            if not leading(session, LOCK):
+                if end_silent_leader(session, LOCK, HANGS_SECONDS):
+                    log.error("the reconciler hangs: taking over")
+                return nap
+            while not stop.is_set():
+                if not self.reconcile(stop, lambda: session.execute("SELECT 1")):
+                    stop.wait(nap)
+                session.execute("SELECT 1")
         return nap
 
-    def reconcile(self, stop: Event) -> int:
-        """Look after the rows that are due for it; tell how many."""
+    def reconcile(self, stop: Event, sign: Callable[[], object] = lambda: None) -> int:
+        """Look after the rows that are due for it; tell how many.
+
+        `sign` is called after each, so that others see the leader work. With a wrong clock nobody can tell what is due.
+        """
+        if self._clock.apart > WRONG_CLOCK:
+            return 0
         settings = self._settings
         with self._database.transaction() as session:
             rows = doubtful(
@@ -72,8 +86,19 @@ class Reconciler:
         for row in rows:
             if stop.is_set():
                 break
-            self._wakeups.schedule(self._look_after(row))
+            self._wakeups.schedule(self._try(row))
+            sign()
         return len(rows)
+
+    def _try(self, row: Doubtful) -> list[Due]:
+        """Look after a row; one that can't be, for what it is, keeps no other waiting."""
+        try:
+            return self._look_after(row)
+        except (CadenzaError, psycopg.Error):
+            raise
+        except Exception:
+            log.exception("a row in doubt could not be looked after", row=row.id, enrollment=row.enrollment_id)
+            return self._write(row, Decision(None, "see the log"), looked=True)
 
     def _look_after(self, row: Doubtful) -> list[Due]:
         """Decide, and write the decision down; give the wake-ups that follow."""
@@ -86,13 +111,15 @@ class Reconciler:
             found = self._channels[row.channel].look_up(_message(row), row.started_at)
         except LookUpFailed as failure:
             log.warning("look-up failed", row=row.id, enrollment=row.enrollment_id, error=str(failure))
-            if failure.for_good:
-                return self._write(row, Decision(RowStatus.REVIEW, f"can't be looked up: {failure}"), looked=True)
-            return self._write(row, Decision(None, str(failure)), looked=True)
+            decision = decide_without_look_up(str(failure), failure.for_good, row.age)
+            return self._write(row, decision, looked=True)
         with self._database.transaction() as session:
-            taken = taken_ids(session, row, list(found.provider_ids))
-        mine = Sighting(tuple(one for one in found.provider_ids if one not in taken), found.unclear)
-        decision = decide_sms(mine, row.looks)
+            others = open_attempts(session, row)
+            taken = taken_ids(session, row, [*found.provider_ids, *(other.provider_id for other in found.others)])
+        if others.under_way:
+            return self._write(row, Decision(None, "another message to the recipient is on its way"), looked=True)
+        matches = [one for one in found.provider_ids if one not in taken]
+        decision = decide_sms(matches, strangers(found.others, taken, others.texts, row.ended_at), row.looks)
         empty = decision.status is None or decision.status is RowStatus.PENDING
         return self._write(row, decision, looked=True, empty=empty)
 
@@ -102,7 +129,9 @@ class Reconciler:
                 note_look(session, row, empty=empty)
             if decision.status is None:
                 return []
-            wakeups = self._settle(session, row, decision)
+            resolved = self._settle(session, row, decision)
+        if row.id not in resolved.ids:
+            return []
         log.info(
             "row in doubt resolved",
             row=row.id,
@@ -111,15 +140,16 @@ class Reconciler:
             status=decision.status.value,
             reason=decision.reason,
         )
+        MESSAGES.labels(row.channel, OUTCOMES[decision.status]).inc()
         RECOVERED.labels(f"reconciled_{decision.status.value}").inc()
-        return wakeups
+        return resolved.wakeups
 
-    def _settle(self, session: Session, row: Doubtful, decision: Decision) -> list[Due]:
+    def _settle(self, session: Session, row: Doubtful, decision: Decision) -> Resolved:
         assert decision.status is not None  # noqa: S101 (the caller asked)
         if decision.status is RowStatus.SENT and row.proven is None:
             note_acceptance(session, row.id, row.attempt_fence, decision.provider_id, decision.reason)
         resolution = Resolution(row.id, row.fence, decision.status, decision.reason, decision.provider_id)
-        return resolve(session, self._clock, [resolution]).wakeups
+        return resolve(session, self._clock, [resolution])
 
 
 def _message(row: Doubtful) -> Sms:

@@ -14,7 +14,7 @@ from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
 from workers.heartbeat import Heartbeat
-from workers.leader import leading
+from workers.leader import end_silent_leader, leading
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +26,6 @@ BEAT: Final = 1.0
 
 #: Real seconds without a heartbeat after which another process takes over, at least.
 HANGS_SECONDS: Final = 30.0
-
-END_LEADER: Final = """
-SELECT pg_terminate_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND granted AND pid <> pg_backend_pid()
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 PAGE: Final = 1_000
 
@@ -84,7 +78,7 @@ class Sweeper:
         age = read_pulse(session).age
         if age is not None and age > max(HANGS_SECONDS, 4 * self._sweep_seconds):
             log.error("the leader hangs: taking over", seconds=round(age))
-            session.execute(END_LEADER, (LEADER_LOCK,))
+            end_silent_leader(session, LEADER_LOCK, 0)
 
     def _beat(self) -> None:
         """Beat if it is time to."""
