@@ -7,7 +7,8 @@ from engine.database import Session
 from engine.wakeups import Due
 from schema.states import BLOCKING, sql_list
 
-#: The end of a statement that has `moment` (now) and `settled` (rows just settled) as its first parts.
+#: The end of a statement that has `moment` (now) and `settled` (rows just settled) as its first parts. A step before
+#: one that has ended is open again when an operator has had it sent again.
 FOLLOWING: Final = f"""
 following AS (
     SELECT settled.*, next.id AS next_id, next.due_at AS next_due_at
@@ -22,6 +23,10 @@ completed AS (
     UPDATE enrollments e SET status = 'completed', completed_at = moment.now FROM following, moment
     WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
         AND e.id = following.enrollment_id AND e.status = 'active'
+        AND NOT EXISTS (
+            SELECT FROM outbox o WHERE o.enrollment_id = following.enrollment_id
+                AND o.step_order < following.step_order AND o.status IN ({sql_list(*BLOCKING)})
+        )
 )
 SELECT id, enrollment_id, step_order, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8,
     next_id, extract(epoch FROM next_due_at)::float8

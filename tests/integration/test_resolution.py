@@ -8,9 +8,7 @@ from stage_site import Site, wait_for
 
 from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
-from engine.errors import InvalidInput, NotFound
 from engine.outbox.evidence import Evidence, accept_evidence
-from producers.review import Decision, decide, reviews
 
 QUICK = {"reconcile_grace_seconds": 0.3, "reconcile_interval_seconds": 0.3}
 ONE_SMS = "sequence: single\nname: Single\nsteps: [{key: only, type: sms, body: Hi}]"
@@ -161,40 +159,3 @@ def test_evidence_of_a_second_acceptance_is_kept_as_a_duplicate(world: Any) -> N
     prove(world, row_id, fence, "SM2")
     assert world.rows("status, provider_id", f"id = {row_id}") == [("sent", "SM1")]
     assert world.query("SELECT provider_id FROM attempts") == [("SM1",)]
-
-
-@pytest.mark.parametrize(
-    ("decision", "status"), [(Decision.SENT, "sent"), (Decision.RESEND, "pending"), (Decision.SKIP, "skipped")]
-)
-def test_an_operator_decides(world: Any, decision: Decision, status: str) -> None:
-    row_id, _ = unknown_row(world)
-    world.execute("UPDATE outbox SET status = 'review' WHERE id = %s", row_id)
-    with world.database.transaction() as session:
-        (shown,) = reviews(session, 1)
-        assert (shown.id, shown.attempts[0]["outcome"]) == (row_id, "unanswered")
-        resolved = decide(session, SequenceClock(world.database), 1, row_id, decision)
-    assert resolved.ids == {row_id}
-    assert world.rows("status", f"id = {row_id}") == [(status,)]
-    assert resolved.wakeups
-
-
-def test_a_row_is_sent_again_after_its_enrollment_had_ended(world: Any) -> None:
-    world.publish(ONE_SMS)
-    world.enroll("single")
-    world.execute("UPDATE outbox SET status = 'review'")
-    world.execute("UPDATE enrollments SET status = 'completed', completed_at = now()")
-    with world.database.transaction() as session:
-        decide(session, SequenceClock(world.database), 1, world.ids()[0], Decision.RESEND)
-    assert len(world.claim(world.ids())) == 1
-
-
-def test_only_rows_that_need_it_are_decided(world: Any) -> None:
-    world.enroll()
-    clock = SequenceClock(world.database)
-    with world.database.transaction() as session:
-        with pytest.raises(InvalidInput, match="needs no decision"):
-            decide(session, clock, 1, world.ids()[0], Decision.SENT)
-        with pytest.raises(NotFound):
-            decide(session, clock, 1, 4_711, Decision.SENT)
-        with pytest.raises(NotFound):
-            decide(session, clock, 2, world.ids()[0], Decision.SENT)

@@ -40,7 +40,9 @@ class Prepare:
         if row.recipient is None:
             return _skip(row, "the contact has no phone" if row.channel == "sms" else "the contact has no email")
         if lateness > step.max_lateness.total_seconds():
-            return _skip(row, TOO_LATE)
+            lateness = self._since_decision(row, lateness, step)
+            if lateness > step.max_lateness.total_seconds():
+                return _skip(row, TOO_LATE)
         try:
             if row.frozen is not None:
                 message, payload = _as_before(row.frozen, row.email or "")
@@ -49,6 +51,11 @@ class Prepare:
         except RenderError as error:
             return Ending(row.id, row.fence, row.channel, RowStatus.FAILED, f"{error.reason}: {error}")
         return Prepared(row, message, payload, self._standing(row, step, version, tenant, lateness), lease_until)
+
+    def _since_decision(self, row: Claimed, lateness: float, step: Step) -> float:
+        """How late a row is that an operator has had sent again after its time: no back-off reaches beyond that."""
+        since = lateness if row.retry_at is None else self._clock.real_now() - row.retry_at
+        return since if lateness - since > step.max_lateness.total_seconds() else lateness
 
     def _message(self, row: Claimed, step: Step, version: Version, tenant: Tenant) -> tuple[Message, str]:
         values = variables(
