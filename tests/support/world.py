@@ -77,9 +77,9 @@ class World:
         """Claim rows as a worker does that has no message for them: under a lease, and without an attempt."""
         return self._take(ids, lease, payload=None)
 
-    def begin(self, ids: Sequence[int], lease: float = 60) -> list[Claimed]:
+    def begin(self, ids: Sequence[int], lease: float = 60, payload: str = "{}") -> list[Claimed]:
         """Claim rows, and begin their attempts, as a worker does that is about to hand them over."""
-        return self._take(ids, lease, payload="{}")
+        return self._take(ids, lease, payload)
 
     def _take(self, ids: Sequence[int], lease: float, payload: str | None) -> list[Claimed]:
         with self.database.transaction() as session:
