@@ -84,8 +84,8 @@ def test_many_callbacks_at_once_do_not_wait_for_each_other(
     """More than there are connections, each with a row to settle, which takes a look at the clock."""
     monkeypatch.setattr(clock, "REFRESH_SECONDS", 0.0)
     world.enroll(count=60)
-    rows = world.claim(world.ids("step_order = 1"))
-    assert len(world.begin(rows)) == 60
+    rows = world.begin(world.ids("step_order = 1"))
+    assert len(rows) == 60
     ((secret,),) = world.query("SELECT webhook_secret FROM workspaces")
     with ThreadPoolExecutor(60) as callers:
         answers = callers.map(

@@ -10,7 +10,6 @@ import pytest
 from deploy.chaos.people import Person, Reply
 from deploy.chaos.verdict import Heard, Sort, Verdict, reach_verdict
 from deploy.sandbox.ledger import Entry, LedgerWriter
-from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import Claimed
 from engine.outbox.settle import Ending, settle
 from producers.suppressions import STOP, suppress
@@ -36,10 +35,8 @@ class Storm:
 
     def hand_over(self) -> list[Claimed]:
         """Claim and begin what is due."""
-        rows: list[Claimed] = self.world.claim(self.world.ids())
         payload = '{"body": "Hi", "media_urls": [], "message_id": "<1@example.com>", "subject": "Hi", "text": "Hello"}'
-        with self.world.database.transaction() as session:
-            begin(session, [Attempt(row.id, row.fence, row.recipient or "", payload, 0.0) for row in rows])
+        rows: list[Claimed] = self.world.begin(self.world.ids(), payload=payload)
         return rows
 
     def settle(self, status: RowStatus, outcome: str, provider_id: str | None = None) -> None:

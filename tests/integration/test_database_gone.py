@@ -16,10 +16,10 @@ from engine.outbox.begin import STILL_GOOD
 from engine.outbox.settle import Ending
 from schema.states import RowStatus
 from workers.channels import open_channels
+from workers.delivery.intake import Intake, Taken
 from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
-from workers.delivery.prepared import Prepared
 from workers.delivery.settler import Settler
 
 GENEROUS = 60.0
@@ -54,15 +54,12 @@ def behind(proxy: Proxy, database_url: str) -> Iterator[Database]:
 def test_a_row_is_not_put_off_for_a_minute(site: Site, proxy: Proxy, behind: Database) -> None:
     clock = SequenceClock(site.world.database)
     site.world.enroll()
-    (row,) = site.world.claim(site.world.ids())
-    settler = Settler(site.world.database, site.wakeups, clock)
-    prepare = Prepare(site.settings, clock, Known(behind))
-    pipeline = Pipeline(site.settings, site.world.database, clock, open_channels(site.settings), prepare, settler)
+    intake = Intake(site.settings, site.world.database, clock, Prepare(site.settings, clock, Known(behind)))
     proxy.cut()
-    ending = pipeline._prepared(row, lambda _due: 0.0, time.monotonic() + 60)
-    pipeline.stop()
-    assert isinstance(ending, Ending)
-    assert (ending.status, ending.delay) == (RowStatus.PENDING, None)
+    first, *_ = site.world.ids()
+    assert intake.take([first]) == Taken(later=[first])
+    assert site.world.statuses() == ["pending"] * 3
+    assert intake.take([first]).ready
 
 
 def test_a_row_is_not_handed_over_when_the_last_look_took_longer_than_its_lease(
@@ -71,13 +68,13 @@ def test_a_row_is_not_handed_over_when_the_last_look_took_longer_than_its_lease(
     """The answer is held up on its way; meanwhile the row may have been looked up, and sent again."""
     clock = SequenceClock(site.world.database)
     site.world.enroll()
-    (row,) = site.world.claim(site.world.ids())
     prepare = Prepare(site.settings, clock, Known(site.world.database))
     settler = Settler(site.world.database, site.wakeups, clock)
-    pipeline = Pipeline(site.settings, behind, clock, open_channels(site.settings), prepare, settler)
-    prepared = pipeline._prepared(row, lambda _due: 0.0, time.monotonic() + 4)
-    assert isinstance(prepared, Prepared)
-    assert site.world.begin([row])
+    intake = Intake(site.settings, site.world.database, clock, prepare)
+    pipeline = Pipeline(site.settings, behind, open_channels(site.settings), intake, settler)
+    (prepared,) = intake.take(site.world.ids()).ready
+    prepared.begun, prepared.lease_until = float("-inf"), time.monotonic() + 4
+    pipeline._room.enter(1)
     trap = proxy.trap(STILL_GOOD.partition("%(")[0].encode(), strike=Strike.STALL, moment=Moment.ANSWERED)
     lane = Thread(target=pipeline._hand_over, args=(prepared,))
     lane.start()
@@ -88,15 +85,14 @@ def test_a_row_is_not_handed_over_when_the_last_look_took_longer_than_its_lease(
     lane.join(GENEROUS)
     pipeline.stop()
     assert site.accepted() == {}
-    assert site.world.rows("status, reason", f"id = {row.id}")[0][0] == "pending"
+    assert site.world.rows("status", f"id = {prepared.row.id}") == [("pending",)]
 
 
 def test_what_is_settled_stays_settled_when_nobody_can_tell_what_comes_next(
     world: Any, redis_url: str, site: Site, proxy: Proxy, behind: Database
 ) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids())
-    assert world.begin([row])
+    (row,) = world.begin(world.ids())
     world.execute(SLOW_COMMIT)
     trap = proxy.trap(CLOCK, CLOCK, strike=Strike.CUT, moment=Moment.BEFORE)
     settler = Settler(world.database, site.wakeups, SequenceClock(behind))

@@ -52,12 +52,6 @@ def test_one_row_tries_and_the_others_wait(crowd: Any) -> None:
     assert crowd.claim(others) == []  # nor while it is on its way
 
 
-def test_what_was_claimed_before_is_not_begun(crowd: Any) -> None:
-    first, *others = crowd.claim(crowd.ids())
-    refuse(crowd, [first])
-    assert crowd.begin(others) == set()
-
-
 def test_who_waits_is_not_woken_again_and_again(crowd: Any) -> None:
     first, *others = crowd.ids()
     refuse(crowd, crowd.claim([first]))

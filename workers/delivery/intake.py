@@ -150,6 +150,8 @@ class Intake:
                     status = has_committed(session, transaction)
             except GONE:
                 status = "in progress"
+            if status in ("committed", "aborted"):
+                log.info("read back", rows=len(ids), became=status)
             if status == "committed":
                 for prepared in taken.ready:
                     prepared.begun = float("-inf")  # much may have happened meanwhile
