@@ -9,15 +9,25 @@ from engine.rules.planning import PlannedStep
 from engine.wakeups import Due
 from schema.states import Reentry
 
-#: The contacts that re-entry allows, their enrollments, and a row for each step of each.
+#: The contacts that re-entry allows, their enrollments, and a row for each step of each. Contacts and version are held
+#: against the workspace here, at once: foreign keys would do it one by one, and take a sixth of the time. The locks are
+#: those of a foreign key; a STOP waits for them (engine/outbox/leave.py).
 #: The NOT EXISTS keeps to the rule across versions; the unique index enrollments_reentry_key holds it in a race.
 PLAN: Final = """
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+known AS MATERIALIZED (
+    SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
+        AND EXISTS (
+            SELECT FROM sequence_versions v
+            WHERE v.id = %(version)b AND v.sequence_id = %(sequence)b AND v.workspace_id = %(workspace)b
+        )
+    FOR KEY SHARE OF c
+),
 enrolled AS (
     INSERT INTO enrollments
         (workspace_id, sequence_id, version_id, contact_id, reentry, batch_id, data, enrolled_at)
     SELECT %(workspace)b, %(sequence)b, %(version)b, contact, %(reentry)b, %(batch)b, %(data)b::jsonb, moment.now
-    FROM unnest(%(contacts)b::bigint[]) AS contact, moment
+    FROM unnest(%(contacts)b::bigint[]) AS contact JOIN known ON known.id = contact CROSS JOIN moment
     WHERE %(reentry)b = 'always' OR NOT EXISTS (
         SELECT FROM enrollments other
         WHERE other.contact_id = contact AND other.sequence_id = %(sequence)b
