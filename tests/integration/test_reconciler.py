@@ -14,7 +14,7 @@ from world import World
 
 from engine.clock import SequenceClock
 from engine.database import BY_ID, Database
-from engine.outbox.doubt import DOUBTFUL, OPEN, TAKEN, doubtful
+from engine.outbox.doubt import DOUBTFUL, OPEN, TAKEN, doubtful, note_look
 from engine.rules.doubt import Seen, Sighting
 from engine.settings import Settings
 from engine.wakeups import Wakeups
@@ -176,6 +176,29 @@ def test_a_row_that_can_not_be_looked_after_keeps_no_other_waiting(single: World
     assert status_of(single, whole) == ("pending", None)
     assert status_of(single, broken) == ("unknown", None)
     assert [entry["row"] for entry in logs if entry["log_level"] == "error"] == [broken] * 2
+
+
+def test_an_email_that_can_not_be_looked_after_waits_for_the_interval(single: World) -> None:
+    """The reconciler would try it without a pause."""
+    row_id = in_doubt(single)
+    single.execute("UPDATE outbox SET type = 'email' WHERE id = %s", row_id)
+    with single.database.transaction() as session:
+        (row,) = doubtful(session, ["email"], 3_600, 3_600)
+        note_look(session, row, empty=False)
+        assert doubtful(session, ["email"], 3_600, 3_600) == []
+
+
+def test_what_was_accepted_is_not_undone_by_a_later_attempt_that_was_not(single: World, redis_url: str) -> None:
+    row_id = in_doubt(single)
+    single.execute("UPDATE attempts SET outcome = 'accepted', provider_id = 'SM1'")
+    single.execute("UPDATE outbox SET status = 'pending' WHERE id = %s", row_id)
+    assert len(single.begin([row_id])) == 1
+    single.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1")
+    single.execute("UPDATE attempts SET outcome = 'held', ended_at = now() WHERE outcome IS NULL")
+    provider = Lists()
+    reconcile(single, redis_url, provider)
+    assert status_of(single, row_id) == ("sent", "SM1")
+    assert provider.asked == 0
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
