@@ -31,6 +31,11 @@ WHERE o.status = ANY(%(statuses)s) AND (%(workspace)s::bigint IS NULL OR o.works
 ORDER BY o.id LIMIT %(limit)s
 """
 
+COUNT: Final = """
+SELECT count(*) FROM outbox
+WHERE status = ANY(%(statuses)s) AND (%(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s)
+"""
+
 ROW: Final = "SELECT status, fence, enrollment_id FROM outbox WHERE id = %s AND workspace_id = %s FOR UPDATE"
 
 #: Locked, so that it is not completed, and leaves nobody early, before this has ended.
@@ -88,12 +93,23 @@ class Review:
     attempts: list[dict[str, Any]]
 
 
-def reviews(session: Session, workspace_id: int | None, *, unknown: bool = False, limit: int = 100) -> list[Review]:
+def reviews(
+    session: Session, workspace_id: int | None, *, unknown: bool = False, limit: int | None = None
+) -> list[Review]:
     """Rows in review; with `unknown` those in doubt too, which may still be resolved without anybody."""
-    statuses = [status.value for status in DECIDABLE] if unknown else [RowStatus.REVIEW.value]
     with session.cursor(row_factory=class_row(Review)) as cursor:
-        cursor.execute(WAITING, {"statuses": statuses, "workspace": workspace_id, "limit": limit})
+        cursor.execute(WAITING, {"statuses": _statuses(unknown), "workspace": workspace_id, "limit": limit})
         return cursor.fetchall()
+
+
+def count_reviews(session: Session, workspace_id: int | None, *, unknown: bool = False) -> int:
+    """How many there are."""
+    row = session.execute(COUNT, {"statuses": _statuses(unknown), "workspace": workspace_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _statuses(unknown: bool) -> list[str]:
+    return [status.value for status in DECIDABLE] if unknown else [RowStatus.REVIEW.value]
 
 
 def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: int, decision: Decision) -> Resolved:
@@ -106,7 +122,9 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
     """
     row = session.execute(ROW, (row_id, workspace_id)).fetchone()
     if row is None:
-        raise NotFound(f"no row {row_id} in this workspace: `cadenza review` lists those that need a decision")
+        raise NotFound(
+            f"no row {row_id} in this workspace: `cadenza review` lists those that need a decision, with theirs"
+        )
     status, fence, enrollment_id = row
     if status not in DECIDABLE:
         raise InvalidInput(f"row {row_id} is {status}: it needs no decision")

@@ -14,7 +14,7 @@ from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.outbox.settle import Ending, settle
 from producers.enroll_event import EnrollEvent, write
-from producers.review import Decision, UnderWay, decide, reviews
+from producers.review import Decision, UnderWay, count_reviews, decide, reviews
 from schema.states import RowStatus
 
 ONE_SMS = "sequence: single\nname: Single\nreentry: after_exit\nsteps: [{key: only, type: sms, body: Hi}]"
@@ -71,6 +71,16 @@ def test_only_rows_that_need_it_are_decided(world: Any) -> None:
             decide(session, clock, 1, 4_711, Decision.SENT)
         with pytest.raises(NotFound):
             decide(session, clock, 2, world.ids()[0], Decision.SENT)
+
+
+def test_all_rows_are_counted_and_none_is_left_out_unseen(world: World) -> None:
+    world.enroll(count=3)
+    world.execute("UPDATE outbox SET status = 'review'")
+    world.execute("UPDATE outbox SET status = 'unknown' WHERE step_order = 1")
+    with world.database.transaction() as session:
+        assert (len(reviews(session, 1)), count_reviews(session, 1)) == (6, 6)
+        assert (len(reviews(session, None, unknown=True)), count_reviews(session, None, unknown=True)) == (9, 9)
+        assert (len(reviews(session, 1, limit=4)), len(reviews(session, 2)), count_reviews(session, 2)) == (4, 0, 0)
 
 
 def test_a_row_that_is_sent_again_is_not_too_late(site: Site) -> None:
