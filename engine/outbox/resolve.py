@@ -43,6 +43,16 @@ UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(provider_id, %(
 WHERE outbox_id = %(row)b AND fence = %(fence)b
 """
 
+#: An attempt of which only its acceptance is known: the database was restored from a backup that was made before it.
+FORGOTTEN: Final = """
+INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
+    provider_id, detail)
+SELECT o.id, %(fence)b, o.workspace_id, o.type, coalesce(CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END, ''),
+    '{}', 0, clock_timestamp(), 'accepted', %(provider_id)b, %(detail)b
+FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
+WHERE o.id = %(row)b ON CONFLICT DO NOTHING
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
@@ -100,3 +110,8 @@ def note_acceptance(session: Session, row_id: int, fence: int, provider_id: str 
         EVIDENCE, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True
     )
     return cursor.rowcount == 1
+
+
+def note_forgotten(session: Session, row_id: int, fence: int, provider_id: str, how: str) -> None:
+    """Write down an attempt that the database has forgotten."""
+    session.execute(FORGOTTEN, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True)

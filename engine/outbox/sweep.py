@@ -73,7 +73,7 @@ class Awaiting:
 
 
 def end_leases(session: Session, limit: int = 1_000) -> LeasesEnded:
-    """Take rows from workers that did not settle them in time."""
+    """Take rows from workers that did not settle them in time; the oldest leases first."""
     rows = session.execute(END_LEASES, {"limit": limit}, binary=True).fetchall()
     cancel_returned(session, [row_id for row_id, status, _ in rows if status == "pending"])
     returned: list[Due] = [(due_at, [row_id]) for row_id, status, due_at in rows if status == "pending"]

@@ -59,6 +59,16 @@ def test_a_lease_that_holds_is_left_alone(world: Any) -> None:
     assert (ended.returned, ended.in_doubt) == ([], 0)
 
 
+def test_all_leases_that_are_over_end_in_one_sweep(world: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many workers were lost together."""
+    monkeypatch.setattr("workers.sweeper.PAGE", 2)
+    world.enroll(count=5)
+    assert len(world.claim(world.ids(), lease=0.001)) == 5
+    world.execute("SELECT pg_sleep(0.01)")
+    Sweeper(world.database, Wakeups(redis_url), SequenceClock(world.database), sweep_seconds=1).sweep()
+    assert world.rows("status", "step_order = 1") == [("pending",)] * 5
+
+
 def test_due_rows_are_found_page_by_page(world: Any) -> None:
     world.enroll(count=7)
     found: list[int] = []

@@ -9,12 +9,10 @@ from stage_site import Site, wait_for
 
 from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
-from engine.errors import InvalidInput, NotFound
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.settle import Ending, settle
 from engine.outbox.sweep import end_leases
 from engine.wakeups import Wakeups
-from producers.review import Decision, decide, reviews
 from schema.states import RowStatus
 from workers.delivery.settler import Settler
 
@@ -162,11 +160,10 @@ def test_a_repeated_callback_changes_nothing(world: Any) -> None:
     assert world.query("SELECT * FROM outbox") == before
 
 
-def test_a_callback_for_another_workspace_or_attempt_changes_nothing(world: Any) -> None:
+def test_a_callback_for_another_workspace_changes_nothing(world: Any) -> None:
     row_id, fence = unknown_row(world)
     before = world.query("SELECT * FROM outbox")
     assert prove(world, row_id, fence, workspace_id=2) == []
-    assert prove(world, row_id, fence + 5) == []
     assert world.query("SELECT * FROM outbox") == before
 
 
@@ -246,50 +243,3 @@ def test_the_late_word_of_a_worker_changes_no_row_that_was_sent_otherwise(world:
     settler = Settler(world.database, Wakeups(redis_url), SequenceClock(world.database))
     settler.settle([Ending(row_id, fence, "sms", RowStatus.SENT, outcome="accepted", provider_id="SM2")])
     assert world.query("SELECT * FROM outbox") == before
-
-
-@pytest.mark.parametrize(
-    ("decision", "status"), [(Decision.SENT, "sent"), (Decision.RESEND, "pending"), (Decision.SKIP, "skipped")]
-)
-def test_an_operator_decides(world: Any, decision: Decision, status: str) -> None:
-    row_id, _ = unknown_row(world)
-    world.execute("UPDATE outbox SET status = 'review' WHERE id = %s", row_id)
-    with world.database.transaction() as session:
-        (shown,) = reviews(session, 1)
-        assert (shown.id, shown.attempts[0]["outcome"]) == (row_id, "unanswered")
-        resolved = decide(session, SequenceClock(world.database), 1, row_id, decision)
-    assert resolved.ids == {row_id}
-    assert world.rows("status", f"id = {row_id}") == [(status,)]
-    assert resolved.wakeups
-
-
-def test_a_row_is_sent_again_after_its_enrollment_had_ended(world: Any) -> None:
-    world.publish(ONE_SMS)
-    world.enroll("single")
-    world.execute("UPDATE outbox SET status = 'review'")
-    world.execute("UPDATE enrollments SET status = 'completed', completed_at = now()")
-    with world.database.transaction() as session:
-        decide(session, SequenceClock(world.database), 1, world.ids()[0], Decision.RESEND)
-    assert len(world.claim(world.ids())) == 1
-
-
-def test_what_an_operator_sends_again_is_not_too_late(site: Site) -> None:
-    site.world.publish(ONE_SMS)
-    site.enroll("single")
-    site.world.execute("UPDATE outbox SET status = 'review', due_at = now() - interval '3 days'")
-    with site.world.database.transaction() as session:
-        decide(session, SequenceClock(site.world.database), 1, site.world.ids()[0], Decision.RESEND)
-    with site.working():
-        site.until("sent")
-
-
-def test_only_rows_that_need_it_are_decided(world: Any) -> None:
-    world.enroll()
-    clock = SequenceClock(world.database)
-    with world.database.transaction() as session:
-        with pytest.raises(InvalidInput, match="needs no decision"):
-            decide(session, clock, 1, world.ids()[0], Decision.SENT)
-        with pytest.raises(NotFound):
-            decide(session, clock, 1, 4_711, Decision.SENT)
-        with pytest.raises(NotFound):
-            decide(session, clock, 2, world.ids()[0], Decision.SENT)

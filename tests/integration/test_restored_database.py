@@ -8,10 +8,16 @@ import redis
 
 from deploy.chaos.proxy import Proxy
 from deploy.chaos.trap import Moment, Strike
+from deploy.cli.doctor import _backups
+from deploy.cli.session import Open
+from engine.clock import SequenceClock
+from engine.errors import Unavailable
 from engine.outbox.dispatch import RESTORED, read_pulse
+from engine.settings import Settings
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import BEAT
 from workers.heartbeat import Heartbeat
+from workers.sweeper import Sweeper
 
 GENEROUS = 60.0
 
@@ -89,6 +95,57 @@ def test_it_is_held_once(world: Any, wakeups: Wakeups) -> None:
     world.enroll()
     beat(world, wakeups)
     assert world.statuses()[0] == "pending"
+
+
+class Overtaken(Wakeups):
+    """Another leader beats whenever this one has asked Redis, or is about to."""
+
+    when: str
+    other: Heartbeat
+
+    def known_beat(self, database: str) -> int:
+        if self.when == "before":
+            self.other.beat()
+        known = super().known_beat(database)
+        if self.when == "after":
+            self.other.beat()
+        return known
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_leader_that_another_has_overtaken_holds_nothing(
+    world: Any, wakeups: Wakeups, redis_url: str, when: str
+) -> None:
+    """It was stopped in the middle of a beat, and replaced."""
+    world.enroll()
+    overtaken = Overtaken(redis_url)
+    overtaken.when = when
+    overtaken.other = Heartbeat(world.database, wakeups, sweep_seconds=1)
+    late = Heartbeat(world.database, overtaken, sweep_seconds=1)
+    for _ in range(3):
+        late.beat()
+    assert world.statuses()[0] == "pending"
+
+
+def test_the_doctor_is_not_overtaken_either(world: Any, wakeups: Wakeups, redis_url: str, settings: Settings) -> None:
+    beat(world, wakeups)
+    overtaken = Overtaken(redis_url)
+    overtaken.when = "before"
+    overtaken.other = Heartbeat(world.database, wakeups, sweep_seconds=1)
+    assert _backups(Open(settings, world.database, overtaken)) == "the database is not an older copy of itself"
+    go_back(world, 1)
+    with pytest.raises(Unavailable, match="restored from a backup"):
+        _backups(Open(settings, world.database, wakeups))
+
+
+def test_the_heart_beats_during_a_long_sweep(world: Any, wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that dispatch stays open, and no other process takes the leader for one that hangs."""
+    monkeypatch.setattr("workers.sweeper.BEAT", 0.0)
+    monkeypatch.setattr("workers.sweeper.PAGE", 2)
+    world.enroll(count=7)
+    Sweeper(world.database, wakeups, SequenceClock(world.database), sweep_seconds=1).sweep()
+    with world.database.transaction() as session:
+        assert read_pulse(session).beat == 4
 
 
 def test_a_flushed_redis_holds_nothing(world: Any, wakeups: Wakeups, redis_url: str) -> None:

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 from engine import clock
 from engine.clock import SequenceClock
 from engine.database import Database
+from engine.errors import InvalidInput
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import Claimed, claim
 from engine.outbox.evidence import Evidence, accept_evidence
@@ -39,7 +40,7 @@ from engine.settings import Settings
 from engine.wakeups import Wakeups
 from producers.enroll_event import EnrollEvent, write
 from producers.inbound import InboundMessage, receive
-from producers.review import Decision, decide
+from producers.review import Decision, UnderWay, decide
 from producers.sequences import publish
 from producers.suppressions import suppress
 from producers.tenants import find_tenant
@@ -354,8 +355,12 @@ class Promises(RuleBasedStateMachine):
             return
         row = waiting[pick % len(waiting)]
         self.excused.add(row.id)
-        with self.database.transaction() as session:
-            decide(session, self.clock, 1, row.id, decision)
+        try:
+            with self.database.transaction() as session:
+                decide(session, self.clock, 1, row.id, decision)
+        except (InvalidInput, UnderWay) as refusal:
+            note(f"row {row.id}: {refusal}")
+            assert decision is Decision.RESEND
 
     # What must hold after each of them.
 
