@@ -48,18 +48,13 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["publish", "welcome", "--phone", "+12125550109"], 0, {"enrollment": ..., "created": True}),
     (["publish", "welcome", "--phone", "+12125550109"], 0, {"enrollment": ..., "created": False}),
     (["status"], 0, {"workspace": None, "rows": ..., "wakeups": {"waiting": 6, "retrying": 0, "queued": 0}}),
-<<<<<<< HEAD
     (
         ["status", "-w", "default"],
         0,
         {"workspace": "default", "oldest_due_at": ..., "sent_last_minute": 0, "paused": []},
     ),
-    (["review"], 0, {"rows": []}),
-=======
-    (["status", "-w", "default"], 0, {"workspace": "default", "oldest_due_at": ..., "sent_last_minute": 0}),
     (["review"], 0, {"rows": [], "doubtful_messages": 0}),
     (["review", "--messages"], 0, {"messages": []}),
->>>>>>> merge-audit
     (["clock"], 0, {"sequence_time": ..., "real_time": ..., "rate": 1.0}),
     (["clock", "advance", "30 minutes"], 0, {"sequence_time": ..., "rate": 1.0}),
     (["clock", "rate", "60"], 0, {"rate": 60.0}),
