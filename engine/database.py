@@ -23,15 +23,29 @@ BY_ID: Final = (
 #: What is raised when the database is gone, in a transaction or before it.
 GONE: Final = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 
-#: Real seconds to wait for a connection.
+#: Real seconds to wait for a server to take a connection.
 CONNECT_SECONDS = 10
+
+#: Real seconds to wait for a connection of the pool.
+POOL_SECONDS = 2 * CONNECT_SECONDS
+
+#: A server that is cut off without a word is noticed within a minute: 30 seconds of silence and three questions, or
+#: as long for what was sent and never confirmed. The kernel's own defaults are two hours, and a quarter of one.
+NOTICE_SILENCE: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 class Database:
     """A pool of connections; every use of one is one transaction."""
 
-    def __init__(self, url: str, *, size: int = 4, name: str = "cadenza", options: str = "") -> None:
-        """Prepare the pool; connect when first used.
+    def __init__(
+        self, url: str, *, size: int = 4, name: str = "cadenza", options: str = "", patience: float = POOL_SECONDS
+    ) -> None:
+        """Prepare the pool; connect when first used. `patience` is the longest wait for a connection, in real seconds.
 
         Raises:
             InvalidInput: the URL can't be read.
@@ -43,10 +57,19 @@ class Database:
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
             "options": f"{own_options} -c timezone=UTC {options}",
-            "keepalives_idle": 30,
+            **NOTICE_SILENCE,
         }
+        self._patience = patience
+        # The pool doubles its pauses between attempts to connect. Were that not limited, a server that had been away
+        # for an hour would be missed for another five minutes.
         self._pool = ConnectionPool(
-            url, min_size=0, max_size=size, open=False, timeout=CONNECT_SECONDS * 2, kwargs=self._options
+            url,
+            min_size=0,
+            max_size=size,
+            open=False,
+            timeout=patience,
+            reconnect_timeout=patience,
+            kwargs=self._options,
         )
 
     def check(self) -> None:
@@ -83,7 +106,7 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except PoolTimeout:
-            raise Unavailable(f"Postgres: no connection within {CONNECT_SECONDS * 2} seconds") from None
+            raise Unavailable(f"Postgres: no connection within {self._patience:g} seconds") from None
         except (
             psycopg.errors.UndefinedTable,
             psycopg.errors.UndefinedFunction,
