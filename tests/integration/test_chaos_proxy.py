@@ -1,10 +1,10 @@
 """The proxy of the fault tests does what it is told, to the byte."""
 
 import socket
-from contextlib import suppress
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
