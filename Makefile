@@ -58,6 +58,10 @@ up: $(READY) ## run everything on this machine, until Ctrl-C
 bench: $(READY) ## measure how fast it is, and write bench.json
 	@$(PYTHON_IN_VENV) -m deploy.bench $(ARGS)
 
+.PHONY: chaos
+chaos: $(READY) ## a storm: everything fails that can, for 10 minutes, and then the audit (ARGS="--seed 7 --seconds 60")
+	@$(PYTHON_IN_VENV) -m deploy.chaos $(ARGS)
+
 .PHONY: clean
 clean: ## delete what the embedded servers, the demo and the tools have left
 	@if [ -f $(READY) ]; then \

@@ -87,10 +87,11 @@ class SequenceClock:
 
     def lateness(self, due: float, not_before: float | None = None) -> float:
         """Real seconds since a step fell due; `not_before` is the real time that a back-off ended."""
+        real = self.real_now()  # first, since it reads the timeline anew
         reached = self._timeline.reached(due)
         if not_before is not None:
             reached = max(reached, not_before)
-        return self.real_now() - reached
+        return real - reached
 
     @property
     def apart(self) -> float:
@@ -121,8 +122,8 @@ class SequenceClock:
 def read_timeline(session: Session) -> tuple[float, Timeline]:
     """Read the database's real time and the timeline."""
     rows = session.execute(
-        "SELECT extract(epoch FROM clock_timestamp())::float8, extract(epoch FROM real_from)::float8,"
-        " extract(epoch FROM sequence_from)::float8, rate FROM clock ORDER BY id"
+        "SELECT date_part('epoch', clock_timestamp()), date_part('epoch', real_from),"
+        " date_part('epoch', sequence_from), rate FROM clock ORDER BY id"
     ).fetchall()
     segments: list[Segment] = []
     for row in rows:

@@ -17,6 +17,8 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 
 from deploy.local.clean import clean
@@ -24,6 +26,13 @@ from deploy.local.servers import local_servers
 from engine.database import Database
 from engine.settings import PREFIX, Settings
 from schema import migrate
+
+#: The gate tries the same examples every time; `--hypothesis-profile=deep` tries more, and others each time, and
+#: prints how to repeat what failed. No profile has deadlines: a slow machine is not a wrong answer.
+UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+hypothesis_settings.register_profile("gate", derandomize=True, **UNHURRIED)
+hypothesis_settings.register_profile("deep", max_examples=2_000, print_blob=True, **UNHURRIED)
+hypothesis_settings.load_profile("gate")
 
 
 @dataclass(frozen=True)

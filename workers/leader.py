@@ -6,10 +6,12 @@ from engine.database import Session
 
 #: A holder that hangs keeps its connection, and so the lock: its machine stopped, or was cut off without a word.
 END_SILENT: Final = """
-SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objid = %s AND l.granted AND a.pid <> pg_backend_pid()
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND a.state = 'idle' AND a.state_change < clock_timestamp() - %s * interval '1 second'
+SELECT pg_terminate_backend(holder.pid)
+FROM pg_locks holder JOIN pg_stat_activity session ON session.pid = holder.pid
+WHERE holder.locktype = 'advisory' AND holder.classid = 0 AND holder.objid = %s AND holder.granted
+    AND holder.pid <> pg_backend_pid()
+    AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND session.state_change < clock_timestamp() - %s * interval '1 second'
 """
 
 

@@ -13,8 +13,7 @@ from schema.states import RowStatus
 
 #: Rows move only from the fence at which they were looked at.
 RESOLVE: Final = f"""
-WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
-resolved AS MATERIALIZED (
+WITH resolved AS MATERIALIZED (
     SELECT * FROM unnest(
         %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(provider_ids)b::text[]
     ) AS resolved (id, fence, status, reason, provider_id)
@@ -23,8 +22,8 @@ settled AS (
     UPDATE outbox o SET status = resolved.status, reason = resolved.reason, fence = o.fence + 1, lease_until = NULL,
         retry_at = NULL, provider_id = coalesce(resolved.provider_id, o.provider_id),
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
-        sent_at = CASE resolved.status WHEN 'sent' THEN moment.now END
-    FROM resolved, moment
+        sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
+    FROM resolved
     WHERE o.id = resolved.id AND o.fence = resolved.fence
         AND o.status IN ('sending', 'unknown', 'review', 'pending')
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
@@ -42,6 +41,16 @@ EVIDENCE: Final = """
 UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(provider_id, %(provider_id)b),
     ended_at = coalesce(ended_at, clock_timestamp()), detail = %(detail)b
 WHERE outbox_id = %(row)b AND fence = %(fence)b
+"""
+
+#: An attempt of which only its acceptance is known: the database was restored from a backup that was made before it.
+FORGOTTEN: Final = """
+INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
+    provider_id, detail)
+SELECT o.id, %(fence)b, o.workspace_id, o.type, coalesce(CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END, ''),
+    '{}', 0, clock_timestamp(), 'accepted', %(provider_id)b, %(detail)b
+FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
+WHERE o.id = %(row)b ON CONFLICT DO NOTHING
 """
 
 
@@ -101,3 +110,8 @@ def note_acceptance(session: Session, row_id: int, fence: int, provider_id: str 
         EVIDENCE, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True
     )
     return cursor.rowcount == 1
+
+
+def note_forgotten(session: Session, row_id: int, fence: int, provider_id: str, how: str) -> None:
+    """Write down an attempt that the database has forgotten."""
+    session.execute(FORGOTTEN, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True)

@@ -122,6 +122,7 @@ def test_the_metrics_of_all_processes_are_on_one_port(worker: Worker, world: Any
         'cadenza_outbox_rows{status="sent"} 30.0',
         "cadenza_oldest_due_seconds",
         'cadenza_wakeups{state="waiting"}',
+        'cadenza_paused{channel="sms"} 0.0',
         'cadenza_enrollments_total{source="event"} 30.0',
     ):
         assert name in text

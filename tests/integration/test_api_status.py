@@ -29,8 +29,7 @@ def twilio(settings: Settings, world: World) -> Iterator[TwilioSide]:
 def begun(world: World) -> tuple[int, int, str]:
     """A row that was handed over: its id, its fence, and the token of the attempt."""
     world.enroll(phone="+12025550001")
-    (row,) = world.claim(world.ids("step_order = 1"))
-    assert world.begin([row]) == {row.id}
+    (row,) = world.begin(world.ids("step_order = 1"))
     ((secret,),) = world.query("SELECT webhook_secret FROM workspaces")
     return row.id, row.fence, sign(secret, row.id, row.fence)
 
@@ -85,8 +84,8 @@ def test_many_callbacks_at_once_do_not_wait_for_each_other(
     """More than there are connections, each with a row to settle, which takes a look at the clock."""
     monkeypatch.setattr(clock, "REFRESH_SECONDS", 0.0)
     world.enroll(count=60)
-    rows = world.claim(world.ids("step_order = 1"))
-    assert len(world.begin(rows)) == 60
+    rows = world.begin(world.ids("step_order = 1"))
+    assert len(rows) == 60
     ((secret,),) = world.query("SELECT webhook_secret FROM workspaces")
     with ThreadPoolExecutor(60) as callers:
         answers = callers.map(
@@ -111,6 +110,7 @@ def test_a_callback_may_come_before_the_answer(twilio: TwilioSide, world: World)
     assert first(world, "status, provider_id, delivery_status") == ("sent", SID, "sent")
     end(world, row_id, fence, RowStatus.UNKNOWN)
     assert first(world, "status, provider_id, delivery_status") == ("sent", SID, "sent")
+    assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", SID)]
 
 
 def test_a_failure_is_proof_too(twilio: TwilioSide, world: World) -> None:

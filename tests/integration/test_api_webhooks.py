@@ -6,9 +6,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import structlog
+from pydantic import SecretStr
 from twilio_side import SID, TOKEN, Answer, TwilioSide, api, with_twilio
 from world import World
 
+from deploy.cli.serving import PATIENCE as API_PATIENCE
+from deploy.sandbox.webhook import TOTAL_SECONDS
 from engine.rules.token import sign
 from engine.settings import Settings
 
@@ -163,3 +166,12 @@ def test_what_it_is_sent_is_not_logged(twilio: TwilioSide, world: World) -> None
     assert len(logs) == 2
     for told in ("2025550001", "secret", "Ana", "2025550002", TOKEN):
         assert told not in str(logs)
+
+
+def test_without_a_database_it_says_so_before_twilio_has_given_up(settings: Settings) -> None:
+    """Who is told in time that it failed can be told to call another address then, or again."""
+    away = with_twilio(settings).model_copy(update={"database_url": SecretStr("postgresql://x@127.0.0.1:1/x")})
+    assert 2 * API_PATIENCE + 1 < TOTAL_SECONDS
+    with api(away, "ws_x") as twilio:
+        answer = twilio.inbound("+12025550001", "STOP")
+    assert answer == Answer(503, f"Postgres: no connection within {API_PATIENCE:g} seconds\n")

@@ -40,6 +40,15 @@ def test_a_clock_that_went_back_has_yet_to_reach_again_what_it_had_reached(datab
     assert now.lateness(now.now() + DAY) == pytest.approx(-DAY, abs=1)
 
 
+def test_what_an_idle_process_knew_of_the_clock_counts_no_more(database: Database) -> None:
+    now = SequenceClock(database)
+    due = now.now() + DAY
+    with database.transaction() as session:
+        clock.advance(session, timedelta(days=3))
+    now._read_at = float("-inf")  # it is long since it was read
+    assert now.lateness(due) == pytest.approx(0, abs=1)
+
+
 def test_a_back_off_counts_from_its_end(database: Database) -> None:
     now = SequenceClock(database)
     assert now.lateness(now.now() - 100, not_before=now.real_now() - 10) == pytest.approx(10, abs=1)

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from engine.clock import SequenceClock
+from engine.database import Database
+from engine.outbox.begin import Attempt, begin, has_committed
+from engine.outbox.claim import claim
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.following import Settled, shift_behind
 from engine.outbox.settle import Ending, settle
@@ -21,30 +24,41 @@ def end(world: Any, row: Any, **what: Any) -> list[Settled]:
 
 def claim_and_begin(world: Any) -> Any:
     """One row, handed over."""
-    (row,) = world.claim(world.ids())
-    assert world.begin([row]) == {row.id}
+    (row,) = world.begin(world.ids())
     return row
 
 
-def test_begin_is_refused_after_the_lease(world: Any) -> None:
+def test_only_what_was_claimed_is_begun(world: Any) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids(), lease=0.001)
-    world.execute("SELECT pg_sleep(0.01)")
-    assert world.begin([row]) == set()
-
-
-def test_begin_is_refused_when_the_fence_has_moved(world: Any) -> None:
-    world.enroll()
-    (row,) = world.claim(world.ids())
+    with world.database.transaction() as session:
+        (row,) = claim(session, world.ids())
     world.execute("UPDATE outbox SET fence = fence + 1 WHERE id = %s", row.id)
-    assert world.begin([row]) == set()
+    attempt = Attempt(row.id, row.fence, row.recipient, "{}", 0.0)
+    with pytest.raises(LookupError, match="has not claimed"), world.database.transaction() as session:
+        begin(session, [attempt], 60)
+    assert world.query("SELECT count(*) FROM attempts") == [(0,)]
+    assert world.statuses() == ["pending"] * 3
 
 
-def test_begin_is_refused_when_the_enrollment_has_ended(world: Any) -> None:
-    world.enroll()
-    (row,) = world.claim(world.ids())
-    world.execute("UPDATE enrollments SET status = 'cancelled', cancelled_at = now(), exit_reason = 'replied'")
-    assert world.begin([row]) == set()
+def test_what_became_of_a_transaction_can_be_read_back(world: Any, database_url: str) -> None:
+    world.enroll(count=2)
+    first, *_, second = world.ids("step_order = 1")
+    other = Database(database_url, name="other")
+
+    def became(transaction: str) -> str | None:
+        with other.transaction() as session:
+            return has_committed(session, transaction)
+
+    with world.database.transaction() as session:
+        (row,) = claim(session, [first])
+        kept = begin(session, [Attempt(row.id, row.fence, row.recipient, "{}", 0.0)], 60)
+        assert became(kept) == "in progress"
+    with world.database.transaction() as session:
+        (row,) = claim(session, [second])
+        lost = begin(session, [Attempt(row.id, row.fence, row.recipient, "{}", 0.0)], 60)
+        session.rollback()
+    assert (became(kept), became(lost)) == ("committed", "aborted")
+    other.close()
 
 
 def test_a_sent_row_keeps_what_the_provider_said(world: Any) -> None:

@@ -9,13 +9,10 @@ from stage_site import Site, wait_for
 
 from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
-from engine.errors import InvalidInput, NotFound
-from engine.outbox.begin import Attempt, begin
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.settle import Ending, settle
 from engine.outbox.sweep import end_leases
 from engine.wakeups import Wakeups
-from producers.review import Decision, decide, reviews
 from schema.states import RowStatus
 from workers.delivery.settler import Settler
 
@@ -117,11 +114,20 @@ def test_email_at_least_once_is_not_sent_a_third_time(site: Site) -> None:
 def unknown_row(world: Any) -> tuple[int, int]:
     """A row in doubt: its id and the fence of its attempt."""
     world.enroll()
-    (row,) = world.claim(world.ids())
-    world.begin([row])
+    (row,) = world.begin(world.ids())
     world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
     world.execute("UPDATE attempts SET outcome = 'unanswered', ended_at = now()")
     return row.id, row.fence
+
+
+def lose_workers(world: Any) -> None:
+    """Every row is handed over, and nobody ever hears of its worker again."""
+    payload = {"body": "Hi", "media_urls": [], "sender": "c@example.com", "message_id": "<1@example.com>"}
+    payload |= {"date": "2026-01-01T00:00:00+00:00", "subject": "Hi", "text": "Hello", "html": None}
+    rows = world.begin(world.ids(), lease=2, payload=json.dumps(payload))
+    world.execute("SELECT pg_sleep(2.1)")
+    with world.database.transaction() as session:
+        assert end_leases(session).in_doubt == len(rows)
 
 
 def prove(world: Any, row_id: int, fence: int, sid: str = "SM1", workspace_id: int = 1) -> list[Any]:
@@ -141,8 +147,7 @@ def test_a_callback_settles_a_row_in_doubt_and_wakes_the_next(world: Any) -> Non
 
 def test_a_callback_may_come_before_the_response(world: Any) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids())
-    world.begin([row])
+    (row,) = world.begin(world.ids())
     prove(world, row.id, row.fence)
     assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
 
@@ -155,11 +160,10 @@ def test_a_repeated_callback_changes_nothing(world: Any) -> None:
     assert world.query("SELECT * FROM outbox") == before
 
 
-def test_a_callback_for_another_workspace_or_attempt_changes_nothing(world: Any) -> None:
+def test_a_callback_for_another_workspace_changes_nothing(world: Any) -> None:
     row_id, fence = unknown_row(world)
     before = world.query("SELECT * FROM outbox")
     assert prove(world, row_id, fence, workspace_id=2) == []
-    assert prove(world, row_id, fence + 5) == []
     assert world.query("SELECT * FROM outbox") == before
 
 
@@ -189,8 +193,7 @@ def test_the_late_word_that_it_was_not_accepted_ends_the_doubt(site: Site, chann
     """Without a look-up, a review or a wait."""
     site.world.publish(ONE_SMS if channel == "sms" else ONE_EMAIL)
     site.enroll("single" if channel == "sms" else "mail")
-    (row,) = site.world.claim(site.world.ids(), lease=0.5)
-    assert site.world.begin([row])
+    (row,) = site.world.begin(site.world.ids(), lease=0.5)
     site.world.execute("SELECT pg_sleep(0.6)")
     with site.world.database.transaction() as session:
         assert end_leases(session).in_doubt == 1
@@ -207,13 +210,9 @@ def test_an_email_whose_worker_was_lost_waits_for_its_late_word(site: Site, guar
     site.world.publish(ONE_EMAIL)
     site.world.execute("UPDATE workspaces SET smtp_guarantee = %s", guarantee)
     site.enroll("mail")
-    (row,) = site.world.claim(site.world.ids(), lease=0.5)
     payload = {"sender": "c@example.com", "message_id": "<1@example.com>", "date": "2026-01-01T00:00:00+00:00"}
-    attempt = Attempt(
-        row.id, row.fence, row.email, json.dumps(payload | {"subject": "Hi", "text": "", "html": None}), 0
-    )
-    with site.world.database.transaction() as session:
-        assert begin(session, [attempt])
+    payload |= {"subject": "Hi", "text": "", "html": None}
+    site.world.begin(site.world.ids(), lease=0.5, payload=json.dumps(payload))
     site.world.execute("SELECT pg_sleep(0.6)")
     with site.world.database.transaction() as session:
         assert end_leases(session).in_doubt == 1
@@ -225,6 +224,18 @@ def test_an_email_whose_worker_was_lost_waits_for_its_late_word(site: Site, guar
     assert waited > 2
 
 
+def test_a_provider_that_can_not_be_asked_keeps_no_email_waiting(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.world.publish(ONE_EMAIL)
+    site.sandbox.client.add_fault("sms", "silence", "lookup")
+    site.enroll("single", count=10)
+    site.enroll("mail")
+    lose_workers(site.world)
+    with site.working(**QUICK):
+        wait_for(lambda: "review" in site.world.statuses(), site.world.rows)
+        assert site.world.query("SELECT count(*) < 10 FROM attempts WHERE looked_at IS NOT NULL") == [(True,)]
+
+
 def test_the_late_word_of_a_worker_changes_no_row_that_was_sent_otherwise(world: Any, redis_url: str) -> None:
     row_id, fence = unknown_row(world)
     prove(world, row_id, fence, "SM2")
@@ -232,40 +243,3 @@ def test_the_late_word_of_a_worker_changes_no_row_that_was_sent_otherwise(world:
     settler = Settler(world.database, Wakeups(redis_url), SequenceClock(world.database))
     settler.settle([Ending(row_id, fence, "sms", RowStatus.SENT, outcome="accepted", provider_id="SM2")])
     assert world.query("SELECT * FROM outbox") == before
-
-
-@pytest.mark.parametrize(
-    ("decision", "status"), [(Decision.SENT, "sent"), (Decision.RESEND, "pending"), (Decision.SKIP, "skipped")]
-)
-def test_an_operator_decides(world: Any, decision: Decision, status: str) -> None:
-    row_id, _ = unknown_row(world)
-    world.execute("UPDATE outbox SET status = 'review' WHERE id = %s", row_id)
-    with world.database.transaction() as session:
-        (shown,) = reviews(session, 1)
-        assert (shown.id, shown.attempts[0]["outcome"]) == (row_id, "unanswered")
-        resolved = decide(session, SequenceClock(world.database), 1, row_id, decision)
-    assert resolved.ids == {row_id}
-    assert world.rows("status", f"id = {row_id}") == [(status,)]
-    assert resolved.wakeups
-
-
-def test_a_row_is_sent_again_after_its_enrollment_had_ended(world: Any) -> None:
-    world.publish(ONE_SMS)
-    world.enroll("single")
-    world.execute("UPDATE outbox SET status = 'review'")
-    world.execute("UPDATE enrollments SET status = 'completed', completed_at = now()")
-    with world.database.transaction() as session:
-        decide(session, SequenceClock(world.database), 1, world.ids()[0], Decision.RESEND)
-    assert len(world.claim(world.ids())) == 1
-
-
-def test_only_rows_that_need_it_are_decided(world: Any) -> None:
-    world.enroll()
-    clock = SequenceClock(world.database)
-    with world.database.transaction() as session:
-        with pytest.raises(InvalidInput, match="needs no decision"):
-            decide(session, clock, 1, world.ids()[0], Decision.SENT)
-        with pytest.raises(NotFound):
-            decide(session, clock, 1, 4_711, Decision.SENT)
-        with pytest.raises(NotFound):
-            decide(session, clock, 2, world.ids()[0], Decision.SENT)
