@@ -9,11 +9,12 @@ import pytest
 from stage_site import Site, wait_for
 
 from engine.clock import SequenceClock
-from workers import reconciler
+from workers import reconciler, sweeper
 from workers.channels import open_channels
 from workers.delivery.known import Known
 from workers.leader import end_silent_leader, leading
 from workers.reconciler import LOCK, Reconciler
+from workers.sweeper import LEADER_LOCK
 
 
 def test_there_is_one_leader(database: Any) -> None:
@@ -46,6 +47,20 @@ def test_a_reconciler_that_hangs_is_replaced(site: Site, monkeypatch: pytest.Mon
         assert leading(hanging, LOCK)
         site.enroll("follow-up")
         with site.working(reconcile_grace_seconds=0.1, reconcile_interval_seconds=0.1):
+            site.until("sent", "pending", "pending")
+    assert set(site.accepted().values()) == {1}
+
+
+def test_a_sweeper_that_hangs_is_replaced(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise no lost hint would ever be made up for."""
+    monkeypatch.setattr(sweeper, "HANGS_SECONDS", 0.2)
+    site.world.execute(
+        "UPDATE dispatch SET beaten_at = now() - interval '1 minute', open_until = now() + interval '1 minute'"
+    )
+    with site.world.database.connect() as hanging:
+        assert leading(hanging, LEADER_LOCK)
+        site.world.enroll()
+        with site.working(sweep_seconds=0.05):
             site.until("sent", "pending", "pending")
     assert set(site.accepted().values()) == {1}
 

@@ -117,4 +117,5 @@ def open_crew(play: Play, victims: int) -> Iterator[Crew]:
         for pid in pids:
             group.freeze(pid)
         stack.enter_context(group.without_replacement())
+        stack.callback(group.process.terminate)  # before it goes on, so that it replaces nobody any more
         yield Crew(play, survivor, group, pids)

@@ -30,6 +30,9 @@ from schema.states import Reentry
 
 Found = TypeVar("Found")
 
+#: Whether everything is as many and lasts as long as the scenarios say: `make faults FULL=1`.
+FULL = os.environ.get("CADENZA_TEST_FULL_LENGTH") == "1"
+
 #: Real seconds to wait for what should come about much sooner.
 PATIENCE = 90.0
 

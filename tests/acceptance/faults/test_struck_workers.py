@@ -182,10 +182,10 @@ def test_07_stopped_beyond_the_grace_in_the_middle_of_the_hand_over(crew: Crew, 
 def test_13_the_promoter_is_killed_in_the_middle_of_a_batch(crew: Crew, moment: Moment) -> None:
     """Before or after its script has run: there is no between. Every row that is still to go has its hint."""
     with crew.without_survivor():
-        group = crew.kill(crew.play.stage.redis_proxy, *PROMOTE, moment=moment, people=1_200)
-        assert group.then == {"pending": 1_200}
+        group = crew.kill(crew.play.stage.redis_proxy, *PROMOTE, moment=moment, people=1_050)
+        assert group.then == {"pending": 1_050}
         assert set(group.rows) <= all_hints(crew.play)
-    group.until(sent=1_200)
+    group.until(sent=1_050)
     group.judge()
 
 
