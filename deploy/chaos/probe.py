@@ -4,13 +4,15 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from deploy.chaos.people import Person
-from deploy.chaos.scenery import LOOK
+from deploy.chaos.scenery import LOOK, READY
 from deploy.chaos.service import Machine
 from deploy.chaos.stage import Stage
 from engine.database import Database
+from engine.errors import Unavailable
 from engine.wakeups import Wakeups
 from producers.enroll_event import EnrollEvent, publish
 from producers.sequences import publish as publish_sequence
@@ -29,11 +31,29 @@ PATIENCE: Final = 60.0
 STATUS: Final = "SELECT status FROM outbox WHERE enrollment_id = %s"
 
 
-def probe(stage: Stage, machines: Sequence[Machine]) -> tuple[Sequence[Person], Sequence[int]]:
-    """Let each process deliver a message while all others are stopped; give the messages' recipients, and who did not.
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What it found."""
+
+    people: Sequence[Person]
+    """To whom the messages went: one for each process."""
+    idle: Sequence[int]
+    """Processes that did not deliver theirs."""
+
+
+def probe(stage: Stage, machines: Sequence[Machine], processes: int) -> Probe:
+    """Let each of so many processes deliver a message while all others are stopped.
 
     Nothing else moves meanwhile, so that the stops put nothing in doubt.
+
+    Raises:
+        Unavailable: so many processes are not there.
     """
+    deadline = time.monotonic() + READY
+    while (there := sum(len(machine.processes()) for machine in machines)) != processes:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{there} worker processes run after the storm, and not {processes}: see {stage.folder}")
+        time.sleep(LOOK)
     database = Database(stage.database_url, name="cadenza chaos probe")
     try:
         with database.transaction() as session:
@@ -43,7 +63,7 @@ def probe(stage: Stage, machines: Sequence[Machine]) -> tuple[Sequence[Person], 
         database.close()
 
 
-def _probe(database: Database, wakeups: Wakeups, machines: Sequence[Machine]) -> tuple[Sequence[Person], Sequence[int]]:
+def _probe(database: Database, wakeups: Wakeups, machines: Sequence[Machine]) -> Probe:
     people: list[Person] = []
     idle: list[int] = []
     for number, pid in enumerate([pid for machine in machines for pid in machine.processes()]):
@@ -54,7 +74,7 @@ def _probe(database: Database, wakeups: Wakeups, machines: Sequence[Machine]) ->
             if not _deliver(database, wakeups, person):
                 idle.append(pid)
         people.append(person)
-    return people, idle
+    return Probe(people, idle)
 
 
 def _deliver(database: Database, wakeups: Wakeups, person: Person) -> bool:

@@ -84,13 +84,13 @@ def run_storm(options: Options, say: Callable[[str], None], keep: Path | None = 
             _rage(scene, strikes, faults, crowd)
             quiet = _quiet(scene, strikes, crowd)
         scene.say("does every worker process still work?")
-        probed, idle = probe(stage, machines)
+        probed = probe(stage, machines, MACHINES * options.processes)
         for machine in machines:
             machine.stop()
         api.stop()
         starts = api.starts + sum(machine.starts for machine in machines)
         obeyed = sum(count for status, count in crowd.forged.items() if status < 300)
-        heard = Heard([*scene.people, *probed], crowd.stopped, obeyed, idle)
+        heard = Heard([*scene.people, *probed.people], crowd.stopped, obeyed, probed.idle)
         return _look_back(scene, faults, strikes, crowd, heard, Ends(starts, quiet))
 
 
