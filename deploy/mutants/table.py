@@ -1,0 +1,227 @@
+"""The guards that are switched off, one at a time. An edit that fits no more is an error, so that this can't rot."""
+
+from typing import Final
+
+from deploy.mutants.mutant import Mutant
+
+CLAIM: Final = "engine/outbox/claim.py"
+BEGIN: Final = "engine/outbox/begin.py"
+SETTLE: Final = "engine/outbox/settle.py"
+PIPELINE: Final = "workers/delivery/pipeline.py"
+
+TEST_CLAIM: Final = "tests/integration/test_outbox_claim.py"
+TEST_SETTLE: Final = "tests/integration/test_outbox_settle.py"
+TEST_EVIDENCE: Final = "tests/integration/test_evidence.py"
+TEST_RESOLUTION: Final = "tests/integration/test_resolution.py"
+TEST_RESTORED: Final = "tests/integration/test_restored_database.py"
+TEST_STATUS: Final = "tests/integration/test_api_status.py"
+TEST_STOP: Final = "tests/integration/test_stop_race.py"
+
+CLAIMING: Final = (
+    Mutant(
+        "claim-status",
+        "a row that is on its way is claimed again",
+        CLAIM,
+        "AND o.status = %(pending)b",
+        "AND %(pending)b::text IS NOT NULL",
+        (f"{TEST_CLAIM}::test_a_claimed_row_is_not_claimed_again",),
+    ),
+    Mutant(
+        "claim-lock",
+        "rows are claimed that another worker is claiming",
+        CLAIM,
+        "FOR UPDATE OF o SKIP LOCKED",
+        "",
+        (f"{TEST_CLAIM}::test_many_workers_share_rows_without_overlap",),
+    ),
+    Mutant(
+        "claim-due",
+        "rows are claimed before they are due",
+        CLAIM,
+        "AND o.due_at <= (SELECT sequence_now())",
+        "",
+        (f"{TEST_CLAIM}::test_due_is_read_on_the_sequence_clock",),
+    ),
+    Mutant(
+        "claim-back-off",
+        "a refusal for now is not waited out",
+        CLAIM,
+        "AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())",
+        "",
+        (f"{TEST_CLAIM}::test_nothing_is_claimed_before_its_back_off_has_ended",),
+    ),
+    Mutant(
+        "claim-enrollment",
+        "rows of paused and ended enrollments are claimed",
+        CLAIM,
+        "AND e.status = 'active' AND {UNBLOCKED}",
+        "AND {UNBLOCKED}",
+        (f"{TEST_CLAIM}::test_nothing_is_claimed_for_an_enrollment_that_is_not_active",),
+    ),
+    Mutant(
+        "claim-order",
+        "a step overtakes the one before it",
+        CLAIM,
+        "AND e.status = 'active' AND {UNBLOCKED}",
+        "AND e.status = 'active'",
+        (f"{TEST_CLAIM}::test_a_step_waits_behind_one_that_is_not_resolved",),
+    ),
+    Mutant(
+        "claim-suppression",
+        "a claim does not tell that the recipient is suppressed",
+        CLAIM,
+        "WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type",
+        "WHERE false AND s.channel = claimed.type",
+        (f"{TEST_STOP}::test_a_suppressed_recipient_is_told_with_the_claim",),
+    ),
+    Mutant(
+        "claim-gate",
+        "a restored database is claimed from before a leader has compared",
+        CLAIM,
+        "AND (SELECT open_until > clock_timestamp() FROM dispatch)",
+        "",
+        (f"{TEST_RESTORED}::test_nothing_is_claimed_before_a_leader_has_compared",),
+    ),
+)
+
+HANDING_OVER: Final = (
+    Mutant(
+        "begin-written",
+        "rows are handed over before their attempt is written down",
+        BEGIN,
+        "FROM begun WHERE payload IS NOT NULL",
+        "FROM begun WHERE false",
+        ("tests/integration/test_outbox_sweep.py::test_a_row_whose_hand_over_had_begun_is_in_doubt",),
+    ),
+    Mutant(
+        "begin-fence",
+        "an attempt is begun of a row that this transaction has not claimed",
+        BEGIN,
+        "AND o.fence = attempt.fence - 1 AND",
+        "AND",
+        (f"{TEST_SETTLE}::test_only_what_was_claimed_is_begun",),
+    ),
+    Mutant(
+        "socket-lease",
+        "a row is handed over though its lease may end before the provider's answer",
+        PIPELINE,
+        "elif time.monotonic() + self._settings.provider_timeout > prepared.lease_until:",
+        "elif time.monotonic() > prepared.lease_until + 86_400:",
+        (f"{TEST_STOP}::test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out",),
+    ),
+    Mutant(
+        "socket-stop",
+        "a worker that was held up does not look again for a STOP",
+        PIPELINE,
+        "if started > prepared.begun + FRESH and not self._still_good(prepared.row):",
+        "if started > prepared.begun + 86_400:",
+        (f"{TEST_STOP}::test_an_attempt_that_was_held_up_is_looked_at_again",),
+    ),
+)
+
+SETTLING: Final = (
+    Mutant(
+        "settle-fence",
+        "a late worker settles the claim of another",
+        SETTLE,
+        "WHERE o.id = ended.id AND o.fence = ended.fence AND",
+        "WHERE o.id = ended.id AND",
+        (f"{TEST_SETTLE}::test_a_late_worker_does_not_settle_the_claim_of_another",),
+    ),
+    Mutant(
+        "settle-proof",
+        "a worker that heard no answer undoes what a callback has proven",
+        SETTLE,
+        "AND a.outcome IS DISTINCT FROM 'accepted'",
+        "",
+        (f"{TEST_STATUS}::test_a_callback_may_come_before_the_answer",),
+    ),
+    Mutant(
+        "unknown-answer",
+        "a message without an answer is sent again on a guess",
+        "engine/rules/ending.py",
+        "return Verdict(RowStatus.UNKNOWN,",
+        "return Verdict(RowStatus.PENDING,",
+        ("tests/unit/test_rules_ending.py::test_unanswered_is_unknown_and_never_tried_again",),
+    ),
+    Mutant(
+        "unknown-lease",
+        "a message is sent again whose worker was lost during the hand-over",
+        "engine/outbox/sweep.py",
+        "CASE WHEN over.begun THEN 'unknown' ELSE 'pending' END",
+        "'pending'",
+        ("tests/integration/test_outbox_sweep.py::test_a_row_whose_hand_over_had_begun_is_in_doubt",),
+    ),
+)
+
+RESOLVING: Final = (
+    Mutant(
+        "look-twice",
+        "one look-up that finds nothing is enough to send again",
+        "engine/rules/doubt.py",
+        "LOOKS: Final = 2",
+        "LOOKS: Final = 1",
+        ("tests/unit/test_rules_doubt.py::test_nothing_is_believed_at_the_second_look",),
+    ),
+    Mutant(
+        "email-once",
+        "an email without an answer is sent again under at_most_once",
+        "engine/rules/doubt.py",
+        'if guarantee == "at_least_once" and unanswered < LOOKS:',
+        "if unanswered < LOOKS:",
+        (f"{TEST_RESOLUTION}::test_email_at_most_once_goes_to_review_and_the_sequence_goes_on",),
+    ),
+    Mutant(
+        "evidence-token",
+        "a callback's token may be anything of the right length",
+        "engine/rules/token.py",
+        "return (row_id, fence) if hmac.compare_digest(sign(secret, row_id, fence), token) else None",
+        "return row_id, fence",
+        (
+            "tests/unit/test_token.py::test_no_other_token_is_taken",
+            "tests/integration/test_api_webhooks.py::test_a_token_of_another_workspace_is_refused",
+        ),
+    ),
+    Mutant(
+        "evidence-attempt",
+        "evidence for an attempt that was never made settles a row",
+        "engine/outbox/resolve.py",
+        "WHERE outbox_id = %(row)b AND fence = %(fence)b",
+        "WHERE outbox_id = %(row)b AND %(fence)b::int IS NOT NULL",
+        (f"{TEST_EVIDENCE}::test_a_callback_of_a_forgotten_attempt_is_kept",),
+    ),
+    Mutant(
+        "evidence-workspace",
+        "evidence of one workspace settles another's row",
+        "engine/outbox/evidence.py",
+        "WHERE id = %(row)b AND workspace_id = %(workspace)b FOR UPDATE",
+        "WHERE id = %(row)b AND %(workspace)b::bigint IS NOT NULL FOR UPDATE",
+        (f"{TEST_RESOLUTION}::test_a_callback_for_another_workspace_changes_nothing",),
+    ),
+    Mutant(
+        "webhook-signature",
+        "anybody may call the webhooks",
+        "producers/api/twilio_caller.py",
+        "if not any(validator.validate(url, fields, signature) for url in urls):",
+        "if not signature:",
+        ("tests/integration/test_api_webhooks.py::test_what_is_signed_otherwise_is_refused",),
+    ),
+    Mutant(
+        "restore-held",
+        "what fell due since the backup is sent again from a restored database",
+        "workers/heartbeat.py",
+        "held = hold_what_is_due(session)",
+        "held = 0",
+        (f"{TEST_RESTORED}::test_what_fell_due_since_the_backup_is_held",),
+    ),
+    Mutant(
+        "enroll-once",
+        "the same enroll event twice is two enrollments",
+        "producers/enroll_event.py",
+        "if (before := _honoured(session, workspace.id, key, event)) is not None:",
+        "if (before := None) is not None:",
+        ("tests/integration/test_enroll.py::test_an_idempotency_key_is_honoured_after_the_enrollment_has_ended",),
+    ),
+)
+
+MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING)
