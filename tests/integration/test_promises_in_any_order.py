@@ -32,5 +32,5 @@ def test_the_promises_hold_in_any_order(site: Site) -> None:
     Histories.site = site
     profile = settings()
     run_state_machine_as_test(
-        Histories, settings=settings(profile, max_examples=profile.max_examples // 4, stateful_step_count=40)
+        Histories, settings=settings(profile, max_examples=profile.max_examples // 10, stateful_step_count=30)
     )

@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
-from engine.rules.doubt import Sighting
+from engine.rules.doubt import Seen, Sighting
 from engine.rules.outcome import Outcome
 from promises.ground import Ground
 from promises.rows import AttemptId, Step
@@ -88,7 +88,15 @@ class Provider:
             raise LookUpFailed(f"its list {self.mood}", for_good=self.mood == "refuses")
         found = list(self._listed(message, since))
         same = [one.id for one in found if not one.discarded and one.message.body == message.body]  # type: ignore[union-attr]
-        return Sighting(tuple(same), sum(one.discarded for one in found))
+        others = [
+            Seen(one.id, "" if one.discarded else one.message.body, self._told_as(one.at))  # type: ignore[union-attr]
+            for one in found
+            if one.id not in same
+        ]
+        return Sighting(tuple(same), tuple(others))
+
+    def _told_as(self, at: float) -> datetime:
+        return datetime.fromtimestamp(time.time() - (self.ground.monotonic() - at), UTC)
 
     def _listed(self, message: Sms, since: datetime) -> Iterable[Accepted]:
         oldest = self.ground.monotonic() - (time.time() - since.timestamp()) - CLOCKS_APART.total_seconds()
