@@ -99,4 +99,4 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
     if decision is Decision.RESEND:
         session.execute(DUE_NOW, (row_id,))
     new_status, reason = OUTCOME[decision]
-    return resolve(session, clock, [Resolution(row_id, fence, new_status, reason)])
+    return resolve(session, clock, [Resolution(row_id, RowStatus(status), fence, new_status, reason)])

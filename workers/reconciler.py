@@ -116,7 +116,9 @@ class Reconciler:
         assert decision.status is not None  # noqa: S101 (the caller asked)
         if decision.status is RowStatus.SENT:
             note_acceptance(session, row.id, row.attempt_fence, decision.provider_id, decision.reason)
-        resolution = Resolution(row.id, row.fence, decision.status, decision.reason, decision.provider_id)
+        resolution = Resolution(
+            row.id, RowStatus.UNKNOWN, row.fence, decision.status, decision.reason, decision.provider_id
+        )
         return resolve(session, self._clock, [resolution]).wakeups
 
 

@@ -46,7 +46,14 @@ def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) 
     status, fence, provider_id = row
     same_attempt = status == RowStatus.SENDING and fence == evidence.fence
     if status in IN_DOUBT or same_attempt:
-        resolution = Resolution(evidence.row_id, fence, RowStatus.SENT, "proven by a callback", evidence.provider_id)
+        resolution = Resolution(
+            evidence.row_id,
+            RowStatus(status),
+            fence,
+            RowStatus.SENT,
+            "proven by a callback",
+            evidence.provider_id,
+        )
         RECOVERED.labels("callback").inc(status in IN_DOUBT)
         return resolve(session, clock, [resolution]).wakeups
     if (status == RowStatus.SENT and provider_id != evidence.provider_id) or status == RowStatus.SENDING:

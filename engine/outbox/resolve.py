@@ -9,15 +9,16 @@ from engine.database import Session
 from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
 from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
-from schema.states import RowStatus
+from schema.states import BLOCKING, RowStatus
 
-#: Rows move only from the fence at which they were looked at.
+#: Rows move only from the status and the fence at which they were looked at.
 RESOLVE: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 resolved AS MATERIALIZED (
     SELECT * FROM unnest(
-        %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(provider_ids)b::text[]
-    ) AS resolved (id, fence, status, reason, provider_id)
+        %(ids)b::bigint[], %(fences)b::int[], %(were)b::text[], %(statuses)b::text[], %(reasons)b::text[],
+        %(provider_ids)b::text[]
+    ) AS resolved (id, fence, was, status, reason, provider_id)
 ),
 settled AS (
     UPDATE outbox o SET status = resolved.status, reason = resolved.reason, fence = o.fence + 1, lease_until = NULL,
@@ -25,8 +26,7 @@ settled AS (
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
         sent_at = CASE resolved.status WHEN 'sent' THEN moment.now END
     FROM resolved, moment
-    WHERE o.id = resolved.id AND o.fence = resolved.fence
-        AND o.status IN ('sending', 'unknown', 'review', 'pending')
+    WHERE o.id = resolved.id AND o.fence = resolved.fence AND o.status = resolved.was
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
@@ -50,8 +50,9 @@ class Resolution:
     """What becomes of a row that is in doubt."""
 
     id: int
+    was: RowStatus
     fence: int
-    """Of the row as it was looked at."""
+    """Of the row as it was looked at, like its status."""
     status: RowStatus
     reason: str | None = None
     provider_id: str | None = None
@@ -67,12 +68,16 @@ class Resolved:
 
 
 def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolution]) -> Resolved:
-    """Write the resolutions; a row whose fence has moved on is left as it is."""
+    """Write the resolutions; a row whose fence has moved on is left as it is.
+
+    The steps behind a row that they did not wait for any more are neither woken nor moved.
+    """
     rows = session.execute(
         RESOLVE,
         {
             "ids": [resolution.id for resolution in resolutions],
             "fences": [resolution.fence for resolution in resolutions],
+            "were": [resolution.was.value for resolution in resolutions],
             "statuses": [resolution.status.value for resolution in resolutions],
             "reasons": [resolution.reason for resolution in resolutions],
             "provider_ids": [resolution.provider_id for resolution in resolutions],
@@ -85,8 +90,8 @@ def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolu
     if again:
         session.execute(REOPEN, {"enrollments": [row.enrollment_id for row in again]}, binary=True)
     wakeups: list[Due] = [(row.due_at, [row.id]) for row in again]
-    woken = {row.id for row in again}
-    ended = [row for row in settled.values() if row.id not in woken and row.next_id is not None]
+    waited_for = {one.id for one in resolutions if one.was in BLOCKING and one.status not in BLOCKING}
+    ended = [row for row in settled.values() if row.id in waited_for and row.next_id is not None]
     wakeups += [(row.next_due_at, [row.next_id]) for row in ended if row.next_id and row.next_due_at is not None]
     now = clock.now()
     late = [(row, now - row.due_at) for row in ended if clock.lateness(row.due_at) > LATE]

@@ -176,7 +176,18 @@ def test_an_operator_decides(world: Any, decision: Decision, status: str) -> Non
         resolved = decide(session, SequenceClock(world.database), 1, row_id, decision)
     assert resolved.ids == {row_id}
     assert world.rows("status", f"id = {row_id}") == [(status,)]
-    assert resolved.wakeups
+    assert [ids for _, ids in resolved.wakeups] == ([[row_id]] if decision is Decision.RESEND else [])
+
+
+@pytest.mark.parametrize(("status", "moves"), [("unknown", True), ("review", False)])
+def test_a_decision_moves_only_steps_that_waited_for_it(world: Any, status: str, moves: bool) -> None:
+    row_id, _ = unknown_row(world)
+    world.execute("UPDATE outbox SET status = %s, due_at = now() - interval '2 days' WHERE id = %s", status, row_id)
+    ((before,),) = world.rows("due_at", "step_order = 2")
+    with world.database.transaction() as session:
+        decide(session, SequenceClock(world.database), 1, row_id, Decision.SENT)
+    ((after,),) = world.rows("due_at", "step_order = 2")
+    assert (after > before) == moves
 
 
 def test_a_row_is_sent_again_after_its_enrollment_had_ended(world: Any) -> None:

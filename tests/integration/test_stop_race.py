@@ -120,7 +120,9 @@ def test_what_comes_back_after_the_end_is_cancelled(world: World, way: str) -> N
             end_leases(session)
         else:
             clock = SequenceClock(world.database)
-            resolve(session, clock, [Resolution(row.id, row.fence, RowStatus.PENDING, "no such message")])
+            resolve(
+                session, clock, [Resolution(row.id, RowStatus.SENDING, row.fence, RowStatus.PENDING, "no such message")]
+            )
     assert world.rows("status, reason, retry_at") == [("cancelled", "unsubscribed", None)] * 3
 
 
