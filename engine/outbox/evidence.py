@@ -1,4 +1,4 @@
-"""A provider's callback proves that an attempt was accepted, whatever the worker knew (its token names the attempt)."""
+"""A provider's word that it accepted an attempt settles the row: a callback, or an answer that came late."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +18,17 @@ ROW: Final = """
 SELECT status, fence, provider_id FROM outbox WHERE id = %(row)b AND workspace_id = %(workspace)b FOR UPDATE
 """
 
-#: A row in one of these is settled by evidence of any of its attempts; `sending` only by that of the attempt itself.
-IN_DOUBT: Final = (RowStatus.UNKNOWN, RowStatus.REVIEW, RowStatus.PENDING)
+#: Settled by evidence of any of its attempts. One that is being sent is not handed over any more unless that has
+#: happened (its fence moves), and one that had been given up was accepted all the same.
+NOT_SENT: Final = (
+    RowStatus.PENDING,
+    RowStatus.SENDING,
+    RowStatus.UNKNOWN,
+    RowStatus.REVIEW,
+    RowStatus.FAILED,
+    RowStatus.SKIPPED,
+    RowStatus.CANCELLED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +40,29 @@ class Evidence:
     fence: int
     """Of the claim under which the attempt was made."""
     provider_id: str
+    source: str = "callback"
+    """For the metric."""
+    says: str = "proven by a callback"
 
 
 def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) -> list[Due]:
-    """Settle the row that the evidence is about, if it still is in doubt; give the wake-ups that follow.
+    """Settle the row that the evidence is about, if it is not sent yet; give the wake-ups that follow.
 
     Evidence for a row that was sent by another attempt is a duplicate: it is kept, counted and logged.
     """
     row = session.execute(ROW, {"row": evidence.row_id, "workspace": evidence.workspace_id}, binary=True).fetchone()
     if row is None or not note_acceptance(
-        session, evidence.row_id, evidence.fence, evidence.provider_id, "proven by a callback"
+        session, evidence.row_id, evidence.fence, evidence.provider_id, evidence.says
     ):
         return []
     status, fence, provider_id = row
-    same_attempt = status == RowStatus.SENDING and fence == evidence.fence
-    if status in IN_DOUBT or same_attempt:
+    if status in NOT_SENT:
+        RECOVERED.labels(evidence.source).inc(status != RowStatus.SENDING)
         resolution = Resolution(
-            evidence.row_id,
-            RowStatus(status),
-            fence,
-            RowStatus.SENT,
-            "proven by a callback",
-            evidence.provider_id,
+            evidence.row_id, RowStatus(status), fence, RowStatus.SENT, evidence.says, evidence.provider_id
         )
-        RECOVERED.labels("callback").inc(status in IN_DOUBT)
         return resolve(session, clock, [resolution]).wakeups
-    if (status == RowStatus.SENT and provider_id != evidence.provider_id) or status == RowStatus.SENDING:
+    if provider_id != evidence.provider_id:
         DUPLICATES_DETECTED.inc()
         log.error("duplicate detected: the provider accepted two attempts", row=evidence.row_id, fence=evidence.fence)
     return []
