@@ -9,9 +9,9 @@ import structlog
 from engine.clock import SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
-from engine.outbox.doubt import Doubtful, doubtful, note_look, taken_ids
+from engine.outbox.doubt import Doubtful, doubtful, note_look, rivals_of, taken_ids
 from engine.outbox.resolve import Resolution, note_acceptance, resolve
-from engine.rules.doubt import Decision, Sighting, decide_email, decide_sms
+from engine.rules.doubt import Decision, Sighting, decide_by_answer, decide_email, decide_sms
 from engine.settings import Settings
 from engine.wakeups import Due, Wakeups
 from schema.states import RowStatus
@@ -77,6 +77,8 @@ class Reconciler:
 
     def _look_after(self, row: Doubtful) -> list[Due]:
         """Decide, and write the decision down; give the wake-ups that follow."""
+        if (known := decide_by_answer(row.outcome, row.detail)) is not None:
+            return self._write(row, known, looked=False)
         if row.channel == "email":
             guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
             return self._write(row, decide_email(guarantee, row.unanswered), looked=False)
@@ -89,8 +91,9 @@ class Reconciler:
             return self._write(row, Decision(None, str(failure)), looked=True)
         with self._database.transaction() as session:
             taken = taken_ids(session, row, list(found.provider_ids))
+            rivals = rivals_of(session, row)
         mine = Sighting(tuple(one for one in found.provider_ids if one not in taken), found.unclear)
-        decision = decide_sms(mine, row.looks)
+        decision = decide_sms(mine, row.looks, rivals)
         empty = decision.status is None or decision.status is RowStatus.PENDING
         return self._write(row, decision, looked=True, empty=empty)
 

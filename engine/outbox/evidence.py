@@ -15,7 +15,8 @@ from schema.states import RowStatus
 log = structlog.get_logger(__name__)
 
 ROW: Final = """
-SELECT status, fence, provider_id FROM outbox WHERE id = %(row)b AND workspace_id = %(workspace)b FOR UPDATE
+SELECT status, fence, provider_id FROM outbox
+WHERE id = %(row)b AND workspace_id = coalesce(%(workspace)b::bigint, workspace_id) FOR UPDATE
 """
 
 #: Settled by evidence of any of its attempts. One that is being sent is not handed over any more unless that has
@@ -35,7 +36,8 @@ NOT_SENT: Final = (
 class Evidence:
     """An attempt that a provider says it accepted."""
 
-    workspace_id: int
+    workspace_id: int | None
+    """None: it comes from ourselves, not from outside."""
     row_id: int
     fence: int
     """Of the claim under which the attempt was made."""
@@ -43,6 +45,11 @@ class Evidence:
     source: str = "callback"
     """For the metric."""
     says: str = "proven by a callback"
+
+
+def late_answer(row_id: int, fence: int, provider_id: str) -> Evidence:
+    """What a worker heard of an attempt after its row had been taken away."""
+    return Evidence(None, row_id, fence, provider_id, "late_answer", "accepted, as a late answer says")
 
 
 def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) -> list[Due]:

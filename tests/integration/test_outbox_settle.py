@@ -64,6 +64,16 @@ def test_a_late_worker_changes_nothing_but_leaves_its_evidence(world: Any) -> No
     assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
 
 
+def test_a_late_worker_does_not_settle_the_claim_of_another(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
+    again = claim_and_begin(world)
+    assert end(world, row, status=RowStatus.FAILED, reason="no", outcome=AttemptOutcome.REFUSED) == []
+    assert world.rows("status, fence", f"id = {row.id}") == [("sending", again.fence)]
+    assert world.query("SELECT outcome FROM attempts ORDER BY fence") == [("refused",), (None,)]
+
+
 def test_settling_twice_counts_once(world: Any) -> None:
     world.enroll()
     row = claim_and_begin(world)

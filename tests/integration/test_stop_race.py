@@ -163,8 +163,9 @@ def test_an_attempt_that_was_held_up_is_looked_at_again(site: Site, world: World
     prepared.begun = time.monotonic() - FRESH - 1
     pipeline._room.enter(1)
     pipeline._hand_over(prepared)
-    wait_for(lambda: world.statuses()[0] == "cancelled", world.rows)
+    wait_for(lambda: world.statuses()[0] != "sending", world.rows)
     pipeline.stop()
+    assert world.statuses()[0] == "cancelled"
     assert world.query("SELECT outcome FROM attempts") == [("held",)]
     assert site.accepted() == {}
 

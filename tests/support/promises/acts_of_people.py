@@ -1,0 +1,93 @@
+"""What people, their services and an operator do."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from engine.outbox.leave import leave
+from producers.enroll_event import EnrollEvent, write
+from producers.inbound import InboundMessage, receive
+from producers.review import DECIDABLE, Decision, decide
+from producers.suppressions import suppress
+from promises.ground import SEQUENCES
+from promises.stage import Enrolled, Stage
+from schema.states import BLOCKING, RowStatus, sql_list
+
+PEOPLE = st.integers(1, 4)
+PICKS = st.integers(0, 1_000)
+
+#: What people text, and what an operator does.
+ACTS = ("STOP", "START", "Who is this?", "pause", "resume", "cancel", "bar", "edit")
+
+#: What a command to pause and to resume will do; the engine knows paused enrollments already.
+PAUSE = """
+UPDATE enrollments SET status = 'paused', paused_at = sequence_now() WHERE status = 'active' AND contact_id = %s
+"""
+RESUME = f"""
+UPDATE enrollments e SET paused_at = NULL,
+    status = CASE WHEN rows.move THEN 'active' ELSE 'completed' END,
+    completed_at = CASE WHEN NOT rows.move THEN sequence_now() END
+FROM (
+    SELECT enrollment_id, bool_or(status IN ({sql_list(*BLOCKING, RowStatus.REVIEW)})) AS move
+    FROM outbox GROUP BY enrollment_id
+) AS rows
+WHERE rows.enrollment_id = e.id AND e.status = 'paused'
+"""
+
+
+def phone(person: int) -> str:
+    """The phone of a person."""
+    return f"+1{2015550000 + person}"
+
+
+class ActsOfPeople:
+    """Rules of the machine."""
+
+    stage: Stage
+
+    @rule(person=PEOPLE, sequence=st.sampled_from(sorted(SEQUENCES)), again=st.booleans())
+    @precondition(lambda self: self.stage.has_compared)
+    def enroll(self, person: int, sequence: str, again: bool) -> None:
+        """P7: whoever was enrolled before is not enrolled again, by the same event or by one with another key."""
+        stage = self.stage
+        known = stage.enrolled.get((phone(person), sequence))
+        key = known.key if known is not None and again else f"event {stage.next_number()}"
+        event = EnrollEvent(sequence, email=f"p{person}@example.com", phone=phone(person), idempotency_key=key)
+        with stage.ground.database.transaction() as session:
+            enrolled = write(session, event)
+        assert enrolled.created == (known is None)
+        assert known is None or enrolled.enrollment_id == known.id
+        stage.enrolled[phone(person), sequence] = Enrolled(enrolled.enrollment_id, key)
+
+    @rule(person=PEOPLE, act=st.sampled_from(ACTS))
+    def intervene(self, person: int, act: str) -> None:
+        """Somebody sends a text message, or an operator intervenes; P8: an edit changes nothing that runs."""
+        ground = self.stage.ground
+        with ground.database.transaction() as session:
+            match act:
+                case "pause":
+                    session.execute(PAUSE, (person,))
+                case "resume":
+                    session.execute(RESUME)
+                case "cancel":
+                    leave(session, 1, person, "operator")
+                case "bar":
+                    suppress(session, 1, "sms", phone(person), "operator")
+                case "edit":
+                    ground.publish_an_edition()
+                case says:
+                    message = InboundMessage(f"SMin{self.stage.next_number():030}", phone(person), says, None, {})
+                    receive(session, ground.tenant(), message)
+
+    @rule(pick=PICKS, decision=st.sampled_from(Decision))
+    @precondition(lambda self: any(row.status in DECIDABLE for row in self.stage.promises.rows.values()))
+    def review(self, pick: int, decision: Decision) -> None:
+        """An operator decides a row that is in review or in doubt."""
+        promises, ground = self.stage.promises, self.stage.ground
+        waiting = [row for row in promises.rows.values() if row.status in DECIDABLE]
+        row = waiting[pick % len(waiting)]
+        if decision is Decision.RESEND:
+            promises.resent[row.step] += 1
+        elif decision is Decision.SENT:
+            promises.declared.add(row.step)
+        with ground.database.transaction() as session:
+            decide(session, ground.clock, 1, row.id, decision)
