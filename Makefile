@@ -35,6 +35,13 @@ demo: $(READY) ## two sequences, 1,000 contacts, every message sent once, and th
 test: $(READY) ## the whole test suite, on servers of its own (ARGS: for pytest)
 	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## every fault scenario, three times in a row (FULL=1: as many and as long as they say)
+	@for run in 1 2 3; do \
+	    echo "run $$run of 3"; \
+	    CADENZA_TEST_FULL_LENGTH=$(FULL) $(PYTHON_IN_VENV) -m pytest tests/acceptance/faults $(ARGS) || exit 1; \
+	done
+
 .PHONY: check
 check: $(READY) ## style, types, rooms, and migrations equal to the declared tables
 	@$(PYTHON_IN_VENV) -m ruff check
@@ -50,6 +57,10 @@ up: $(READY) ## run everything on this machine, until Ctrl-C
 .PHONY: bench
 bench: $(READY) ## measure how fast it is, and write bench.json
 	@$(PYTHON_IN_VENV) -m deploy.bench $(ARGS)
+
+.PHONY: chaos
+chaos: $(READY) ## a storm: everything fails that can, for 10 minutes, and then the audit (ARGS="--seed 7 --seconds 60")
+	@$(PYTHON_IN_VENV) -m deploy.chaos $(ARGS)
 
 .PHONY: clean
 clean: ## delete what the embedded servers, the demo and the tools have left

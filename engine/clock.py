@@ -63,6 +63,7 @@ class Timeline:
 class SequenceClock:
     """The clock as the database keeps it, for a process: reads it anew every half second.
 
+    It may be asked in the middle of a transaction: it has a connection of its own.
     Real time is the database's, so that a wrong clock of this machine moves nothing.
     """
 
@@ -109,7 +110,7 @@ class SequenceClock:
         with self._lock:
             if time.monotonic() - self._read_at < REFRESH_SECONDS:
                 return
-            with self._database.transaction() as session:
+            with self._database.transaction(apart=True) as session:
                 before = time.monotonic()
                 real, timeline = read_timeline(session)
                 after = time.monotonic()
@@ -121,8 +122,8 @@ class SequenceClock:
 def read_timeline(session: Session) -> tuple[float, Timeline]:
     """Read the database's real time and the timeline."""
     rows = session.execute(
-        "SELECT extract(epoch FROM clock_timestamp())::float8, extract(epoch FROM real_from)::float8,"
-        " extract(epoch FROM sequence_from)::float8, rate FROM clock ORDER BY id"
+        "SELECT date_part('epoch', clock_timestamp()), date_part('epoch', real_from),"
+        " date_part('epoch', sequence_from), rate FROM clock ORDER BY id"
     ).fetchall()
     segments: list[Segment] = []
     for row in rows:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecoder
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from engine.arrays import adapt_arrays
 from engine.errors import InvalidInput, NotMigrated, Unavailable
 
 Session: TypeAlias = Connection[tuple[Any, ...]]
@@ -20,18 +23,36 @@ BY_ID: Final = (
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
 )
 
+#: For workers' sessions: one that is stopped, or cut off without anybody's notice, in the middle of a transaction does
+#: not keep its rows locked for long. Milliseconds.
+NO_IDLE_LOCKS: Final = "-c idle_in_transaction_session_timeout=5000"
+
 #: What is raised when the database is gone, in a transaction or before it.
 GONE: Final = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 
-#: Real seconds to wait for a connection.
+#: Real seconds to wait for a server to take a connection.
 CONNECT_SECONDS = 10
+
+#: Real seconds to wait for a connection of the pool.
+POOL_SECONDS = 2 * CONNECT_SECONDS
+
+#: A server that is cut off without a word is noticed within a minute: 30 seconds of silence and three questions, or
+#: as long for what was sent and never confirmed. The kernel's own defaults are two hours, and a quarter of one.
+NOTICE_SILENCE: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 class Database:
     """A pool of connections; every use of one is one transaction."""
 
-    def __init__(self, url: str, *, size: int = 4, name: str = "cadenza", options: str = "") -> None:
-        """Prepare the pool; connect when first used.
+    def __init__(
+        self, url: str, *, size: int = 4, name: str = "cadenza", options: str = "", patience: float = POOL_SECONDS
+    ) -> None:
+        """Prepare the pool; connect when first used. `patience` is the longest wait for a connection, in real seconds.
 
         Raises:
             InvalidInput: the URL can't be read.
@@ -43,11 +64,11 @@ class Database:
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
             "options": f"{own_options} -c timezone=UTC {options}",
-            "keepalives_idle": 30,
+            **NOTICE_SILENCE,
         }
-        self._pool = ConnectionPool(
-            url, min_size=0, max_size=size, open=False, timeout=CONNECT_SECONDS * 2, kwargs=self._options
-        )
+        self._patience = patience
+        self._pool = self._make_pool(size)
+        self._apart = self._make_pool(1)
 
     def check(self) -> None:
         """Make sure that the server answers and accepts the credentials.
@@ -71,19 +92,23 @@ class Database:
             ) from None
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, apart: bool = False) -> Iterator[Session]:
         """Give a connection for one transaction: committed at the end, rolled back on any error.
+
+        `apart`: one beside the pool, for those who are asked something by holders of its connections. Were all of them
+        held by such, each would wait for the others.
 
         Raises:
             Unavailable: no connection could be had.
             NotMigrated: a table or function is missing.
         """
+        pool = self._apart if apart else self._pool
         try:
-            self._pool.open()
-            with self._pool.connection() as connection:
+            pool.open()
+            with pool.connection() as connection:
                 yield connection
         except PoolTimeout:
-            raise Unavailable(f"Postgres: no connection within {CONNECT_SECONDS * 2} seconds") from None
+            raise Unavailable(f"Postgres: no connection within {self._patience:g} seconds") from None
         except (
             psycopg.errors.UndefinedTable,
             psycopg.errors.UndefinedFunction,
@@ -94,6 +119,35 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._pool.close()
+        self._apart.close()
+
+    def _make_pool(self, size: int) -> "ConnectionPool[Session]":
+        # A pool doubles its pauses between attempts to connect. Were that not limited, a server that had been away for
+        # an hour would be missed for another five minutes.
+        return ConnectionPool(
+            self.url,
+            min_size=0,
+            max_size=size,
+            open=False,
+            timeout=self._patience,
+            reconnect_timeout=self._patience,
+            kwargs=self._options,
+            configure=_adapt,
+        )
+
+
+_JSON: Final = JSONDecoder()
+
+
+def _adapt(connection: Session) -> None:
+    """Read and write what goes through here by the hundred as fast as can be."""
+    adapt_arrays(connection)
+    set_json_loads(_json, connection)
+
+
+def _json(document: str | bytes) -> Any:
+    """What Postgres wrote: UTF-8, with no white space around it."""
+    return _JSON.raw_decode(document if isinstance(document, str) else document.decode())[0]
 
 
 def _require_readable(url: str) -> None:

@@ -1,14 +1,19 @@
 """The settings: environment variables `CADENZA_*`, also from `.env`; read once, in main, and passed down."""
 
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import InvalidInput
 
 PREFIX = "CADENZA_"
+
+#: No blanks, and nothing but ASCII: a URL is signed character for character.
+_PLAIN: Final = re.compile(r"[!-~]+").fullmatch
 
 
 class Settings(BaseSettings):
@@ -32,7 +37,7 @@ class Settings(BaseSettings):
     )
     email_from: str = "Cadenza <cadenza@example.com>"
     smtp_guarantee: Literal["at_most_once", "at_least_once"] = "at_most_once"
-    public_url: str | None = None
+    public_url: str | None = Field(None, description="where Twilio reaches `cadenza api`")
 
     lease_seconds: float = Field(60, gt=0, le=3600)
     sweep_seconds: float = Field(15, gt=0, le=3600)
@@ -49,6 +54,21 @@ class Settings(BaseSettings):
     workspace: str = "default"
     environment: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        """Providers call it with a path of ours behind it."""
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            readable = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            readable = False
+        if not readable or parts.scheme not in ("http", "https") or parts.query or parts.fragment or not _PLAIN(value):
+            raise ValueError("write https://host, with a port or a path if need be, and nothing behind it")
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -82,9 +102,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = [
-            f"{PREFIX + str(problem['loc'][0]).upper()}: {problem['msg']}"
-            if problem["loc"]
-            else problem["msg"].removeprefix("Value error, ")
+            (f"{PREFIX + str(problem['loc'][0]).upper()}: " if problem["loc"] else "")
+            + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_input=False)
         ]
         raise InvalidInput("invalid settings: " + "; ".join(problems)) from None

@@ -57,10 +57,7 @@ def receive(session: Session, tenant: Tenant, message: InboundMessage) -> OptOut
 def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int | None, says: OptOut) -> None:
     match says:
         case OptOut.STOP:
-            if phone is not None:
-                suppress(session, workspace_id, CHANNEL, phone, STOP)
-            if contact_id is not None:
-                leave(session, workspace_id, contact_id, UNSUBSCRIBED)
+            opt_out(session, workspace_id, phone, contact_id)
         case OptOut.START:
             if phone is not None:
                 lift(session, workspace_id, CHANNEL, phone)
@@ -69,6 +66,14 @@ def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int
                 leave(session, workspace_id, contact_id, REPLIED, only_where_asked=True)
         case OptOut.HELP:
             pass
+
+
+def opt_out(session: Session, workspace_id: int, phone: str | None, contact_id: int | None) -> None:
+    """Write to the phone no more, and end the contact's enrollments."""
+    if phone is not None:
+        suppress(session, workspace_id, CHANNEL, phone, STOP)
+    if contact_id is not None:
+        leave(session, workspace_id, contact_id, UNSUBSCRIBED)
 
 
 def phone_of(address: str, region: str) -> str | None:

@@ -5,13 +5,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+import psycopg
 from psycopg.rows import class_row
 
 from engine.clock import SequenceClock
 from engine.database import Session
-from engine.errors import InvalidInput, NotFound
+from engine.errors import CadenzaError, InvalidInput, NotFound
 from engine.outbox.resolve import Resolution, Resolved, resolve
-from schema.states import RowStatus
+from schema.states import EnrollmentStatus, RowStatus
 
 #: The evidence of each attempt is told with it; the message itself is on the attempt too.
 WAITING: Final = """
@@ -30,11 +31,28 @@ WHERE o.status = ANY(%(statuses)s) AND (%(workspace)s::bigint IS NULL OR o.works
 ORDER BY o.id LIMIT %(limit)s
 """
 
-ROW: Final = "SELECT status, fence FROM outbox WHERE id = %s AND workspace_id = %s FOR UPDATE"
+COUNT: Final = """
+SELECT count(*) FROM outbox
+WHERE status = ANY(%(statuses)s) AND (%(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s)
+"""
 
+ROW: Final = "SELECT status, fence, enrollment_id FROM outbox WHERE id = %s AND workspace_id = %s FOR UPDATE"
 
-#: What an operator sends again is due now, however long the decision took: it must not be skipped for being late.
+#: Locked, so that it is not completed, and leaves nobody early, before this has ended.
+ENROLLMENT: Final = "SELECT status, exit_reason FROM enrollments WHERE id = %s FOR UPDATE"
+
+#: Whoever is beginning a later step is waited for, and nobody begins one until this has ended.
+KEEP_FROM_BEGINNING: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'pending' ORDER BY id FOR UPDATE"
+
+UNDER_WAY: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'sending' LIMIT 1"
+
+#: What an operator sends again is due now, however long the decision took: it must not be skipped for being late, nor
+#: move the steps behind, which went on at their time.
 DUE_NOW: Final = "UPDATE outbox SET due_at = sequence_now() WHERE id = %s"
+
+
+class UnderWay(CadenzaError):  # noqa: N818 (as in engine.errors)
+    """It can't be done at this moment, and can be in the next."""
 
 
 class Decision(StrEnum):
@@ -75,12 +93,23 @@ class Review:
     attempts: list[dict[str, Any]]
 
 
-def reviews(session: Session, workspace_id: int | None, *, unknown: bool = False, limit: int = 100) -> list[Review]:
+def reviews(
+    session: Session, workspace_id: int | None, *, unknown: bool = False, limit: int | None = None
+) -> list[Review]:
     """Rows in review; with `unknown` those in doubt too, which may still be resolved without anybody."""
-    statuses = [status.value for status in DECIDABLE] if unknown else [RowStatus.REVIEW.value]
     with session.cursor(row_factory=class_row(Review)) as cursor:
-        cursor.execute(WAITING, {"statuses": statuses, "workspace": workspace_id, "limit": limit})
+        cursor.execute(WAITING, {"statuses": _statuses(unknown), "workspace": workspace_id, "limit": limit})
         return cursor.fetchall()
+
+
+def count_reviews(session: Session, workspace_id: int | None, *, unknown: bool = False) -> int:
+    """How many there are."""
+    row = session.execute(COUNT, {"statuses": _statuses(unknown), "workspace": workspace_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _statuses(unknown: bool) -> list[str]:
+    return [status.value for status in DECIDABLE] if unknown else [RowStatus.REVIEW.value]
 
 
 def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: int, decision: Decision) -> Resolved:
@@ -88,15 +117,38 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
 
     Raises:
         NotFound: the workspace has no such row.
-        InvalidInput: the row needs no decision.
+        InvalidInput: the row needs no decision, or not this one.
+        UnderWay: a later step is on its way.
     """
     row = session.execute(ROW, (row_id, workspace_id)).fetchone()
     if row is None:
-        raise NotFound(f"no row {row_id} in this workspace: `cadenza review` lists those that need a decision")
-    status, fence = row
+        raise NotFound(
+            f"no row {row_id} in this workspace: `cadenza review` lists those that need a decision, with theirs"
+        )
+    status, fence, enrollment_id = row
     if status not in DECIDABLE:
         raise InvalidInput(f"row {row_id} is {status}: it needs no decision")
     if decision is Decision.RESEND:
+        _make_sure_it_goes_out(session, row_id, enrollment_id)
         session.execute(DUE_NOW, (row_id,))
     new_status, reason = OUTCOME[decision]
-    return resolve(session, clock, [Resolution(row_id, RowStatus(status), fence, new_status, reason)])
+    try:
+        return resolve(session, clock, [Resolution(row_id, fence, new_status, reason)])
+    except psycopg.errors.UniqueViolation:
+        raise InvalidInput(
+            f"row {row_id} can't be sent again: its enrollment {enrollment_id} has ended, and the contact has been"
+            " enrolled anew; decide `sent` or `skip`"
+        ) from None
+
+
+def _make_sure_it_goes_out(session: Session, row_id: int, enrollment_id: int) -> None:
+    """Make sure that nothing keeps the row."""
+    ((status, exit_reason),) = session.execute(ENROLLMENT, (enrollment_id,)).fetchall()
+    if status == EnrollmentStatus.CANCELLED:
+        raise InvalidInput(
+            f"row {row_id} can't be sent again: its enrollment {enrollment_id} has ended early ({exit_reason});"
+            " decide `sent` or `skip`"
+        )
+    session.execute(KEEP_FROM_BEGINNING, (enrollment_id,))
+    if session.execute(UNDER_WAY, (enrollment_id,)).fetchone() is not None:
+        raise UnderWay(f"row {row_id}: a later step of its enrollment is on its way at this moment; decide once more")

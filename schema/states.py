@@ -47,6 +47,7 @@ FROM_SENDING: Final = (
     RowStatus.PENDING,
     RowStatus.UNKNOWN,
     RowStatus.SKIPPED,
+    RowStatus.REVIEW,
 )
 
 

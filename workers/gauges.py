@@ -1,6 +1,7 @@
 """What Prometheus reads from the database and from Redis when it asks."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from threading import Lock
 from typing import Final
@@ -14,6 +15,7 @@ from engine.clock import SequenceClock
 from engine.database import Database
 from engine.errors import CadenzaError
 from engine.outbox.counts import enrollments_by_source, oldest_due, rows_by_status
+from engine.outbox.pause import paused
 from engine.wakeups import Wakeups
 from schema.states import RowStatus
 
@@ -51,11 +53,13 @@ class Gauges(Collector):
         rows = GaugeMetricFamily("cadenza_outbox_rows", "Outbox rows by status", labels=["status"])
         oldest = GaugeMetricFamily("cadenza_oldest_due_seconds", "Real seconds since the oldest due row fell due")
         enrolled = CounterMetricFamily("cadenza_enrollments", "Enrollments by where they came from", labels=["source"])
+        paused_now = GaugeMetricFamily("cadenza_paused", "Workspaces of which a channel pauses", labels=["channel"])
         try:
             with self._database.transaction() as session:
                 counts = rows_by_status(session)
                 first = oldest_due(session)
                 sources = enrollments_by_source(session)
+                pauses = Counter(pause.channel for pause in paused(session))
             late = self._clock.lateness(first.due_at, first.retry_at) if first else 0.0
         except (CadenzaError, psycopg.Error) as error:
             log.warning("no figures from the database", error=str(error).strip())
@@ -65,7 +69,9 @@ class Gauges(Collector):
         oldest.add_metric([], max(0.0, late))
         for source in ("event", "file"):
             enrolled.add_metric([source], sources.get(source, 0))
-        return [rows, oldest, enrolled]
+        for channel in ("email", "sms"):
+            paused_now.add_metric([channel], pauses[channel])
+        return [rows, oldest, enrolled, paused_now]
 
     def _from_redis(self) -> list[Metric]:
         wakeups = GaugeMetricFamily("cadenza_wakeups", "Wake-ups by state; queued counts messages", labels=["state"])

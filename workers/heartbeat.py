@@ -1,12 +1,13 @@
 """The leader's heartbeat: keeps dispatch open, and notices a database that was restored from a backup."""
 
 from typing import Final
+from uuid import UUID
 
 import structlog
 
 from engine.database import Database
 from engine.metrics import RECOVERED
-from engine.outbox.dispatch import Pulse, beat, hold_what_is_due, read_pulse
+from engine.outbox.dispatch import beat, hold_what_is_due, lock_pulse, read_pulse
 from engine.wakeups import Wakeups, WakeupsUnavailable
 
 log = structlog.get_logger(__name__)
@@ -23,13 +24,20 @@ class Heartbeat:
         self._database = database
         self._wakeups = wakeups
         self._open_seconds = max(OPEN_SECONDS, 4 * sweep_seconds)
-        self._last: Pulse | None = None
+        self._last: tuple[UUID, int] | None = None
+        self._complained = False
 
     def beat(self) -> None:
-        """Compare, hold what may have gone out if the database went back, and keep dispatch open."""
+        """Compare, hold what may have gone out if the database went back, and keep dispatch open.
+
+        What others know is read first: they know it of the database, which so is never behind them by itself.
+        """
         with self._database.transaction() as session:
-            pulse = read_pulse(session)
-            known = self._known(pulse)
+            known = self._known(read_pulse(session).database)
+        with self._database.transaction() as session:
+            pulse = lock_pulse(session)
+            if known > pulse.beat:
+                pulse = read_pulse(session)  # another leader may have beaten while Redis was asked
             if known > pulse.beat:
                 held = hold_what_is_due(session)
                 RECOVERED.labels("held_after_restore").inc(held)
@@ -39,19 +47,25 @@ class Heartbeat:
                     beats=known - pulse.beat,
                 )
             number = beat(session, known, self._open_seconds)
-        self._last = Pulse(pulse.database, number, True, 0.0)
+        self._last = (pulse.database, number)
         try:
             self._wakeups.note_beat(str(pulse.database), number)
         except WakeupsUnavailable as error:
-            log.warning("the beat is not noted in Redis", error=str(error))
+            self._complain(error)
 
-    def _known(self, pulse: Pulse) -> int:
+    def _known(self, database: UUID) -> int:
         """The highest beat of this database that anybody remembers."""
-        known = pulse.beat
-        if self._last is not None and self._last.database == pulse.database:
-            known = max(known, self._last.beat)
+        own = self._last[1] if self._last is not None and self._last[0] == database else 0
         try:
-            known = max(known, self._wakeups.known_beat(str(pulse.database)))
+            known = self._wakeups.known_beat(str(database))
         except WakeupsUnavailable as error:
-            log.warning("the beat that Redis knows can't be compared", error=str(error))
-        return known
+            self._complain(error)
+            return own
+        self._complained = False
+        return max(own, known)
+
+    def _complain(self, error: WakeupsUnavailable) -> None:
+        """Once, until Redis is back."""
+        if not self._complained:
+            log.warning("Redis does not keep the heartbeat: a restored database may go unnoticed", error=str(error))
+        self._complained = True

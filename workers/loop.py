@@ -38,5 +38,8 @@ class Loop:
             except (CadenzaError, psycopg.Error) as error:
                 log.warning("will try again", work=self._name, error=str(error).strip())
                 seconds = PAUSE
+            except Exception:
+                log.exception("failed unexpectedly, will try again", work=self._name)
+                seconds = PAUSE
             if seconds > 0:
                 self._stop.wait(seconds)

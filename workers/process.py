@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from engine.broker import Broker
 from engine.clock import SequenceClock
-from engine.database import BY_ID, Database
+from engine.database import BY_ID, NO_IDLE_LOCKS, Database
 from engine.errors import Unavailable
 from engine.gate import Gate
 from engine.logs import set_up_logs
@@ -22,6 +22,7 @@ from engine.wakeups import Wakeups
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
 from workers.channels import open_channels
 from workers.channels.channel import Channel
+from workers.delivery.intake import Intake
 from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
@@ -36,19 +37,23 @@ log = structlog.get_logger(__name__)
 #: Milliseconds between two looks at an empty queue.
 POLL_MILLISECONDS = 20
 
+#: Real seconds between two looks whether it is told to end.
+LOOK = 0.5
+
 
 def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event) -> None:
     """Work until told to stop, then end everything cleanly: no message is begun after that."""
-    database = Database(_url(settings.database_url), size=threads + 6, name="cadenza worker", options=BY_ID)
+    database = Database(
+        _url(settings.database_url), size=threads + 6, name="cadenza worker", options=f"{BY_ID} {NO_IDLE_LOCKS}"
+    )
     wakeups = Wakeups(_url(settings.redis_url))
     clock = SequenceClock(database)
     known = Known(database)
     pipeline = Pipeline(
         settings,
         database,
-        clock,
         channels,
-        Prepare(settings, clock, known),
+        Intake(settings, database, clock, Prepare(settings, clock, known)),
         Settler(database, wakeups, clock),
     )
     loops = [
@@ -60,7 +65,8 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         _broker(_url(settings.redis_url), pipeline.take), worker_threads=threads, worker_timeout=POLL_MILLISECONDS
     )
     worker.start()
-    stop.wait()
+    while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
+        pass
     for loop in loops:
         loop.stop()
     worker.stop()

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 #: The longest real seconds between two looks: another process may have scheduled something sooner.
 LONGEST_NAP: Final = 0.05
 
+#: The shortest: what falls due meanwhile goes into one message, which costs little more than a message for each row.
+SHORTEST_NAP: Final = 0.01
+
 
 class Promoter:
     """Promotes what is due, and naps until the next wake-up."""
@@ -43,4 +46,4 @@ class Promoter:
             naps.append((promotion.next_sequence - sequence_now) / self._clock.rate)
         if promotion.next_real is not None:
             naps.append(promotion.next_real - real_now)
-        return max(0.001, min(naps))
+        return max(SHORTEST_NAP, min(naps))

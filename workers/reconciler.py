@@ -1,23 +1,32 @@
 """The reconciler: resolves rows in doubt by asking the provider. In every worker, with one leader at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Final
 
 import structlog
 
-from engine.clock import SequenceClock
-from engine.database import Database, Session
-from engine.metrics import RECOVERED
-from engine.outbox.doubt import Doubtful, doubtful, note_look, rivals_of, taken_ids
-from engine.outbox.resolve import Resolution, note_acceptance, resolve
-from engine.rules.doubt import Decision, Sighting, decide_by_answer, decide_email, decide_sms
+from engine.clock import WRONG_CLOCK, SequenceClock
+from engine.database import GONE, Database, Session
+from engine.errors import CadenzaError
+from engine.metrics import MESSAGES, RECOVERED
+from engine.outbox.doubt import Doubtful, doubtful, note_look, open_attempts, taken_ids
+from engine.outbox.resolve import Resolution, Resolved, note_acceptance, resolve
+from engine.rules.doubt import (
+    Decision,
+    decide_email,
+    decide_late_word,
+    decide_sms,
+    decide_without_look_up,
+    strangers,
+)
 from engine.settings import Settings
-from engine.wakeups import Due, Wakeups
+from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.states import RowStatus
 from workers.channels.channel import Channel, LookUpFailed, Sms
 from workers.delivery.known import Known
-from workers.leader import leading
+from workers.delivery.settler import OUTCOMES
+from workers.leader import end_silent_leader, leading
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +35,11 @@ LOCK: Final = 4_207_003
 
 #: The longest real seconds between two looks for rows in doubt.
 LONGEST_NAP: Final = 5.0
+
+#: Real seconds of silence after which another process takes over, at least, and in time-outs of the provider: longer
+#: than any look-up takes, page by page.
+HANGS_SECONDS: Final = 30.0
+HANGS_TIMEOUTS: Final = 8
 
 
 class Reconciler:
@@ -49,18 +63,25 @@ class Reconciler:
         self._known = known
 
     def turn(self, stop: Event) -> float:
-        """Try to become the leader, and lead until told to stop or until the connection is lost."""
+        """Try to become the leader, and lead until told to stop, the connection is lost or the clocks differ."""
         nap = min(LONGEST_NAP, self._settings.reconcile_interval_seconds)
+        if self._clock.apart > WRONG_CLOCK:
+            return nap
         with self._database.connect() as session:
             if leading(session, LOCK):
-                while not stop.is_set():
-                    if not self.reconcile(stop):
+                while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
+                    if not self.reconcile(stop, lambda: session.execute("SELECT 1")):
                         stop.wait(nap)
                     session.execute("SELECT 1")
+            elif end_silent_leader(session, LOCK, max(HANGS_SECONDS, HANGS_TIMEOUTS * self._settings.provider_timeout)):
+                log.error("the reconciler hangs: taking over")
         return nap
 
-    def reconcile(self, stop: Event) -> int:
-        """Look after the rows that are due for it; tell how many."""
+    def reconcile(self, stop: Event, going_on: Callable[[], object] = lambda: None) -> int:
+        """Look after the rows that are due for it; tell how many there were. `going_on` is called before each.
+
+        When the provider can't be asked, the next ones are not to wait for its silence one by one: that is all for now.
+        """
         settings = self._settings
         with self._database.transaction() as session:
             rows = doubtful(
@@ -72,12 +93,38 @@ class Reconciler:
         for row in rows:
             if stop.is_set():
                 break
-            self._wakeups.schedule(self._look_after(row))
+            going_on()
+            try:
+                self._schedule(self._try(row))
+            except LookUpFailed:
+                break
         return len(rows)
 
+    def _schedule(self, wakeups: list[Due]) -> None:
+        try:
+            self._wakeups.schedule(wakeups)
+        except WakeupsUnavailable as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+
+    def _try(self, row: Doubtful) -> list[Due]:
+        """Look after a row; one that can't be, for what it is, keeps no other waiting."""
+        try:
+            return self._look_after(row)
+        except (LookUpFailed, CadenzaError, *GONE):
+            raise
+        except Exception:
+            log.exception("a row in doubt could not be looked after", row=row.id, enrollment=row.enrollment_id)
+            return self._write(row, Decision(None, "see the log"), looked=True)
+
     def _look_after(self, row: Doubtful) -> list[Due]:
-        """Decide, and write the decision down; give the wake-ups that follow."""
-        if (known := decide_by_answer(row.outcome, row.detail)) is not None:
+        """Decide, and write the decision down; give the wake-ups that follow.
+
+        Raises:
+            LookUpFailed: the provider can't be asked for now.
+        """
+        if row.proven is not None:
+            return self._write(row, Decision(RowStatus.SENT, "an attempt was accepted", row.proven), looked=False)
+        if (known := decide_late_word(row.outcome)) is not None:
             return self._write(row, known, looked=False)
         if row.channel == "email":
             guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
@@ -86,14 +133,18 @@ class Reconciler:
             found = self._channels[row.channel].look_up(_message(row), row.started_at)
         except LookUpFailed as failure:
             log.warning("look-up failed", row=row.id, enrollment=row.enrollment_id, error=str(failure))
+            wakeups = self._write(row, decide_without_look_up(str(failure), failure.for_good, row.age), looked=True)
             if failure.for_good:
-                return self._write(row, Decision(RowStatus.REVIEW, f"can't be looked up: {failure}"), looked=True)
-            return self._write(row, Decision(None, str(failure)), looked=True)
+                return wakeups
+            self._schedule(wakeups)
+            raise
         with self._database.transaction() as session:
-            taken = taken_ids(session, row, list(found.provider_ids))
-            rivals = rivals_of(session, row)
-        mine = Sighting(tuple(one for one in found.provider_ids if one not in taken), found.unclear)
-        decision = decide_sms(mine, row.looks, rivals)
+            others = open_attempts(session, row)
+            taken = taken_ids(session, row, [*found.provider_ids, *(other.provider_id for other in found.others)])
+        if others.under_way:
+            return self._write(row, Decision(None, "another message to the recipient is on its way"), looked=True)
+        matches = [one for one in found.provider_ids if one not in taken]
+        decision = decide_sms(matches, strangers(found.others, taken, others.texts, row.ended_at), row.looks)
         empty = decision.status is None or decision.status is RowStatus.PENDING
         return self._write(row, decision, looked=True, empty=empty)
 
@@ -103,7 +154,9 @@ class Reconciler:
                 note_look(session, row, empty=empty)
             if decision.status is None:
                 return []
-            wakeups = self._settle(session, row, decision)
+            resolved = self._settle(session, row, decision)
+        if row.id not in resolved.ids:
+            return []
         log.info(
             "row in doubt resolved",
             row=row.id,
@@ -112,17 +165,16 @@ class Reconciler:
             status=decision.status.value,
             reason=decision.reason,
         )
+        MESSAGES.labels(row.channel, OUTCOMES[decision.status]).inc()
         RECOVERED.labels(f"reconciled_{decision.status.value}").inc()
-        return wakeups
+        return resolved.wakeups
 
-    def _settle(self, session: Session, row: Doubtful, decision: Decision) -> list[Due]:
+    def _settle(self, session: Session, row: Doubtful, decision: Decision) -> Resolved:
         assert decision.status is not None  # noqa: S101 (the caller asked)
-        if decision.status is RowStatus.SENT:
+        if decision.status is RowStatus.SENT and row.proven is None:
             note_acceptance(session, row.id, row.attempt_fence, decision.provider_id, decision.reason)
-        resolution = Resolution(
-            row.id, RowStatus.UNKNOWN, row.fence, decision.status, decision.reason, decision.provider_id
-        )
-        return resolve(session, self._clock, [resolution]).wakeups
+        resolution = Resolution(row.id, row.fence, decision.status, decision.reason, decision.provider_id)
+        return resolve(session, self._clock, [resolution])
 
 
 def _message(row: Doubtful) -> Sms:

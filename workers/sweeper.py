@@ -6,29 +6,27 @@ from typing import Final
 
 import structlog
 
-from engine.clock import SequenceClock
+from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.dispatch import read_pulse
+from engine.outbox.pause import end_pauses
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
 from workers.heartbeat import Heartbeat
-from workers.leader import leading
+from workers.leader import end_silent_leader, leading
 
 log = structlog.get_logger(__name__)
 
 #: The advisory lock whose holder leads.
 LEADER_LOCK: Final = 4_207_002
 
+#: Real seconds between two heartbeats, at most: a backup that is younger than that is not noticed.
+BEAT: Final = 1.0
+
 #: Real seconds without a heartbeat after which another process takes over, at least.
 HANGS_SECONDS: Final = 30.0
-
-END_LEADER: Final = """
-SELECT pg_terminate_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND granted AND pid <> pg_backend_pid()
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 PAGE: Final = 1_000
 
@@ -50,9 +48,15 @@ class Sweeper:
         self._clock = clock
         self._sweep_seconds = sweep_seconds
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
+        self._next_beat = float("-inf")
 
     def turn(self, stop: Event) -> float:
-        """Try to become the leader, and lead until told to stop or until the connection is lost."""
+        """Try to become the leader, and lead until told to stop or until the connection is lost.
+
+        While the clocks differ nobody here leads: leases would end too soon, and beats would keep dispatch open.
+        """
+        if self._clock.apart > WRONG_CLOCK:
+            return ELECTION
         with self._database.connect() as session:
             if not leading(session, LEADER_LOCK):
                 self._replace_a_leader_that_hangs(session)
@@ -64,7 +68,9 @@ class Sweeper:
 
     def _lead(self, session: Session, stop: Event) -> None:
         next_sweep = time.monotonic()
-        while not stop.is_set():
+        self._next_beat = next_sweep
+        while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
+            self._beat()
             if time.monotonic() >= next_sweep:
                 self.sweep()
                 next_sweep = time.monotonic() + self._sweep_seconds
@@ -78,20 +84,31 @@ class Sweeper:
         age = read_pulse(session).age
         if age is not None and age > max(HANGS_SECONDS, 4 * self._sweep_seconds):
             log.error("the leader hangs: taking over", seconds=round(age))
-            session.execute(END_LEADER, (LEADER_LOCK,))
+            end_silent_leader(session, LEADER_LOCK, 0)
+
+    def _beat(self) -> None:
+        """Beat if it is time to."""
+        if time.monotonic() >= self._next_beat:
+            self._heartbeat.beat()
+            self._next_beat = time.monotonic() + min(BEAT, self._sweep_seconds)
 
     def sweep(self) -> int:
-        """Sweep once: beat, end leases, wake what is due or soon will be. Tell how many rows were woken."""
-        self._heartbeat.beat()
+        """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""
+        while self._end_leases() >= PAGE:
+            self._beat()
+        return self._wake()
+
+    def _end_leases(self) -> int:
+        """End the oldest leases that are over; tell how many."""
         with self._database.transaction() as session:
-            ended = end_leases(session)
-        if ended.returned:
-            RECOVERED.labels("lease").inc(len(ended.returned))
-            self._wakeups.schedule(ended.returned)
+            ended = end_leases(session, PAGE)
+            end_pauses(session)
+        RECOVERED.labels("lease").inc(len(ended.returned))
+        RECOVERED.labels("in_doubt").inc(ended.in_doubt)
         if ended.in_doubt:
             log.error("rows in doubt: their worker was lost after the hand-over had begun", rows=ended.in_doubt)
-            RECOVERED.labels("in_doubt").inc(ended.in_doubt)
-        return self._wake()
+        self._wakeups.schedule(ended.returned)
+        return len(ended.returned) + ended.in_doubt
 
     def _wake(self) -> int:
         """Wake the rows that are due or will be before the sweep after next: a page of each workspace by turns."""
@@ -100,6 +117,7 @@ class Sweeper:
         places: dict[int, Awaiting | None] = dict.fromkeys(self._workspaces())
         while places and self._wakeups.counts()["queued"] * ROWS_PER_MESSAGE < ENOUGH_QUEUED:
             for workspace_id, place in list(places.items()):
+                self._beat()
                 rows = self._wake_page(workspace_id, place)
                 woken += len(rows)
                 if len(rows) < PAGE:

@@ -19,6 +19,8 @@ def difference(entry: Entry, attempt: Attempt) -> str | None:
         return "accepted on another channel than it was handed over on"
     if entry.to != attempt.recipient:
         return "accepted for another recipient than it was handed over for"
+    if not attempt.payload:
+        return None  # the database was restored, and knows no more than that it was accepted
     if entry.channel == "sms":
         same = (entry.to, entry.body, entry.media) == sms_content(attempt)
         return None if same else "accepted with another text or other media than were handed over"

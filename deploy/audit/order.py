@@ -6,7 +6,7 @@ from deploy.audit.book import Book, Row
 from deploy.audit.checks import violation
 from deploy.audit.match import Acceptance
 from deploy.audit.verdict import Kind, Violation
-from schema.states import BLOCKING, EnrollmentStatus
+from schema.states import BLOCKING, AttemptOutcome, EnrollmentStatus, RowStatus
 
 
 def check_enrollment(
@@ -28,7 +28,10 @@ def _overtaken(
 ) -> str | None:
     """What was accepted before a step before it had ended; None: nothing."""
     for step in before:
-        if any(earlier.place > acceptance.place for earlier in of_row.get(step.id, [])[:1]):
+        if any(
+            earlier.place > acceptance.place and not _given_up(step, earlier, acceptance)
+            for earlier in of_row.get(step.id, [])[:1]
+        ):
             return f"accepted before step {step.step_key}"
         if step.status in BLOCKING:
             return f"accepted, although step {step.step_key} is {step.status}"
@@ -36,3 +39,10 @@ def _overtaken(
             if attempt.ended_at is None or attempt.ended_at > acceptance.attempt.started_at:
                 return f"handed over before step {step.step_key} had ended"
     return None
+
+
+def _given_up(step: Row, earlier: Acceptance, acceptance: Acceptance) -> bool:
+    """Whether a provider accepted a step that was in review by then, and so kept nothing waiting."""
+    ended_at = earlier.attempt.ended_at
+    in_doubt = step.status == RowStatus.REVIEW and earlier.attempt.outcome == AttemptOutcome.UNANSWERED
+    return in_doubt and ended_at is not None and ended_at <= acceptance.attempt.started_at

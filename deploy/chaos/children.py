@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from select import select
 from typing import Final, Self
@@ -136,6 +137,15 @@ class Workers(Command):
         """Let a worker process go on (SIGCONT)."""
         self._frozen.discard(pid)
         self._strike(pid, signal.SIGCONT)
+
+    @contextmanager
+    def without_replacement(self) -> Iterator[None]:
+        """Meanwhile no worker process that dies is replaced: who replaces them is stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> int:
         """Let those go on that were stopped, and ask all to end."""

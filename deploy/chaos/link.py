@@ -21,6 +21,7 @@ class Link:
         self.ends: dict[Way, End] = {}
         """By where their bytes go: UP is the client's end, DOWN the server's."""
         self.stalled: set[Way] = set()
+        self.struck_by: Trap | None = None
         self._held: dict[Way, deque[bytes]] = {Way.UP: deque(), Way.DOWN: deque()}
         self._ears: dict[int, Ear] = {}
         self._awaited: dict[Way, Trap] = {}
@@ -73,6 +74,7 @@ class Link:
             self._pass(way, data)
 
     def _strike(self, trap: Trap) -> None:
+        self.struck_by = trap
         match trap.strike:
             case Strike.STALL:
                 self.stalled.update(Way)

@@ -77,13 +77,15 @@ class Proxy:
 
         self._obey(stall)
 
-    def release(self) -> None:
-        """Pass on what was stalled, and all that follows."""
+    def release(self, trap: Trap | None = None) -> None:
+        """Pass on what was stalled, and all that follows; of the connections that one trap has struck, or of all."""
 
         async def release() -> None:
-            self._stalled = ()
+            if trap is None:
+                self._stalled = ()
             for link in self._links:
-                link.release()
+                if trap is None or link.struck_by is trap:
+                    link.release()
 
         self._obey(release)
 
@@ -114,9 +116,10 @@ class Proxy:
         way: Way = Way.UP,
         after_bytes: int | None = None,
         times: int = 1,
+        then: Callable[[], None] | None = None,
     ) -> Trap:
         """Set a trap: the next connections on which these words are said, in this order, are struck."""
-        trap = Trap(words, strike, moment, way, after_bytes, times)
+        trap = Trap(words, strike, moment, way, after_bytes, times, then)
         self._traps.append(trap)
         return trap
 
@@ -172,18 +175,23 @@ class Proxy:
             link.stall(*self._stalled)
         task = self._loop.create_task(self._join(link, taken))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: self._joined(done, link, taken))
 
     async def _join(self, link: Link, taken: socket.socket) -> None:
         """Reach the server first, so that whatever the client says can be passed on at once."""
         try:
             await self._loop.create_connection(lambda: End(link, Way.DOWN), *self._target)
         except OSError:
+            return
+        await self._loop.connect_accepted_socket(lambda: End(link, Way.UP), taken)
+
+    def _joined(self, task: "asyncio.Task[None]", link: Link, taken: socket.socket) -> None:
+        """Let go of a client that could not be joined: nobody is behind us, or we end."""
+        self._tasks.discard(task)
+        if Way.UP not in link.ends:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             taken.close()
             link.close()
-        else:
-            await self._loop.connect_accepted_socket(lambda: End(link, Way.UP), taken)
 
     def _strike_all(self, strike: Strike) -> int:
         async def order() -> int:

@@ -1,6 +1,6 @@
 """A trap: at which point of a conversation a connection is to be struck, and how."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Condition
@@ -54,6 +54,8 @@ class Trap:
     """Instead of words: exactly so many bytes are passed on."""
     times: int = 1
     """So many connections are struck; the others go on."""
+    then: Callable[[], None] | None = None
+    """Done at the very moment of the last strike, before anything else passes. In the proxy's thread: not to wait."""
     struck: int = 0
     _sprung: int = 0
     _changed: Condition = field(default_factory=Condition, repr=False)
@@ -67,6 +69,8 @@ class Trap:
 
     def strikes(self) -> None:
         """Count a connection that is struck now."""
+        if self.struck + 1 == self.times and self.then is not None:
+            self.then()
         with self._changed:
             self.struck += 1
             self._changed.notify_all()

@@ -110,8 +110,10 @@ def _migrated(session: Open) -> str:
 def _backups(session: Open) -> str:
     """Compare the heartbeat that Redis knows with the database's (engine/outbox/dispatch.py)."""
     with session.database.transaction() as transaction:
-        pulse = read_pulse(transaction)
-    behind = session.wakeups.known_beat(str(pulse.database)) - pulse.beat
+        database = read_pulse(transaction).database
+    known = session.wakeups.known_beat(str(database))
+    with session.database.transaction() as transaction:  # anew: Redis knows it of the database
+        behind = known - read_pulse(transaction).beat
     if behind > 0:
         raise Unavailable(
             f"the database went back in time, by {behind} heartbeat(s): it was restored from a backup. The workers"

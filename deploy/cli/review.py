@@ -1,58 +1,115 @@
-"""`cadenza review`: lists rows that need a decision, and takes it."""
+"""`cadenza review`: lists what needs a person, and takes the decision."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.output import Json, note, report
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput
 from engine.wakeups import WakeupsUnavailable
-from producers.review import Decision, Review, decide, reviews
+from producers.doubtful import Doubtful, Reading, count_doubtful, doubtful_messages, read_message
+from producers.review import Decision, Review, count_reviews, decide, reviews
 from producers.workspaces import find_workspace
+
+#: So many are shown to people; --json lists all.
+SHOWN: Final = 100
+
+
+class Verdict(StrEnum):
+    """Every decision that there is."""
+
+    SENT = Decision.SENT.value
+    RESEND = Decision.RESEND.value
+    SKIP = Decision.SKIP.value
+    STOP = Reading.STOP.value
+    IGNORE = Reading.IGNORE.value
 
 
 def review(
-    row: Annotated[int | None, typer.Argument(help="The row to decide.")] = None,
-    decision: Annotated[
-        Decision | None, typer.Argument(help="sent: it was accepted; resend: send it again; skip: leave it.")
+    row: Annotated[int | None, typer.Argument(help="The row to decide, or with --messages the message.")] = None,
+    verdict: Annotated[
+        Verdict | None,
+        typer.Argument(
+            metavar="DECISION",
+            help="Of a row: sent: it was accepted; resend: send it again; skip: leave it. Of a message: stop: they"
+            " want no more; ignore: they mean something else.",
+        ),
     ] = None,
     unknown: Annotated[bool, typer.Option("--unknown", help="List rows in doubt too.")] = False,
-    workspace: WorkspaceName = None,
+    messages: Annotated[
+        bool, typer.Option("--messages", help="Messages that may be opt-outs, instead of rows.")
+    ] = False,
+    workspace: Annotated[
+        str | None,
+        typer.Option("--workspace", "-w", help="List those of one workspace; decide in it (else CADENZA_WORKSPACE)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the rows that need a decision, with all evidence; or decide one."""
-    if (row is None) != (decision is None):
+    """List what needs a decision, with all evidence; or decide it."""
+    if (row is None) != (verdict is None):
         raise InvalidInput("review: give both the row and the decision, as in `cadenza review 42 sent`, or neither")
     with opened(workspace) as session:
-        if row is None or decision is None:
-            _list(session, workspace, unknown, as_json)
-        else:
-            _decide(session, row, decision, as_json)
+        if row is None or verdict is None:
+            (_list_messages if messages else _list_rows)(session, workspace, unknown, as_json)
+            return
+        (_read if messages else _decide)(session, row, verdict)
+    report(as_json, {"message" if messages else "row": row, "decision": verdict.value}, lambda: _done(row, verdict))
 
 
-def _list(session: Open, workspace: str | None, unknown: bool, as_json: bool) -> None:
+def _list_rows(session: Open, workspace: str | None, unknown: bool, as_json: bool) -> None:
     with session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, workspace).id if workspace else None
-        found = reviews(transaction, workspace_id, unknown=unknown)
-    report(
-        as_json,
-        {"rows": [asdict(one) for one in found]},
-        lambda: "\n\n".join(_told(one) for one in found) or "nothing needs a decision",
-    )
+        found = reviews(transaction, workspace_id, unknown=unknown, limit=None if as_json else SHOWN)
+        count = len(found) if as_json else count_reviews(transaction, workspace_id, unknown=unknown)
+        in_doubt = count_doubtful(transaction, workspace_id)
+    document = {"rows": [asdict(one) for one in found], "doubtful_messages": in_doubt}
+    report(as_json, document, lambda: _text([_told(one) for one in found], count))
+    if in_doubt:
+        note(f"{in_doubt} message(s) may be opt-outs: `cadenza review --messages` lists them")
 
 
-def _decide(session: Open, row: int, decision: Decision, as_json: bool) -> None:
+def _list_messages(session: Open, workspace: str | None, _unknown: bool, as_json: bool) -> None:
+    with session.database.transaction() as transaction:
+        workspace_id = find_workspace(transaction, workspace).id if workspace else None
+        found = doubtful_messages(transaction, workspace_id, limit=None if as_json else SHOWN)
+        count = len(found) if as_json else count_doubtful(transaction, workspace_id)
+    document = {"messages": [asdict(one) for one in found]}
+    report(as_json, document, lambda: _text([_told_message(one) for one in found], count))
+
+
+def _decide(session: Open, row: int, verdict: Verdict) -> None:
+    if verdict in (Verdict.STOP, Verdict.IGNORE):
+        raise InvalidInput(f"review: a row is decided by sent, resend or skip, not by {verdict.value}")
     with session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
-        resolved = decide(transaction, SequenceClock(session.database), workspace_id, row, decision)
+        clock = SequenceClock(session.database)
+        resolved = decide(transaction, clock, workspace_id, row, Decision(verdict.value))
     try:
         session.wakeups.schedule(resolved.wakeups)
     except WakeupsUnavailable as error:
         note(f"cadenza: {error}; the decision stands, and the sweeper makes up for the wake-ups")
-    report(as_json, {"row": row, "decision": decision.value}, lambda: f"row {row}: {decision.value}")
+
+
+def _read(session: Open, message: int, verdict: Verdict) -> None:
+    if verdict not in (Verdict.STOP, Verdict.IGNORE):
+        raise InvalidInput(f"review: a message is decided by stop or ignore, not by {verdict.value}")
+    with session.database.transaction() as transaction:
+        workspace_id = find_workspace(transaction, session.settings.workspace).id
+        read_message(transaction, workspace_id, message, Reading(verdict.value))
+
+
+def _done(row: int, verdict: Verdict) -> str:
+    return f"{'message' if verdict in (Verdict.STOP, Verdict.IGNORE) else 'row'} {row}: {verdict.value}"
+
+
+def _text(told: Sequence[str], count: int) -> str:
+    more = [f"and {count - len(told):,} more: --json lists all"] if count > len(told) else []
+    return "\n\n".join([*told, *more]) or "nothing needs a decision"
 
 
 def _told(row: Review) -> str:
@@ -67,3 +124,9 @@ def _told(row: Review) -> str:
         text = attempt["payload"].get("body") or attempt["payload"].get("subject") or ""
         lines.append(f"    {text[:100]!r}")
     return "\n".join(lines)
+
+
+def _told_message(message: Doubtful) -> str:
+    contact = "nobody known" if message.contact_id is None else f"contact {message.contact_id}"
+    head = f"message {message.id}  {message.workspace}  {message.received_at}  {message.sender} ({contact})"
+    return f"{head}\n  {message.body!r}"

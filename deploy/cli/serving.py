@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 #: Connections to the database: as many requests as may be in it at the same time.
 CONNECTIONS: Final = 10
 
-#: Twilio waits for 15 seconds: a statement that takes longer, or waits longer for a lock, is given up and tried again.
+#: Twilio waits for 15 seconds. Real seconds to wait for a connection: who is told in time that it failed may try again.
+PATIENCE: Final = 6.0
+
+#: A statement that takes longer, or waits longer for a lock, is given up and tried again.
 LIMITS: Final = "-c statement_timeout=6000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
 
 
@@ -39,7 +42,8 @@ def serving(
         server = stack.enter_context(HttpServer(settings.api_host, settings.api_port))
         if twilio_is_here and settings.public_url is None:
             settings = settings.model_copy(update={"public_url": server.local_url})
-        database = Database(required(settings.database_url), size=CONNECTIONS, name="cadenza api", options=LIMITS)
+        url = required(settings.database_url)
+        database = Database(url, size=CONNECTIONS, name="cadenza api", options=LIMITS, patience=PATIENCE)
         stack.callback(database.close)
         wakeups = Wakeups(required(settings.redis_url))
         stack.callback(wakeups.close)

@@ -1,5 +1,6 @@
 """`cadenza status`."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
+from engine.outbox.pause import paused
 from engine.wakeups import WakeupsUnavailable
 from producers.workspaces import find_workspace
 from schema.states import RowStatus
@@ -32,6 +34,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         rows = rows_by_status(transaction, workspace_id)
         oldest = oldest_due(transaction, workspace_id)
         sent = sent_in_the_last_minute(transaction, workspace_id)
+        pauses = paused(transaction, workspace_id)
     return {
         "workspace": workspace,
         "sequence_time": from_epoch(clock.now()),
@@ -39,6 +42,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         "oldest_due_at": from_epoch(oldest.due_at) if oldest else None,
         "oldest_due_seconds": round(max(0.0, clock.lateness(oldest.due_at, oldest.retry_at)), 3) if oldest else 0.0,
         "sent_last_minute": sent,
+        "paused": [asdict(pause) for pause in pauses],
         "wakeups": _wakeups(session),
     }
 
@@ -63,6 +67,13 @@ def _text(document: dict[str, Any]) -> str:
             f"{document['oldest_due_seconds']:.1f} s late" if document["oldest_due_at"] else "nothing is due",
         ),
         ("sent in the last minute", f"{document['sent_last_minute']:,}"),
+        *(
+            (
+                "paused",
+                f"{pause['channel']} of {pause['workspace']}: {pause['error_code'] or ''} {pause['detail'] or ''}",
+            )
+            for pause in document["paused"]
+        ),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
     ]
     return table(rows)

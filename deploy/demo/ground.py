@@ -14,7 +14,7 @@ from engine.errors import Unavailable
 from producers.workspaces import add
 
 #: The advisory lock of the demo that runs on a database.
-DEMO_LOCK: Final = 4_207_003
+DEMO_LOCK: Final = 4_207_004
 
 #: What the workspaces of demos are called.
 PREFIX: Final = "cadenza-demo-"

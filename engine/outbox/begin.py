@@ -1,72 +1,90 @@
 """Begin attempts: written and committed before the provider is called, so that no hand-over is ever forgotten."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
+from engine.arrays import BigInts, Floats, Ints, Texts
 from engine.database import Session
+from schema.states import RowStatus
 
-#: The recipient has not been suppressed since the claim.
-NOT_SUPPRESSED: Final = """
-    NOT EXISTS (
-        SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
-            AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
-                ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
-    )
-"""
-
-#: Only under the fence and the lease of the claim, and while the enrollment is still active. Who ends an enrollment
-#: waits for what is being begun (FOR SHARE), so that nothing is begun once that is committed; an enrollment that is
-#: being ended at this moment is not waited for: its row goes back.
-BEGIN: Final = f"""
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
-SELECT o.id, o.fence, o.workspace_id, o.type, attempt.recipient, attempt.payload::jsonb, attempt.lateness
-FROM unnest(
+#: Rows that this transaction has claimed; each goes under a lease, and gets an attempt if there is a message for it.
+#: The transaction's id tells, later and on another connection, whether it was committed.
+BEGIN: Final = """
+WITH begun AS (
+    UPDATE outbox o SET status = 'sending', reason = NULL, fence = attempt.fence,
+        lease_until = (SELECT clock_timestamp() + %(lease)b * interval '1 second')
+    FROM unnest(
         %(ids)b::bigint[], %(fences)b::int[], %(recipients)b::text[], %(payloads)b::text[], %(latenesses)b::float8[]
-    )
-    AS attempt (id, fence, recipient, payload, lateness)
-JOIN outbox o ON o.id = attempt.id AND o.fence = attempt.fence AND o.lease_until > clock_timestamp()
-JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
-WHERE {NOT_SUPPRESSED}
-FOR SHARE OF e SKIP LOCKED
-RETURNING outbox_id
+    ) AS attempt (id, fence, recipient, payload, lateness)
+    WHERE o.id = attempt.id AND o.fence = attempt.fence - 1 AND o.status = %(pending)b
+    RETURNING o.id, o.fence, o.workspace_id, o.type, attempt.recipient, attempt.payload, attempt.lateness
+),
+written AS (
+    INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
+    SELECT id, fence, workspace_id, type, recipient, payload::jsonb, lateness FROM begun WHERE payload IS NOT NULL
+)
+SELECT pg_current_xact_id()::text, count(*) FROM begun
 """
 
-STILL_GOOD: Final = f"""
+#: Nobody has said STOP since.
+STILL_GOOD: Final = """
 SELECT FROM outbox o JOIN attempts attempt ON attempt.outbox_id = o.id AND attempt.fence = o.fence
 JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
-WHERE o.id = %(id)b AND o.fence = %(fence)b AND {NOT_SUPPRESSED}
+WHERE o.id = %(id)b AND o.fence = %(fence)b AND o.status = 'sending' AND NOT EXISTS (
+    SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
+        AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
+            ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
+)
 """
 
+#: Null: so long ago that the server has forgotten it, or it is another server.
+COMMITTED: Final = "SELECT pg_xact_status(%s::text::xid8)"
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What is about to be handed over."""
+
+class Attempt(NamedTuple):
+    """A claimed row, and what is about to be handed over."""
 
     id: int
     fence: int
-    recipient: str
-    payload: str
-    """JSON: the message as rendered."""
+    recipient: str | None
+    payload: str | None
+    """JSON: the message as rendered; None: there is none, and the row is about to be settled without."""
     lateness: float
     """Real seconds since the row fell due."""
 
 
-def begin(session: Session, attempts: Sequence[Attempt]) -> set[int]:
-    """Write the attempts; tell the rows of which may be handed over once this is committed."""
-    rows = session.execute(
+def begin(session: Session, attempts: Sequence[Attempt], lease_seconds: float) -> str:
+    """Put claimed rows under a lease and write their attempts, in the transaction that has claimed them.
+
+    Gives the transaction's id, for `has_committed`.
+
+    Raises:
+        LookupError: this transaction has not claimed all of them.
+    """
+    row = session.execute(
         BEGIN,
         {
-            "ids": [attempt.id for attempt in attempts],
-            "fences": [attempt.fence for attempt in attempts],
-            "recipients": [attempt.recipient for attempt in attempts],
-            "payloads": [attempt.payload for attempt in attempts],
-            "latenesses": [attempt.lateness for attempt in attempts],
+            "pending": RowStatus.PENDING.value,
+            "ids": BigInts([attempt.id for attempt in attempts]),
+            "fences": Ints([attempt.fence for attempt in attempts]),
+            "recipients": Texts([attempt.recipient for attempt in attempts]),
+            "payloads": Texts([attempt.payload for attempt in attempts]),
+            "latenesses": Floats([attempt.lateness for attempt in attempts]),
+            "lease": lease_seconds,
         },
         prepare=True,
         binary=True,
-    ).fetchall()
-    return {row[0] for row in rows}
+    ).fetchone()
+    if row is None or row[1] != len(attempts):
+        raise LookupError("rows were begun that this transaction has not claimed")
+    return str(row[0])
+
+
+def has_committed(session: Session, transaction: str) -> Literal["committed", "aborted", "in progress"] | None:
+    """What became of a transaction whose COMMIT nobody answered; None: the server can't tell."""
+    row = session.execute(COMMITTED, (transaction,)).fetchone()
+    status: Literal["committed", "aborted", "in progress"] | None = row[0] if row else None
+    return status
 
 
 def still_good(session: Session, row_id: int, fence: int) -> bool:

@@ -1,10 +1,12 @@
-"""Claim rows that are due: from `pending` to `sending`, under a lease and a new fence."""
+"""Claim rows that are due: locked for the transaction in which they are begun (engine/outbox/begin.py)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from engine.arrays import BigInts
 from engine.database import Session
+from engine.outbox.pause import NOT_PAUSED
 from schema.states import BLOCKING, RowStatus, sql_list
 
 #: The steps before have ended.
@@ -16,33 +18,29 @@ UNBLOCKED: Final = f"""
     ))
 """
 
-#: The enrollment is active, and the steps before have ended.
+#: The enrollment is active, the steps before have ended, and the channel does not pause.
 MAY_GO: Final = f"""
     EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active') AND {UNBLOCKED}
+    AND {NOT_PAUSED}
 """
 
-#: Only rows that are really due and may go. A row that another worker is claiming is skipped. What bars the
-#: recipient is told, for the worker to settle.
+#: Only rows that are really due and may go. A row that another worker has locked is skipped. Whoever ends an
+#: enrollment cancels its rows, and so waits for the locks. What bars the recipient is told, for the worker to settle.
 CLAIM: Final = f"""
-WITH candidates AS MATERIALIZED (
-    SELECT o.id, e.version_id, e.contact_id, e.data FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
+WITH claimed AS MATERIALIZED (
+    SELECT o.id, o.fence + 1 AS fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
+        o.retry_at, o.attempts, e.version_id, e.contact_id, e.data
+    FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
     WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status = %(pending)b
         AND o.due_at <= (SELECT sequence_now())
         AND (SELECT open_until > clock_timestamp() FROM dispatch)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
-        AND e.status = 'active' AND {UNBLOCKED}
-    ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
-),
-claimed AS (
-    UPDATE outbox o SET status = 'sending', reason = NULL, fence = o.fence + 1,
-        lease_until = (SELECT clock_timestamp() + %(lease)b * interval '1 second')
-    FROM candidates WHERE o.id = candidates.id
-    RETURNING o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
-        o.retry_at, o.attempts, candidates.version_id, candidates.contact_id, candidates.data
+        AND e.status = 'active' AND {UNBLOCKED} AND {NOT_PAUSED}
+    FOR UPDATE OF o SKIP LOCKED
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,
-    claimed.type AS channel, extract(epoch FROM claimed.due_at)::float8 AS due_at,
-    extract(epoch FROM claimed.retry_at)::float8 AS retry_at, claimed.attempts, claimed.version_id,
+    claimed.type AS channel, date_part('epoch', claimed.due_at) AS due_at,
+    date_part('epoch', claimed.retry_at) AS retry_at, claimed.attempts, claimed.version_id,
     nullif(claimed.data, '{{}}') AS data,
     c.external_id, c.email, c.phone, c.first_name, c.last_name, c.timezone, c.attributes,
     (
@@ -59,16 +57,17 @@ ORDER BY claimed.due_at, claimed.id
 """
 
 LEFT_ALONE: Final = f"""
-SELECT id, status, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8, {MAY_GO}
+SELECT id, status, date_part('epoch', due_at), date_part('epoch', retry_at), {MAY_GO}
 FROM outbox o WHERE id = ANY(%(ids)b::bigint[])
 """
 
 
 class Claimed(NamedTuple):
-    """A row under a lease of ours, with what is needed to render it. Moments are epoch seconds."""
+    """A row that we have locked, with what is needed to render it. Moments are epoch seconds."""
 
     id: int
     fence: int
+    """Of the attempt that may be begun now."""
     workspace_id: int
     enrollment_id: int
     step_order: int
@@ -112,13 +111,10 @@ class LeftAlone:
     """Nothing but time keeps it; otherwise whatever does keep it wakes it when that ends."""
 
 
-def claim(session: Session, ids: Sequence[int], lease_seconds: float) -> list[Claimed]:
-    """Claim those of the rows that may go out now; the others are left alone."""
+def claim(session: Session, ids: Sequence[int]) -> list[Claimed]:
+    """Lock those of the rows that may go out now, and read them; the others are left alone."""
     rows = session.execute(
-        CLAIM,
-        {"ids": list(ids), "lease": lease_seconds, "pending": RowStatus.PENDING.value},
-        prepare=True,
-        binary=True,
+        CLAIM, {"ids": BigInts(ids), "pending": RowStatus.PENDING.value}, prepare=True, binary=True
     ).fetchall()
     return [Claimed._make(row) for row in rows]
 

@@ -11,7 +11,7 @@ BY_STATUS: Final = (
 )
 
 OLDEST_DUE: Final = f"""
-SELECT extract(epoch FROM first.due_at)::float8, extract(epoch FROM first.retry_at)::float8
+SELECT date_part('epoch', first.due_at), date_part('epoch', first.retry_at)
 FROM workspaces w CROSS JOIN LATERAL (
     SELECT o.due_at, o.retry_at FROM outbox o
     WHERE o.workspace_id = w.id AND o.status = 'pending' AND o.due_at <= sequence_now()

@@ -1,6 +1,6 @@
 """The gate of dispatch: open while a leader has lately made sure that the database is not an older copy of itself.
 
-Every sweep the leader raises a number in the database and then in Redis. A database that was restored from a backup
+Every second the leader raises a number in the database and then in Redis. A database that was restored from a backup
 knows a smaller number than Redis: what fell due since the backup may have gone out, so it is held for an operator.
 A restored database's gate has shut long ago, so that nothing is claimed before a leader has compared. It would also
 give out row ids anew that messages on their way are known by: Message-IDs and callbacks name them.
@@ -11,11 +11,15 @@ from typing import Final
 from uuid import UUID
 
 from engine.database import Session
+from engine.outbox.following import FOLLOWING
 
 READ: Final = """
-SELECT database, beat, open_until > clock_timestamp(), extract(epoch FROM clock_timestamp() - beaten_at)::float8
+SELECT database, beat, open_until > clock_timestamp(), date_part('epoch', clock_timestamp() - beaten_at)
 FROM dispatch
 """
+
+#: Other leaders are waited for: what they have noted elsewhere is in the database then.
+LOCK: Final = "SELECT FROM dispatch FOR UPDATE"
 
 BEAT: Final = """
 UPDATE dispatch SET beat = greatest(beat, %(known)b) + 1, beaten_at = clock_timestamp(),
@@ -24,9 +28,14 @@ RETURNING beat
 """
 
 #: Whatever the backup says is due or on its way may have been sent since it was made.
-HOLD: Final = """
-UPDATE outbox SET status = 'review', reason = %(reason)b, fence = fence + 1, lease_until = NULL, retry_at = NULL
-WHERE status = 'sending' OR status = 'pending' AND due_at <= sequence_now()
+HOLD: Final = f"""
+WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+settled AS (
+    UPDATE outbox o SET status = 'review', reason = %(reason)b, fence = o.fence + 1, lease_until = NULL, retry_at = NULL
+    FROM moment WHERE o.status = 'sending' OR o.status = 'pending' AND o.due_at <= moment.now
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+),
+{FOLLOWING}
 """
 
 #: More ids than were given out since any backup that is worth restoring.
@@ -36,6 +45,9 @@ LEAP_AHEAD: Final = """
 SELECT setval(numbers.name, nextval(numbers.name) + %(leap)b)
 FROM (SELECT pg_get_serial_sequence('outbox', 'id')::regclass AS name) AS numbers
 """
+
+#: What a restore from a backup does to the heartbeat: the leader and `cadenza doctor` notice both alike.
+SET_BACK: Final = "UPDATE dispatch SET beat = beat - 1, open_until = clock_timestamp()"
 
 RESTORED: Final = "the database was restored from a backup: it may have gone out since"
 
@@ -59,6 +71,12 @@ def read_pulse(session: Session) -> Pulse:
     return Pulse(*row)
 
 
+def lock_pulse(session: Session) -> Pulse:
+    """The heartbeat as the database knows it, for whoever is about to beat."""
+    session.execute(LOCK)
+    return read_pulse(session)
+
+
 def beat(session: Session, known: int, open_seconds: float) -> int:
     """Beat once, above the number that is known elsewhere; the gate stays open for so many real seconds."""
     row = session.execute(BEAT, {"known": known, "seconds": open_seconds}, binary=True).fetchone()
@@ -71,3 +89,8 @@ def hold_what_is_due(session: Session) -> int:
     """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
     session.execute(LEAP_AHEAD, {"leap": LEAP}, binary=True)
     return session.execute(HOLD, {"reason": RESTORED}, binary=True).rowcount
+
+
+def set_back(session: Session) -> None:
+    """Shut the gate until a leader has held what is due: somebody else knows more than the database."""
+    session.execute(SET_BACK)

@@ -7,23 +7,33 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
-from engine.rules.doubt import LOOKS
+from engine.outbox.sweep import LOST
+from engine.rules.doubt import NOT_ACCEPTED
+from schema.states import sql_list
+
+REFUSALS: Final = sql_list(*NOT_ACCEPTED)
 
 #: The last attempt of each row in doubt that is due for a look: first when the grace time has passed since it
-#: ended, then at every interval. Email can't be looked up, and an answer that came late needs no look-up, so nothing
-#: is waited for.
-DOUBTFUL: Final = """
+#: ended, then at every interval; a row of each workspace by turns. Email can't be looked up, so nothing is waited for
+#: but the late word of a worker that was lost, or seemed so. If that word is that it was not accepted, there is no
+#: doubt any more. What needs no look-up comes first.
+DOUBTFUL: Final = f"""
 SELECT o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_key, o.type AS channel, last.fence AS attempt_fence,
-    last.recipient, last.payload, last.started_at, last.outcome, last.detail, last.looks,
-    (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered') AS unanswered
+    last.recipient, last.payload, last.started_at, last.ended_at, last.looks, last.outcome,
+    date_part('epoch', clock_timestamp() - last.started_at) AS age,
+    (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered') AS unanswered,
+    (SELECT min(a.provider_id) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted') AS proven
 FROM outbox o
 CROSS JOIN LATERAL (SELECT * FROM attempts a WHERE a.outbox_id = o.id ORDER BY a.fence DESC LIMIT 1) AS last
 WHERE o.status = 'unknown' AND o.type = ANY(%(channels)b) AND clock_timestamp() >= CASE
-    WHEN o.type = 'email' OR last.outcome <> 'unanswered' THEN last.started_at
-    WHEN last.looked_at IS NULL THEN last.ended_at + %(grace)b * interval '1 second'
-    ELSE last.looked_at + %(interval)b * interval '1 second'
+    WHEN last.outcome IN ({REFUSALS}) THEN last.started_at
+    WHEN last.looked_at IS NOT NULL THEN last.looked_at + %(interval)b * interval '1 second'
+    WHEN o.type = 'email' AND last.detail IS DISTINCT FROM '{LOST}' THEN last.started_at
+    ELSE last.ended_at + %(grace)b * interval '1 second'
 END
-ORDER BY last.looked_at NULLS FIRST, o.id LIMIT %(limit)b
+ORDER BY o.type = 'sms',
+    row_number() OVER (PARTITION BY o.workspace_id, o.type ORDER BY last.looked_at NULLS FIRST, o.id), o.id
+LIMIT %(limit)b
 """
 
 LOOKED: Final = """
@@ -31,23 +41,26 @@ UPDATE attempts SET looks = looks + %(empty)b, looked_at = clock_timestamp()
 WHERE outbox_id = %(row)b AND fence = %(fence)b
 """
 
-#: Provider ids that some row or attempt of ours has already.
-CLAIMED: Final = """
-SELECT provider_id FROM attempts
-WHERE provider_id = ANY(%(ids)b::text[]) AND recipient = %(recipient)b AND channel = 'sms'
-    AND (outbox_id, fence) <> (%(row)b, %(fence)b)
+#: Provider ids that some row or attempt of ours has already. An attempt whose id its row has not is one of a contact
+#: with the recipient's phone; there is no index of attempts by their ids, which would slow down all of them.
+TAKEN: Final = """
+SELECT provider_id FROM outbox WHERE provider_id = ANY(%(ids)b::text[]) AND id <> %(row)b
+UNION
+SELECT a.provider_id
+FROM workspaces w
+JOIN contacts c ON c.workspace_id = w.id AND c.phone = %(recipient)b
+JOIN enrollments e ON e.contact_id = c.id
+JOIN outbox o ON o.enrollment_id = e.id
+JOIN attempts a ON a.outbox_id = o.id AND a.provider_id = ANY(%(ids)b::text[])
+WHERE (a.outbox_id, a.fence) <> (%(row)b, %(fence)b)
 """
 
-#: Attempts of other rows that said the same to the same recipient and may be what the provider has: still on their
-#: way or without an answer, not over when this one began, and not found to be unknown to the provider.
-RIVALS: Final = f"""
-SELECT count(*) FROM outbox o JOIN attempts a ON a.outbox_id = o.id
-WHERE o.status IN ('sending', 'unknown', 'review') AND o.id <> %(row)b
-    AND a.channel = 'sms' AND a.recipient = %(recipient)b AND a.payload = (
-        SELECT payload FROM attempts WHERE outbox_id = %(row)b AND fence = %(fence)b
-    )
-    AND a.provider_id IS NULL AND (a.outcome IS NULL OR a.outcome = 'unanswered') AND a.looks < {LOOKS}
-    AND (a.ended_at IS NULL OR a.ended_at >= %(since)b)
+#: Other attempts to the recipient of which nobody knows yet what they were accepted as.
+OPEN: Final = """
+SELECT a.payload ->> 'body', o.status = 'sending'
+FROM outbox o JOIN attempts a ON a.outbox_id = o.id AND a.channel = 'sms' AND a.recipient = %(recipient)b
+    AND (a.outcome IS NULL OR a.outcome = 'unanswered')
+WHERE o.id <> %(row)b AND (o.status = 'sending' AND a.fence = o.fence OR o.status IN ('unknown', 'review', 'open'))
 """
 
 
@@ -66,13 +79,18 @@ class Doubtful:
     payload: dict[str, Any]
     started_at: datetime
     """Real time, UTC."""
-    outcome: str
-    """AttemptOutcome: `unanswered`, unless the answer came after the row had been taken from its worker."""
-    detail: str | None
+    ended_at: datetime
+    """Real time, UTC."""
     looks: int
     """Look-ups that found nothing."""
+    outcome: str | None
+    """Of the last attempt: `unanswered`, unless its worker has had a late word."""
+    age: float
+    """Real seconds since the attempt began."""
     unanswered: int
     """Attempts of the row that nobody answered."""
+    proven: str | None
+    """The message of an attempt that a provider is known to have accepted."""
 
 
 def doubtful(session: Session, channels: list[str], grace: float, interval: float, limit: int = 100) -> list[Doubtful]:
@@ -87,26 +105,25 @@ def note_look(session: Session, row: Doubtful, *, empty: bool) -> None:
     session.execute(LOOKED, {"row": row.id, "fence": row.attempt_fence, "empty": int(empty)}, binary=True)
 
 
-def rivals_of(session: Session, row: Doubtful) -> int:
-    """How many attempts of other rows a message may belong to that looks like this row's."""
-    found = session.execute(
-        RIVALS,
-        {
-            "row": row.id,
-            "recipient": row.recipient,
-            "fence": row.attempt_fence,
-            "since": row.started_at,
-        },
-        binary=True,
-    ).fetchone()
-    return int(found[0]) if found else 0
-
-
 def taken_ids(session: Session, row: Doubtful, ids: list[str]) -> set[str]:
     """Those of the provider's ids that another attempt of ours has already."""
     rows = session.execute(
-        CLAIMED,
-        {"recipient": row.recipient, "ids": ids, "row": row.id, "fence": row.attempt_fence},
-        binary=True,
+        TAKEN, {"recipient": row.recipient, "ids": ids, "row": row.id, "fence": row.attempt_fence}, binary=True
     ).fetchall()
     return {provider_id for (provider_id,) in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempts:
+    """Other attempts to a recipient of which nobody knows yet what they were accepted as."""
+
+    under_way: bool
+    """One of them is being handed over."""
+    texts: tuple[str, ...]
+    """What those in doubt say."""
+
+
+def open_attempts(session: Session, row: Doubtful) -> OpenAttempts:
+    """Other attempts to the recipient of a row in doubt."""
+    rows = session.execute(OPEN, {"recipient": row.recipient, "row": row.id}, binary=True).fetchall()
+    return OpenAttempts(any(sending for _, sending in rows), tuple(text or "" for text, sending in rows if not sending))

@@ -7,7 +7,7 @@ from engine.database import Session
 from engine.wakeups import Due
 from schema.states import BLOCKING, sql_list
 
-#: The end of a statement that has `moment` (now) and `settled` (rows just settled) as its first parts.
+#: The end of a statement that has `settled` (rows just settled) as a part before.
 FOLLOWING: Final = f"""
 following AS (
     SELECT settled.*, next.id AS next_id, next.due_at AS next_due_at
@@ -19,12 +19,12 @@ following AS (
     ) AS next ON true
 ),
 completed AS (
-    UPDATE enrollments e SET status = 'completed', completed_at = moment.now FROM following, moment
+    UPDATE enrollments e SET status = 'completed', completed_at = (SELECT sequence_now()) FROM following
     WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
         AND e.id = following.enrollment_id AND e.status = 'active'
 )
-SELECT id, enrollment_id, step_order, extract(epoch FROM due_at)::float8, extract(epoch FROM retry_at)::float8,
-    next_id, extract(epoch FROM next_due_at)::float8
+SELECT id, enrollment_id, step_order, date_part('epoch', due_at), date_part('epoch', retry_at),
+    next_id, date_part('epoch', next_due_at)
 FROM following
 """
 
@@ -34,7 +34,7 @@ UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second'
 FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[], %(seconds)b::float8[])
     AS late (enrollment_id, step_order, seconds)
 WHERE o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order AND o.status = 'pending'
-RETURNING o.id, extract(epoch FROM o.due_at)::float8
+RETURNING o.id, date_part('epoch', o.due_at)
 """
 
 #: A step that was late by more real seconds than this moves those behind it (promise P5).

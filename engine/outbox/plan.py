@@ -9,18 +9,28 @@ from engine.rules.planning import PlannedStep
 from engine.wakeups import Due
 from schema.states import Reentry
 
-#: The contacts that re-entry allows, their enrollments, and a row for each step of each.
+#: The contacts that re-entry allows, their enrollments, and a row for each step of each. Contacts and version are held
+#: against the workspace here, at once: foreign keys would do it one by one, and take a sixth of the time. The locks are
+#: those of a foreign key; a STOP waits for them (engine/outbox/leave.py).
 #: The NOT EXISTS keeps to the rule across versions; the unique index enrollments_reentry_key holds it in a race.
 PLAN: Final = """
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+known AS MATERIALIZED (
+    SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
+        AND EXISTS (
+            SELECT FROM sequence_versions v
+            WHERE v.id = %(version)b AND v.sequence_id = %(sequence)b AND v.workspace_id = %(workspace)b
+        )
+    FOR KEY SHARE OF c
+),
 enrolled AS (
     INSERT INTO enrollments
         (workspace_id, sequence_id, version_id, contact_id, reentry, batch_id, data, enrolled_at)
-    SELECT %(workspace)b, %(sequence)b, %(version)b, contact, %(reentry)b, %(batch)b, %(data)b::jsonb, moment.now
-    FROM unnest(%(contacts)b::bigint[]) AS contact, moment
+    SELECT %(workspace)b, %(sequence)b, %(version)b, known.id, %(reentry)b, %(batch)b, %(data)b::jsonb, moment.now
+    FROM known, moment
     WHERE %(reentry)b = 'always' OR NOT EXISTS (
         SELECT FROM enrollments other
-        WHERE other.contact_id = contact AND other.sequence_id = %(sequence)b
+        WHERE other.contact_id = known.id AND other.sequence_id = %(sequence)b
             AND (%(reentry)b = 'once' OR other.status IN ('active', 'paused'))
     )
     ON CONFLICT DO NOTHING
@@ -35,7 +45,7 @@ planned AS (
             AS step (number, key, type, after)
     RETURNING id, enrollment_id, step_order, due_at
 )
-SELECT extract(epoch FROM due_at)::float8, array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
+SELECT date_part('epoch', due_at), array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
 FROM planned GROUP BY step_order, due_at ORDER BY step_order
 """
 
@@ -65,8 +75,7 @@ def plan_enrollments(
 ) -> Planned:
     """Enroll the contacts that re-entry allows; the others are left as they are.
 
-    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once, except with
-    re-entry `always` outside a batch.
+    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once.
     """
     steps = stretch.steps
     rows = session.execute(

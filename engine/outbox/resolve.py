@@ -9,24 +9,23 @@ from engine.database import Session
 from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
 from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
-from schema.states import BLOCKING, RowStatus
+from schema.states import RowStatus
 
-#: Rows move only from the status and the fence at which they were looked at.
+#: Rows move only from the fence at which they were looked at.
 RESOLVE: Final = f"""
-WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
-resolved AS MATERIALIZED (
+WITH resolved AS MATERIALIZED (
     SELECT * FROM unnest(
-        %(ids)b::bigint[], %(fences)b::int[], %(were)b::text[], %(statuses)b::text[], %(reasons)b::text[],
-        %(provider_ids)b::text[]
-    ) AS resolved (id, fence, was, status, reason, provider_id)
+        %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(provider_ids)b::text[]
+    ) AS resolved (id, fence, status, reason, provider_id)
 ),
 settled AS (
     UPDATE outbox o SET status = resolved.status, reason = resolved.reason, fence = o.fence + 1, lease_until = NULL,
         retry_at = NULL, provider_id = coalesce(resolved.provider_id, o.provider_id),
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
-        sent_at = CASE resolved.status WHEN 'sent' THEN moment.now END
-    FROM resolved, moment
-    WHERE o.id = resolved.id AND o.fence = resolved.fence AND o.status = resolved.was
+        sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
+    FROM resolved
+    WHERE o.id = resolved.id AND o.fence = resolved.fence
+        AND o.status IN ('sending', 'unknown', 'review', 'pending')
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
@@ -44,15 +43,24 @@ UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(provider_id, %(
 WHERE outbox_id = %(row)b AND fence = %(fence)b
 """
 
+#: An attempt of which only its acceptance is known: the database was restored from a backup that was made before it.
+FORGOTTEN: Final = """
+INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
+    provider_id, detail)
+SELECT o.id, %(fence)b, o.workspace_id, o.type, coalesce(CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END, ''),
+    '{}', 0, clock_timestamp(), 'accepted', %(provider_id)b, %(detail)b
+FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
+WHERE o.id = %(row)b ON CONFLICT DO NOTHING
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What becomes of a row that is in doubt."""
 
     id: int
-    was: RowStatus
     fence: int
-    """Of the row as it was looked at, like its status."""
+    """Of the row as it was looked at."""
     status: RowStatus
     reason: str | None = None
     provider_id: str | None = None
@@ -68,16 +76,12 @@ class Resolved:
 
 
 def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolution]) -> Resolved:
-    """Write the resolutions; a row whose fence has moved on is left as it is.
-
-    The steps behind a row that they did not wait for any more are neither woken nor moved.
-    """
+    """Write the resolutions; a row whose fence has moved on is left as it is."""
     rows = session.execute(
         RESOLVE,
         {
             "ids": [resolution.id for resolution in resolutions],
             "fences": [resolution.fence for resolution in resolutions],
-            "were": [resolution.was.value for resolution in resolutions],
             "statuses": [resolution.status.value for resolution in resolutions],
             "reasons": [resolution.reason for resolution in resolutions],
             "provider_ids": [resolution.provider_id for resolution in resolutions],
@@ -90,8 +94,8 @@ def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolu
     if again:
         session.execute(REOPEN, {"enrollments": [row.enrollment_id for row in again]}, binary=True)
     wakeups: list[Due] = [(row.due_at, [row.id]) for row in again]
-    waited_for = {one.id for one in resolutions if one.was in BLOCKING and one.status not in BLOCKING}
-    ended = [row for row in settled.values() if row.id in waited_for and row.next_id is not None]
+    woken = {row.id for row in again}
+    ended = [row for row in settled.values() if row.id not in woken and row.next_id is not None]
     wakeups += [(row.next_due_at, [row.next_id]) for row in ended if row.next_id and row.next_due_at is not None]
     now = clock.now()
     late = [(row, now - row.due_at) for row in ended if clock.lateness(row.due_at) > LATE]
@@ -106,3 +110,8 @@ def note_acceptance(session: Session, row_id: int, fence: int, provider_id: str 
         EVIDENCE, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True
     )
     return cursor.rowcount == 1
+
+
+def note_forgotten(session: Session, row_id: int, fence: int, provider_id: str, how: str) -> None:
+    """Write down an attempt that the database has forgotten."""
+    session.execute(FORGOTTEN, {"row": row_id, "fence": fence, "provider_id": provider_id, "detail": how}, binary=True)

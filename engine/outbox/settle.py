@@ -3,25 +3,35 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
-from engine.outbox.leave import cancel_returned
-from schema.states import RowStatus
+from engine.outbox.leave import called_off, cancel_returned
+from engine.outbox.pause import pause
+from schema.states import AttemptOutcome, RowStatus
 
-#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost, and
-#: what has proven its acceptance meanwhile is not forgotten.
-SETTLE: Final = f"""
-WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
-ended AS MATERIALIZED (
+#: How attempts ended, whatever it was; and what is known beforehand of those that a provider accepted.
+ENDED: Final = """
     SELECT * FROM unnest(
         %(ids)b::bigint[], %(fences)b::int[], %(statuses)b::text[], %(reasons)b::text[], %(tries)b::int[],
         %(delays)b::float8[], %(outcomes)b::text[], %(provider_ids)b::text[], %(error_codes)b::text[],
         %(details)b::text[]
     ) AS ended (id, fence, status, reason, tries, delay, outcome, provider_id, error_code, detail)
-),
+"""
+ACCEPTED: Final = """
+    SELECT id, fence, 'sent' AS status, NULL::text AS reason, 0 AS tries, NULL::float8 AS delay,
+        'accepted' AS outcome, provider_id, NULL::text AS error_code, detail
+    FROM unnest(%(ids)b::bigint[], %(fences)b::int[], %(provider_ids)b::text[], %(details)b::text[])
+        AS ended (id, fence, provider_id, detail)
+"""
+
+#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost, and
+#: what a callback has proven of it even when the worker had no answer.
+_SETTLE: Final = f"""
+WITH ended AS MATERIALIZED ({{ended}}),
 closed AS (
-    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = ended.outcome, provider_id = ended.provider_id,
-        error_code = ended.error_code, detail = ended.detail
+    UPDATE attempts a SET ended_at = coalesce(a.ended_at, clock_timestamp()), outcome = ended.outcome,
+        provider_id = ended.provider_id, error_code = ended.error_code, detail = ended.detail
     FROM ended
     WHERE ended.outcome IS NOT NULL AND a.outbox_id = ended.id AND a.fence = ended.fence
         AND a.outcome IS DISTINCT FROM 'accepted'
@@ -30,13 +40,15 @@ settled AS (
     UPDATE outbox o SET status = ended.status, reason = ended.reason, attempts = o.attempts + ended.tries,
         fence = o.fence + 1, lease_until = NULL, retry_at = clock_timestamp() + ended.delay * interval '1 second',
         provider_id = coalesce(ended.provider_id, o.provider_id), error_code = ended.error_code,
-        sent_at = CASE ended.status WHEN 'sent' THEN moment.now END
-    FROM ended, moment
-    WHERE o.id = ended.id AND o.fence = ended.fence AND o.lease_until IS NOT NULL
+        sent_at = CASE ended.status WHEN 'sent' THEN (SELECT sequence_now()) END
+    FROM ended
+    WHERE o.id = ended.id AND o.fence = ended.fence AND o.status = %(sending)b
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
 """
+SETTLE: Final = _SETTLE.format(ended=ENDED)
+SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED)
 
 SUPPRESS: Final = """
 INSERT INTO suppressions (workspace_id, channel, address, reason)
@@ -48,7 +60,7 @@ JOIN attempts a ON a.outbox_id = o.id AND a.recipient = CASE o.type WHEN 'sms' T
 ON CONFLICT DO NOTHING
 """
 
-EXIT: Final = """
+EXIT: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 left_early AS (
     UPDATE enrollments e SET status = 'cancelled', exit_reason = exits.reason, cancelled_at = moment.now,
@@ -57,7 +69,7 @@ left_early AS (
     WHERE e.id = exits.enrollment_id AND e.status IN ('active', 'paused')
     RETURNING e.id, e.exit_reason
 )
-UPDATE outbox o SET status = 'cancelled', reason = left_early.exit_reason, fence = o.fence + 1
+UPDATE outbox o SET {called_off("left_early.exit_reason")}
 FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting', 'pending', 'open')
 """
 
@@ -83,13 +95,26 @@ class Ending(NamedTuple):
     """The reason for which the recipient must not be contacted on this channel again."""
     exit_reason: str | None = None
     """The enrollment ends with this row, for this reason."""
+    pauses: bool = False
+    """The provider would refuse every other message of this workspace too."""
+
+
+#: What an ending says beside its row when a provider has accepted the message, and there is nothing to add.
+_PLAINLY_ACCEPTED: Final = (RowStatus.SENT, None, 0, None, AttemptOutcome.ACCEPTED)
+
+
+def _is_plain(ending: Ending) -> bool:
+    return ending[3:8] == _PLAINLY_ACCEPTED and not (ending.error_code or ending.suppress or ending.exit_reason)
 
 
 def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     """Write the endings; a row whose fence has moved on is left as it is and not told."""
+    if all(map(_is_plain, endings)):
+        return _settle_accepted(session, endings)
     rows = session.execute(
         SETTLE,
         {
+            "sending": RowStatus.SENDING.value,
             "ids": [ending.id for ending in endings],
             "fences": [ending.fence for ending in endings],
             "statuses": [ending.status for ending in endings],
@@ -106,9 +131,28 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     ).fetchall()
     settled = [Settled._make(row) for row in rows]
     cancel_returned(session, [ending.id for ending in endings if ending.status is RowStatus.PENDING])
+    if refused := [ending.id for ending in endings if ending.pauses]:
+        pause(session, refused)
     _suppress(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled
+
+
+def _settle_accepted(session: Session, endings: Sequence[Ending]) -> list[Settled]:
+    """Most settle like this: few arrays, and nothing that follows but the next step."""
+    rows = session.execute(
+        SETTLE_ACCEPTED,
+        {
+            "sending": RowStatus.SENDING.value,
+            "ids": BigInts([ending.id for ending in endings]),
+            "fences": Ints([ending.fence for ending in endings]),
+            "provider_ids": Texts([ending.provider_id for ending in endings]),
+            "details": Texts([ending.detail for ending in endings]),
+        },
+        prepare=True,
+        binary=True,
+    ).fetchall()
+    return [Settled._make(row) for row in rows]
 
 
 def _suppress(session: Session, barred: Sequence[Ending]) -> None:

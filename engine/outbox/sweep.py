@@ -9,8 +9,11 @@ from engine.outbox.claim import MAY_GO
 from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
 
+#: What an attempt says whose worker did not settle it in time. The worker may still have the last word.
+LOST: Final = "the worker was lost"
+
 #: A row that was claimed and not handed over goes back; one whose hand-over had begun is in doubt (promise P2).
-END_LEASES: Final = """
+END_LEASES: Final = f"""
 WITH over AS MATERIALIZED (
     SELECT o.id, EXISTS (SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.fence = o.fence) AS begun
     FROM outbox o WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
@@ -24,10 +27,10 @@ moved AS (
     RETURNING o.id, o.status, o.due_at, o.fence
 ),
 closed AS (
-    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = 'the worker was lost'
+    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = '{LOST}'
     FROM moved WHERE a.outbox_id = moved.id AND a.fence = moved.fence - 1 AND a.outcome IS NULL
 )
-SELECT id, status, extract(epoch FROM due_at)::float8 FROM moved
+SELECT id, status, date_part('epoch', due_at) FROM moved
 """
 
 #: A workspace's rows that are due or will soon be, the longest due first, from one place on; retries by the end of
@@ -43,7 +46,7 @@ ORDER BY o.due_at, o.id LIMIT %(limit)b
 """
 
 FIRST_STEPS: Final = """
-SELECT extract(epoch FROM due_at)::float8, array_agg(id) FROM outbox
+SELECT date_part('epoch', due_at), array_agg(id) FROM outbox
 WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status = 'pending' GROUP BY due_at
 """
 
@@ -70,7 +73,7 @@ class Awaiting:
 
 
 def end_leases(session: Session, limit: int = 1_000) -> LeasesEnded:
-    """Take rows from workers that did not settle them in time."""
+    """Take rows from workers that did not settle them in time; the oldest leases first."""
     rows = session.execute(END_LEASES, {"limit": limit}, binary=True).fetchall()
     cancel_returned(session, [row_id for row_id, status, _ in rows if status == "pending"])
     returned: list[Due] = [(due_at, [row_id]) for row_id, status, due_at in rows if status == "pending"]

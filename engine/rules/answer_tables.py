@@ -25,10 +25,16 @@ class Meaning(NamedTuple):
     note: str
     source: str
     suppress: str | None = None
+    pauses: bool = False
+    """Every other message of the account would be refused too, to whomever: the channel pauses."""
 
 
 def _twilio(outcome: AttemptOutcome, code: int, note: str, suppress: str | None = None) -> Meaning:
     return Meaning(str(code), outcome, note, f"twilio.com/docs/api/errors/{code}", suppress)
+
+
+def _account(code: int, note: str) -> Meaning:
+    return Meaning(str(code), HELD, note, f"twilio.com/docs/api/errors/{code}", pauses=True)
 
 
 #: Twilio's error codes on `POST Messages`. About the recipient or the message: refused. About the account or
@@ -56,42 +62,42 @@ TWILIO_CODES: Final = (
     _twilio(REFUSED, 21620, "invalid media URL"),
     _twilio(REFUSED, 21623, "more media files than allowed"),
     # The credentials and the account.
-    _twilio(HELD, 10001, "account is not active"),
+    _account(10001, "account is not active"),
     _twilio(HELD, 10002, "trial accounts do not support this"),
-    _twilio(HELD, 20003, "permission denied: the credentials are wrong"),
-    _twilio(HELD, 20005, "account not active"),
-    _twilio(HELD, 20006, "access denied"),
-    _twilio(HELD, 20008, "test credentials"),
-    _twilio(HELD, 20010, "action disabled for account"),
-    _twilio(HELD, 20403, "forbidden: the account is suspended or closed"),
-    _twilio(HELD, 20404, "not found: the account SID or the API URL is wrong"),
+    _account(20003, "permission denied: the credentials are wrong"),
+    _account(20005, "account not active"),
+    _account(20006, "access denied"),
+    _account(20008, "test credentials"),
+    _account(20010, "action disabled for account"),
+    _account(20403, "forbidden: the account is suspended or closed"),
+    _account(20404, "not found: the account SID or the API URL is wrong"),
     _twilio(HELD, 21408, "permissions disabled for the destination region"),
-    _twilio(HELD, 21470, "invalid account SID"),
-    _twilio(HELD, 21471, "account does not exist"),
-    _twilio(HELD, 21472, "account is not active"),
+    _account(21470, "invalid account SID"),
+    _account(21471, "account does not exist"),
+    _account(21472, "account is not active"),
     _twilio(HELD, 21608, "trial account: 'To' is not yet verified"),
     _twilio(HELD, 21622, "MMS has not been enabled for the account"),
-    _twilio(HELD, 30002, "account suspended"),
+    _account(30002, "account suspended"),
     # The sender.
-    _twilio(HELD, 21212, "invalid 'From' number"),
+    _account(21212, "invalid 'From' number"),
     _twilio(HELD, 21267, "alphanumeric sender ID on a trial account"),
-    _twilio(HELD, 21601, "'From' is not an SMS-capable number of the account"),
-    _twilio(HELD, 21603, "a 'From' or 'MessagingServiceSid' is required"),
-    _twilio(HELD, 21606, "'From' is not a message-capable number of this account"),
-    _twilio(HELD, 21607, "'From' must be the sandbox number on trial accounts"),
+    _account(21601, "'From' is not an SMS-capable number of the account"),
+    _account(21603, "a 'From' or 'MessagingServiceSid' is required"),
+    _account(21606, "'From' is not a message-capable number of this account"),
+    _account(21607, "'From' must be the sandbox number on trial accounts"),
     _twilio(HELD, 21609, "invalid 'StatusCallback'"),
     _twilio(HELD, 21616, "'From' matches several numbers of the account"),
     _twilio(HELD, 21621, "'From' has not been enabled for MMS"),
     _twilio(HELD, 21657, "the sender ID is invalid"),
     _twilio(HELD, 21659, "'From' is not a Twilio number, or short code country mismatch"),
-    _twilio(HELD, 21660, "'From' belongs to another account"),
-    _twilio(HELD, 21661, "'From' is not SMS-capable"),
+    _account(21660, "'From' belongs to another account"),
+    _account(21661, "'From' is not SMS-capable"),
     _twilio(HELD, 21663, "'From' routing configuration is incorrect"),
-    _twilio(HELD, 21701, "the Messaging Service does not exist"),
-    _twilio(HELD, 21702, "the Messaging Service is not available to send"),
+    _account(21701, "the Messaging Service does not exist"),
+    _account(21702, "the Messaging Service is not available to send"),
     _twilio(HELD, 21703, "the Messaging Service has no number available"),
-    _twilio(HELD, 21704, "the Messaging Service contains no numbers"),
-    _twilio(HELD, 21705, "the Messaging Service is invalid"),
+    _account(21704, "the Messaging Service contains no numbers"),
+    _account(21705, "the Messaging Service is invalid"),
     _twilio(HELD, 30034, "the sender is not registered (US A2P 10DLC)"),
     # Slow down.
     _twilio(HELD, 14107, "send rate limit exceeded"),
@@ -108,16 +114,16 @@ TWILIO_CODES: Final = (
 
 #: By HTTP status, where no code above says more. Other 3xx and 4xx: refused; all else: unanswered.
 TWILIO_STATUS: Final = (
-    Meaning("301", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.2"),
-    Meaning("302", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.3"),
-    Meaning("307", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.8"),
-    Meaning("308", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.9"),
-    Meaning("401", HELD, "the credentials are wrong", "RFC 9110 section 15.5.2"),
-    Meaning("402", HELD, "payment required", "RFC 9110 section 15.5.3"),
+    Meaning("301", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.2", pauses=True),
+    Meaning("302", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.3", pauses=True),
+    Meaning("307", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.8", pauses=True),
+    Meaning("308", HELD, "redirected: CADENZA_TWILIO_API_URL is wrong", "RFC 9110 section 15.4.9", pauses=True),
+    Meaning("401", HELD, "the credentials are wrong", "RFC 9110 section 15.5.2", pauses=True),
+    Meaning("402", HELD, "payment required", "RFC 9110 section 15.5.3", pauses=True),
     Meaning("403", HELD, "forbidden", "RFC 9110 section 15.5.4"),
-    Meaning("404", HELD, "not found: the account SID or the API URL is wrong", "RFC 9110 section 15.5.5"),
-    Meaning("405", HELD, "CADENZA_TWILIO_API_URL is not a Twilio API", "RFC 9110 section 15.5.6"),
-    Meaning("407", HELD, "the proxy wants credentials", "RFC 9110 section 15.5.8"),
+    Meaning("404", HELD, "not found: the account SID or the API URL is wrong", "RFC 9110 section 15.5.5", pauses=True),
+    Meaning("405", HELD, "CADENZA_TWILIO_API_URL is not a Twilio API", "RFC 9110 section 15.5.6", pauses=True),
+    Meaning("407", HELD, "the proxy wants credentials", "RFC 9110 section 15.5.8", pauses=True),
     Meaning("425", HELD, "too early", "RFC 8470 section 5.2"),
 )
 
@@ -136,11 +142,11 @@ SMTP_ENHANCED: Final = (
     Meaning("5.1.6", REFUSED, "the mailbox has moved", "RFC 3463 section 3.2", BOUNCED),
     Meaning("5.1.10", REFUSED, "the domain accepts no mail (null MX)", "RFC 7505 section 4.2", BOUNCED),
     Meaning("5.3.4", REFUSED, "message too big", "RFC 3463 section 3.4"),
-    Meaning("5.7.8", HELD, "the credentials are wrong", "RFC 4954 section 6"),
-    Meaning("5.7.9", HELD, "the authentication mechanism is too weak", "RFC 4954 section 6"),
+    Meaning("5.7.8", HELD, "the credentials are wrong", "RFC 4954 section 6", pauses=True),
+    Meaning("5.7.9", HELD, "the authentication mechanism is too weak", "RFC 4954 section 6", pauses=True),
     Meaning("5.7.10", HELD, "encryption needed", "RFC 5248 section 2.4"),
-    Meaning("5.7.11", HELD, "encryption required for the authentication mechanism", "RFC 4954 section 6"),
-    Meaning("5.7.13", HELD, "the user account is disabled", "RFC 5248 section 2.4"),
+    Meaning("5.7.11", HELD, "encryption required for the authentication mechanism", "RFC 4954 section 6", pauses=True),
+    Meaning("5.7.13", HELD, "the user account is disabled", "RFC 5248 section 2.4", pauses=True),
     Meaning("4.2.1", HELD, "the mailbox takes no messages for now", "support.google.com/a/answer/3726730"),
     Meaning("4.3.1", HELD, "mail system full", "RFC 3463 section 3.4"),
     Meaning("4.3.2", HELD, "the system is not accepting messages", "RFC 3463 section 3.4"),
@@ -152,10 +158,10 @@ SMTP_ENHANCED: Final = (
 SMTP_REPLIES: Final = (
     Meaning("432", HELD, "a password transition is needed", "RFC 4954 section 6"),
     Meaning("454", HELD, "temporary authentication or TLS failure", "RFC 4954 section 6"),
-    Meaning("530", HELD, "authentication or TLS required", "RFC 4954 section 6; RFC 3207 section 4"),
-    Meaning("534", HELD, "the authentication mechanism is too weak", "RFC 4954 section 6"),
-    Meaning("535", HELD, "the credentials are wrong", "RFC 4954 section 6"),
-    Meaning("538", HELD, "encryption required for the authentication mechanism", "RFC 4954 section 6"),
+    Meaning("530", HELD, "authentication or TLS required", "RFC 4954 section 6; RFC 3207 section 4", pauses=True),
+    Meaning("534", HELD, "the authentication mechanism is too weak", "RFC 4954 section 6", pauses=True),
+    Meaning("535", HELD, "the credentials are wrong", "RFC 4954 section 6", pauses=True),
+    Meaning("538", HELD, "encryption required for the authentication mechanism", "RFC 4954 section 6", pauses=True),
     Meaning("552", REFUSED, "message too big or storage exceeded", "RFC 5321 section 4.2.2; RFC 1870 section 6"),
 )
 

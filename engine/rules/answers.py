@@ -54,10 +54,10 @@ def twilio_outcome(status: int, code: int | None, text: str = "", retry_after: f
     if meaning is None and 300 <= status < 500:
         meaning = _TWILIO_CODES.get(str(code)) or _TWILIO_STATUS.get(str(status))
     if meaning is not None:
-        outcome, suppress = meaning.outcome, meaning.suppress
+        outcome, suppress, pauses = meaning.outcome, meaning.suppress, meaning.pauses
     else:
         outcome = AttemptOutcome.REFUSED if 300 <= status < 500 else AttemptOutcome.UNANSWERED
-        suppress = None
+        suppress, pauses = None, False
     wait = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_WAIT)
     return Outcome(
         outcome,
@@ -65,16 +65,18 @@ def twilio_outcome(status: int, code: int | None, text: str = "", retry_after: f
         detail=masked(text),
         retry_after=wait if outcome in (AttemptOutcome.HELD, AttemptOutcome.DEFERRED) else None,
         suppress=suppress,
+        pauses=pauses,
     )
 
 
 def smtp_outcome(code: int, text: str, stage: Stage) -> Outcome:
     """What an SMTP reply means that ended a try at `stage` (RFC 5321 section 4.2)."""
     outcome, suppress = _smtp_meaning(code, text, stage)
+    pauses = outcome is AttemptOutcome.HELD and _is_about_the_account(code, text)
     status = _ENHANCED.match(text)
     detail = f"{status.group().strip()} {masked(text[status.end() :])}" if status else masked(text)
     error_code = str(code) if code > 0 and outcome is not AttemptOutcome.ACCEPTED else None
-    return Outcome(outcome, error_code=error_code, detail=detail.strip(), suppress=suppress)
+    return Outcome(outcome, error_code=error_code, detail=detail.strip(), suppress=suppress, pauses=pauses)
 
 
 def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, str | None]:
@@ -92,6 +94,11 @@ def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, s
         return AttemptOutcome.REFUSED, None
     slow_down = any(words in text.lower() for words in SMTP_SLOW_DOWN)
     return (AttemptOutcome.HELD if slow_down else AttemptOutcome.DEFERRED), None
+
+
+def _is_about_the_account(code: int, text: str) -> bool:
+    meaning = _enhanced_meaning(code, text) or _SMTP_REPLIES.get(str(code))
+    return meaning is not None and meaning.pauses
 
 
 def _enhanced_meaning(code: int, text: str) -> Meaning | None:

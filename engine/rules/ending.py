@@ -1,7 +1,7 @@
 """What becomes of a row when an attempt has ended."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.rules.backoff import wait
@@ -10,6 +10,10 @@ from schema.states import AttemptOutcome, RowStatus
 
 TOO_LATE = "too_late"
 TRIES_USED_UP = "tries_used_up"
+IN_DOUBT = "an earlier try may have been accepted"
+
+#: While a channel pauses one row tries for all, so it does so more often: a minute, where the first back-off is 5 s.
+LONGEST_PAUSE: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Standing:
     exit_on: Collection[str]
     stop_on_failure: bool
     retry_base: float
+    in_doubt: bool = False
+    """An earlier attempt may have been accepted: an email that is sent once more (promise P3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,17 @@ SENT: Final = Verdict(RowStatus.SENT)
 
 
 def judge(outcome: Outcome, standing: Standing, share: float) -> Verdict:
-    """Tell what becomes of the row; `share` is a random number from 0 to 1 for the back-off."""
+    """Tell what becomes of the row; `share` is a random number from 0 to 1 for the back-off.
+
+    That it was not sent can't be said of a row of which an earlier attempt may have been accepted.
+    """
+    verdict = _judge(outcome, standing, share)
+    if standing.in_doubt and verdict.status in (RowStatus.FAILED, RowStatus.SKIPPED):
+        return replace(verdict, status=RowStatus.REVIEW, reason=f"{verdict.reason}; {IN_DOUBT}")
+    return verdict
+
+
+def _judge(outcome: Outcome, standing: Standing, share: float) -> Verdict:
     match outcome.outcome:
         case AttemptOutcome.ACCEPTED:
             return SENT
@@ -70,6 +86,8 @@ def _failed(reason: str, outcome: Outcome, standing: Standing, tries: int = 0) -
 
 def _again(outcome: Outcome, standing: Standing, share: float, times: int, tries: int) -> Verdict:
     delay = wait(times, standing.retry_base, share, retry_after=outcome.retry_after)
+    if outcome.pauses and outcome.retry_after is None:
+        delay = min(delay, LONGEST_PAUSE * standing.retry_base)
     if standing.lateness + delay > standing.max_lateness:
         return Verdict(RowStatus.SKIPPED, TOO_LATE, tries=tries)
     return Verdict(RowStatus.PENDING, outcome.detail, tries=tries, delay=delay)

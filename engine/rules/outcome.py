@@ -19,3 +19,5 @@ class Outcome:
     """Real seconds that the provider asked to wait."""
     suppress: str | None = None
     """The reason for which this recipient must not be contacted on this channel again."""
+    pauses: bool = False
+    """Nothing is wrong with the message: the provider would refuse every other one of this account too."""

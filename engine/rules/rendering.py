@@ -10,7 +10,7 @@ from liquid.exceptions import LiquidError, ResourceLimitError
 
 from engine.errors import CadenzaError
 from schema.definition import MAX_SMS, EmailStep, SmsStep
-from schema.definition.templates import MAX_TEXT, MeteredTemplate, TemplateError, line_of, parse_template
+from schema.definition.templates import MAX_TEXT, MeteredTemplate, PlainTemplate, TemplateError, line_of, parse_template
 
 Variables: TypeAlias = Mapping[str, Mapping[str, Any]]
 
@@ -44,9 +44,17 @@ class Renderer:
         Raises:
             RenderError: it can't be done with these data, or not within the limits.
         """
-        template = self._parsed(source, html)
+        template, plain = self._parsed(source, html)
+        text = plain.fill(variables) if plain else None
+        if text is None:
+            text = self._interpret(template, variables, source)
+        if len(text) > MAX_TEXT:
+            raise RenderError("template_limit", f"the text is longer than {MAX_TEXT:,} characters")
+        return text
+
+    def _interpret(self, template: MeteredTemplate, variables: Variables, source: str) -> str:
         try:
-            text = template.render(variables)
+            return template.render(variables)
         except ResourceLimitError as error:
             raise RenderError("template_limit", f"the template does more than it may: {error.message}") from None
         except LiquidError as error:
@@ -56,9 +64,6 @@ class Renderer:
         except Exception as error:  # noqa: BLE001 (filters let anything through, and a template must not end a worker)
             message = f"the template can't be rendered with these data ({type(error).__name__})"
             raise RenderError("template_error", message) from None
-        if len(text) > MAX_TEXT:
-            raise RenderError("template_limit", f"the text is longer than {MAX_TEXT:,} characters")
-        return text
 
     def render_sms(self, step: SmsStep, variables: Variables) -> tuple[str, tuple[str, ...]]:
         """The body and the media URLs of a text message.
@@ -71,7 +76,7 @@ class Renderer:
             raise RenderError("sms_empty", "the SMS is empty")
         if len(body) > MAX_SMS:
             raise RenderError("sms_too_long", f"the SMS has {len(body):,} characters, more than {MAX_SMS:,}")
-        return body, tuple(self._url(source, variables) for source in step.media_url)
+        return body, tuple([self._url(source, variables) for source in step.media_url])
 
     def render_email(self, step: EmailStep, variables: Variables) -> tuple[str, str | None, str | None]:
         """The subject, the text and the HTML of an email; a part that comes out empty is None.
@@ -101,8 +106,8 @@ def variables(
     contact: Mapping[str, Any], custom: Mapping[str, Any], sender: Mapping[str, Any], sequence: Mapping[str, Any]
 ) -> Variables:
     """What templates may name; `contact.full_name` is made of the first and last name."""
-    names = (contact.get("first_name"), contact.get("last_name"))
-    full_name = " ".join(name for name in names if name)
+    first, last = contact.get("first_name"), contact.get("last_name")
+    full_name = f"{first} {last}" if first and last else first or last or ""
     return {"contact": {**contact, "full_name": full_name}, "custom": custom, "sender": sender, "sequence": sequence}
 
 
@@ -120,9 +125,10 @@ def clean_header(value: str) -> str:
     return value.strip()
 
 
-def _parse(source: str, html: bool) -> MeteredTemplate:
+def _parse(source: str, html: bool) -> tuple[MeteredTemplate, PlainTemplate | None]:
     try:
-        return parse_template(source, html=html)
+        template = parse_template(source, html=html)
+        return template, PlainTemplate.of(template)
     except TemplateError as error:
         raise RenderError("template_error", f"the template doesn't parse: {error}") from None
 

@@ -2,7 +2,7 @@
 
 from hmac import compare_digest
 from typing import Final, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Request
 from starlette.datastructures import ImmutableMultiDict
@@ -26,6 +26,7 @@ class TwilioCaller:
     def __init__(self, settings: Settings) -> None:
         """Prepare; settings that lack something are complained of when somebody calls."""
         self._public_url = None if settings.public_url is None else settings.public_url.rstrip("/")
+        self._prefix = prefix_of(settings)
         self._account_sid = settings.twilio_account_sid
         token = settings.twilio_auth_token
         self._validator = None if token is None else _validator(token.get_secret_value())
@@ -51,12 +52,24 @@ class TwilioCaller:
         if signature is None:
             raise Forbidden("it has no signature")
         fields = _parse(body)
-        url = self._public_url + _target(request)
-        if not self._validator.validate(url, fields, signature):  # type: ignore[no-untyped-call]
+        validator, urls = self._validator, self._urls(self._public_url, _target(request))
+        if not any(validator.validate(url, fields, signature) for url in urls):  # type: ignore[no-untyped-call]
             raise Forbidden("its signature is not Twilio's: is CADENZA_PUBLIC_URL the one that Twilio calls?")
         if not compare_digest(fields.get("AccountSid", "").encode(), self._account_sid.encode()):
             raise Forbidden("it is for another account")
         return fields
+
+    def _urls(self, public_url: str, target: str) -> list[str]:
+        """What Twilio may have called: a proxy that has a prefix of its own may leave it in the path, or not."""
+        urls = [public_url + target]
+        if self._prefix and target.startswith(self._prefix + "/"):
+            urls.append(public_url.removesuffix(self._prefix) + target)
+        return urls
+
+
+def prefix_of(settings: Settings) -> str:
+    """The path of the public URL, as /cadenza; nothing, where it has none."""
+    return "" if settings.public_url is None else urlsplit(settings.public_url).path.rstrip("/")
 
 
 def _validator(token: str) -> RequestValidator:

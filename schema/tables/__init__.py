@@ -8,6 +8,7 @@ from schema.tables.dispatch import dispatch
 from schema.tables.enrollments import enroll_events, enrollments
 from schema.tables.events import events
 from schema.tables.outbox import attempts, outbox
+from schema.tables.pauses import pauses
 from schema.tables.sequences import sequence_versions, sequences
 from schema.tables.workspaces import workspaces
 
@@ -23,6 +24,7 @@ __all__ = [
     "events",
     "metadata",
     "outbox",
+    "pauses",
     "sequence_versions",
     "sequences",
     "suppressions",

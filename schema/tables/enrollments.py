@@ -1,11 +1,14 @@
-"""Enrollments, and the events that asked for them."""
+"""Enrollments, and the events that asked for them.
+
+Enrollments have no foreign keys: the one statement that writes them holds them against what they name
+(engine/outbox/plan.py, docs/decisions/0003-no-foreign-keys-on-the-outbox.md).
+"""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     PrimaryKeyConstraint,
     Table,
@@ -28,7 +31,7 @@ enrollments = Table(
     Column("status", Text, nullable=False, server_default=EnrollmentStatus.ACTIVE.value),
     Column("exit_reason", Text),
     Column("reentry", Text, nullable=False, comment="the rule under which it was made"),
-    Column("batch_id", BigInteger, ForeignKey("batches.id")),
+    Column("batch_id", BigInteger),
     Column(
         "data",
         JSONB,
@@ -41,8 +44,6 @@ enrollments = Table(
     moment("completed_at", comment="sequence time"),
     moment("cancelled_at", comment="sequence time"),
     real_moment_of_writing("created_at"),
-    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"]),
-    ForeignKeyConstraint(["workspace_id", "version_id"], ["sequence_versions.workspace_id", "sequence_versions.id"]),
     one_of("status", EnrollmentStatus),
     one_of("reentry", Reentry),
     CheckConstraint("(status = 'paused') = (paused_at IS NOT NULL)", name="paused_at"),

@@ -43,3 +43,4 @@ events = Table(
 
 Index("events_outbox_idx", events.c.outbox_id, postgresql_where=events.c.outbox_id.is_not(None))
 Index("events_contact_idx", events.c.contact_id, postgresql_where=events.c.contact_id.is_not(None))
+Index("events_doubtful_idx", events.c.id, postgresql_where=events.c.status == "doubtful")

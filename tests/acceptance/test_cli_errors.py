@@ -569,6 +569,9 @@ def test_the_clock_stands_still_for_nobody_in_production(cli: Cli, arguments: li
         (["status", "-w", "nowhere"], MISUSED, ["unknown workspace 'nowhere'"]),
         (["review", "1"], MISUSED, ["both the row and the decision"]),
         (["review", "4711", "skip"], MISUSED, ["4711"]),
+        (["review", "4711", "stop"], MISUSED, ["a row is decided by sent, resend or skip, not by stop"]),
+        (["review", "--messages", "4711", "stop"], MISUSED, ["no message 4711"]),
+        (["review", "--messages", "4711", "sent"], MISUSED, ["a message is decided by stop or ignore, not by sent"]),
         (["review", "-w", "nowhere"], MISUSED, ["unknown workspace 'nowhere'"]),
     ],
 )

@@ -80,6 +80,19 @@ def test_it_ends_cleanly_by_sigterm(worker: Worker) -> None:
     assert not any(alive(pid) for pid in pids)
 
 
+def test_it_ends_by_sigterm_when_it_was_stopped_just_before(worker: Worker, world: Any) -> None:
+    """The kernel gives such a signal to any thread, and Python looks at signals only in the main one."""
+    pids = wait_for(lambda: len(worker.children()) == 2 and worker.children(), "two processes")
+    world.enroll()
+    wait_for(lambda: world.statuses()[0] == "sent", "they work")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda pid=pid: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "it is stopped")  # type: ignore[misc]
+        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda pid=pid: not alive(pid), "it ends")  # type: ignore[misc]
+
+
 def test_a_process_that_dies_is_replaced(worker: Worker, world: Any) -> None:
     first, second = wait_for(lambda: len(worker.children()) == 2 and worker.children(), "two processes")
     os.kill(first, signal.SIGKILL)
@@ -109,6 +122,7 @@ def test_the_metrics_of_all_processes_are_on_one_port(worker: Worker, world: Any
         'cadenza_outbox_rows{status="sent"} 30.0',
         "cadenza_oldest_due_seconds",
         'cadenza_wakeups{state="waiting"}',
+        'cadenza_paused{channel="sms"} 0.0',
         'cadenza_enrollments_total{source="event"} 30.0',
     ):
         assert name in text

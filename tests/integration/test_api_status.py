@@ -1,12 +1,15 @@
 """Status callbacks: ranked, once each, and proof for rows in doubt."""
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
 import pytest
 from twilio_side import TwilioSide, api, with_twilio
 from world import World
 
+from engine import clock
 from engine.outbox.settle import Ending, settle
 from engine.rules.token import sign
 from engine.settings import Settings
@@ -26,8 +29,7 @@ def twilio(settings: Settings, world: World) -> Iterator[TwilioSide]:
 def begun(world: World) -> tuple[int, int, str]:
     """A row that was handed over: its id, its fence, and the token of the attempt."""
     world.enroll(phone="+12025550001")
-    (row,) = world.claim(world.ids("step_order = 1"))
-    assert world.begin([row]) == {row.id}
+    (row,) = world.begin(world.ids("step_order = 1"))
     ((secret,),) = world.query("SELECT webhook_secret FROM workspaces")
     return row.id, row.fence, sign(secret, row.id, row.fence)
 
@@ -74,6 +76,23 @@ def test_why_it_failed_is_kept(twilio: TwilioSide, world: World) -> None:
     assert first(world, "status, delivery_status, error_code") == ("sent", "undelivered", "30005")
     assert world.query("SELECT error_code FROM events WHERE status = 'undelivered'") == [("30005",)]
     assert world.query("SELECT count(*) FROM suppressions") == [(0,)]
+
+
+def test_many_callbacks_at_once_do_not_wait_for_each_other(
+    twilio: TwilioSide, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than there are connections, each with a row to settle, which takes a look at the clock."""
+    monkeypatch.setattr(clock, "REFRESH_SECONDS", 0.0)
+    world.enroll(count=60)
+    rows = world.begin(world.ids("step_order = 1"))
+    assert len(rows) == 60
+    ((secret,),) = world.query("SELECT webhook_secret FROM workspaces")
+    with ThreadPoolExecutor(60) as callers:
+        answers = callers.map(
+            lambda row: twilio.status(f"SM{row.id:032}", "sent", sign(secret, row.id, row.fence)).status, rows
+        )
+        assert Counter(answers) == {204: 60}
+    assert world.query("SELECT count(*) FROM outbox WHERE status = 'sent'") == [(60,)]
 
 
 def test_a_callback_settles_a_row_in_doubt(twilio: TwilioSide, world: World) -> None:

@@ -6,9 +6,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import structlog
+from pydantic import SecretStr
 from twilio_side import SID, TOKEN, Answer, TwilioSide, api, with_twilio
 from world import World
 
+from deploy.cli.serving import PATIENCE as API_PATIENCE
+from deploy.sandbox.webhook import TOTAL_SECONDS
 from engine.rules.token import sign
 from engine.settings import Settings
 
@@ -163,3 +166,41 @@ def test_what_it_is_sent_is_not_logged(twilio: TwilioSide, world: World) -> None
     assert len(logs) == 2
     for told in ("2025550001", "secret", "Ana", "2025550002", TOKEN):
         assert told not in str(logs)
+
+
+def test_without_a_database_it_says_so_before_twilio_has_given_up(settings: Settings) -> None:
+    """Who is told in time that it failed can be told to call another address then, or again."""
+    away = with_twilio(settings).model_copy(update={"database_url": SecretStr("postgresql://x@127.0.0.1:1/x")})
+    assert 2 * API_PATIENCE + 1 < TOTAL_SECONDS
+    with api(away, "ws_x") as twilio:
+        answer = twilio.inbound("+12025550001", "STOP")
+    assert answer == Answer(503, f"Postgres: no connection within {API_PATIENCE:g} seconds\n")
+
+
+@pytest.mark.parametrize("left_in_the_path", [True, False], ids=["left in the path", "taken away"])
+@pytest.mark.parametrize(
+    "public_url",
+    [
+        "https://hooks.example.com",
+        "https://hooks.example.com/",
+        "https://hooks.example.com:8443",
+        "https://hooks.example.com/cadenza",
+        "https://hooks.example.com/cadenza/",
+        "https://hooks.example.com/a/b%20c",
+        "https://hooks.example.com/webhooks",
+    ],
+)
+def test_the_public_url_may_have_a_path(
+    settings: Settings, workspace: str, public_url: str, left_in_the_path: bool
+) -> None:
+    """A proxy before us takes it away, or leaves it; Twilio signs what it calls."""
+    behind = with_twilio(settings).model_copy(update={"public_url": public_url})
+    with api(behind, workspace) as twilio:
+        path = f"/webhooks/twilio/{workspace}/inbound"
+        form = {"AccountSid": SID, "MessageSid": "SM1", "From": "+12025550001", "Body": "Hi"}
+        signature = twilio.signer.compute_signature(public_url.rstrip("/") + path, form)
+        prefix = urlsplit(public_url).path.rstrip("/") if left_in_the_path else ""
+        headers = {"X-Twilio-Signature": signature}
+        assert twilio.send("POST", prefix + path, urlencode(form).encode(), headers).status == 200
+        forged = urlencode({**form, "Body": "STOP"}).encode()
+        assert twilio.send("POST", prefix + path, forged, headers) == FORBIDDEN

@@ -53,9 +53,8 @@ class World:
         """Send what is due, as a worker does; tell how many."""
         with self.database.transaction() as session:
             ids = [row[0] for row in session.execute("SELECT id FROM outbox")]
-            claimed = claim(session, ids, 60)
-        with self.database.transaction() as session:
-            begin(session, [_attempt(row) for row in claimed])
+            claimed = claim(session, ids)
+            begin(session, [_attempt(row) for row in claimed], 60)
         endings = []
         with LedgerWriter(self.ledger) as writer:
             for row in claimed:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -177,6 +178,36 @@ def test_a_trap_strikes_so_many_connections_and_no_more(proxy: Proxy) -> None:
     assert trap.struck == 2
 
 
+def test_what_one_trap_has_stalled_is_released_alone(proxy: Proxy) -> None:
+    first, second = (proxy.trap(word, strike=Strike.STALL) for word in (b"x", b"y"))
+    with connected(proxy) as one, connected(proxy) as other:
+        one.sendall(b"x")
+        other.sendall(b"y")
+        assert first.wait(PATIENCE) and second.wait(PATIENCE)
+        proxy.release(first)
+        assert read(one, 2) == b"xx"
+        other.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            other.recv(1)
+        other.settimeout(PATIENCE)
+        proxy.release()
+        assert read(other, 2) == b"yy"
+
+
+def test_something_is_done_at_the_very_moment_of_the_last_strike(echo: Echo, proxy: Proxy) -> None:
+    heard: list[bytes] = []
+    trap = proxy.trap(
+        b"x", strike=Strike.RESET, moment=Moment.BEFORE, times=2, then=lambda: heard.append(bytes(echo.heard))
+    )
+    for number in range(2):
+        assert len(heard) == 0, number
+        with connected(proxy) as client, pytest.raises(ConnectionResetError):
+            client.sendall(b"wx")
+            client.recv(1)
+    assert trap.wait(PATIENCE)
+    assert heard == [b""]
+
+
 def test_a_trap_counts_bytes(echo: Echo, proxy: Proxy, client: socket.socket) -> None:
     proxy.trap(strike=Strike.CUT, after_bytes=5)
     client.sendall(b"1234567")
@@ -209,3 +240,12 @@ def test_everything_ends_with_it(echo: Echo) -> None:
     with client, pytest.raises(ConnectionResetError):
         client.recv(1)
     assert echo.ended.wait(PATIENCE)
+
+
+def test_nobody_is_left_hanging_who_comes_as_it_ends(echo: Echo) -> None:
+    for _ in range(20):
+        with Proxy("127.0.0.1", echo.port) as proxy:
+            clients = [connected(proxy) for _ in range(5)]
+        for client in clients:
+            with client, suppress(ConnectionResetError):
+                assert client.recv(1) == b""

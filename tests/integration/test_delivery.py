@@ -245,16 +245,6 @@ def test_stopping_waits_for_what_is_in_flight(site: Site) -> None:
     assert set(site.accepted().values()) == {1}
 
 
-def test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out(site: Site) -> None:
-    site.world.publish(ONE_SMS)
-    site.sandbox.client.add_fault("sms", "latency", seconds=0.9)
-    site.enroll("single", count=5)
-    with site.working(in_flight=1, lease_seconds=2.0, provider_timeout_seconds=1.0):
-        site.until(*["sent"] * 5)
-    assert set(site.accepted().values()) == {1}
-    assert site.world.query("SELECT count(*) > 0 FROM attempts WHERE outcome = 'held'") == [(True,)]
-
-
 def test_two_workspaces_keep_their_own(site: Site) -> None:
     site.world.execute("INSERT INTO workspaces (key, name) VALUES ('other', 'Other')")
     ((other,),) = site.world.query("SELECT id FROM workspaces WHERE key = 'other'")

@@ -1,14 +1,11 @@
 """The claim: only what may go out now, and by one worker only."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Thread
 from typing import Any
 
 import pytest
-from stage_site import GENEROUS
 
-from engine.database import Database
-from engine.outbox.claim import Claimed, claim, left_alone
+from engine.outbox.claim import left_alone
 
 
 def test_only_the_first_step_is_due(world: Any) -> None:
@@ -34,27 +31,6 @@ def test_many_workers_share_rows_without_overlap(world: Any) -> None:
         claims = list(pool.map(lambda _: world.claim(ids), range(16)))
     claimed = [row.id for rows in claims for row in rows]
     assert sorted(claimed) == sorted(world.ids("step_order = 1"))
-
-
-def test_a_row_that_is_being_claimed_is_skipped(world: Any, database_url: str) -> None:
-    """Nobody waits for it, and it is not claimed once more after that."""
-    world.enroll()
-    other = Database(database_url, name="other")
-    claims: list[list[Claimed]] = []
-
-    def claim_too() -> None:
-        with other.transaction() as session:
-            claims.append(claim(session, world.ids(), 60))
-
-    with world.database.transaction() as session:
-        assert len(claim(session, world.ids(), 60)) == 1
-        thread = Thread(target=claim_too)
-        thread.start()
-        thread.join(5)  # one that waits would wait for our end
-    thread.join(GENEROUS)
-    other.close()
-    assert claims == [[]]
-    assert world.rows("fence", "step_order = 1") == [(1,)]
 
 
 def test_a_step_never_overtakes_the_one_before(world: Any) -> None:

@@ -4,6 +4,11 @@ from typing import Any
 
 import pytest
 
+from engine.clock import SequenceClock
+from engine.database import Database
+from engine.outbox.begin import Attempt, begin, has_committed
+from engine.outbox.claim import claim
+from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.following import Settled, shift_behind
 from engine.outbox.settle import Ending, settle
 from schema.states import AttemptOutcome, RowStatus
@@ -19,30 +24,41 @@ def end(world: Any, row: Any, **what: Any) -> list[Settled]:
 
 def claim_and_begin(world: Any) -> Any:
     """One row, handed over."""
-    (row,) = world.claim(world.ids())
-    assert world.begin([row]) == {row.id}
+    (row,) = world.begin(world.ids())
     return row
 
 
-def test_begin_is_refused_after_the_lease(world: Any) -> None:
+def test_only_what_was_claimed_is_begun(world: Any) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids(), lease=0.001)
-    world.execute("SELECT pg_sleep(0.01)")
-    assert world.begin([row]) == set()
-
-
-def test_begin_is_refused_when_the_fence_has_moved(world: Any) -> None:
-    world.enroll()
-    (row,) = world.claim(world.ids())
+    with world.database.transaction() as session:
+        (row,) = claim(session, world.ids())
     world.execute("UPDATE outbox SET fence = fence + 1 WHERE id = %s", row.id)
-    assert world.begin([row]) == set()
+    attempt = Attempt(row.id, row.fence, row.recipient, "{}", 0.0)
+    with pytest.raises(LookupError, match="has not claimed"), world.database.transaction() as session:
+        begin(session, [attempt], 60)
+    assert world.query("SELECT count(*) FROM attempts") == [(0,)]
+    assert world.statuses() == ["pending"] * 3
 
 
-def test_begin_is_refused_when_the_enrollment_has_ended(world: Any) -> None:
-    world.enroll()
-    (row,) = world.claim(world.ids())
-    world.execute("UPDATE enrollments SET status = 'cancelled', cancelled_at = now(), exit_reason = 'replied'")
-    assert world.begin([row]) == set()
+def test_what_became_of_a_transaction_can_be_read_back(world: Any, database_url: str) -> None:
+    world.enroll(count=2)
+    first, *_, second = world.ids("step_order = 1")
+    other = Database(database_url, name="other")
+
+    def became(transaction: str) -> str | None:
+        with other.transaction() as session:
+            return has_committed(session, transaction)
+
+    with world.database.transaction() as session:
+        (row,) = claim(session, [first])
+        kept = begin(session, [Attempt(row.id, row.fence, row.recipient, "{}", 0.0)], 60)
+        assert became(kept) == "in progress"
+    with world.database.transaction() as session:
+        (row,) = claim(session, [second])
+        lost = begin(session, [Attempt(row.id, row.fence, row.recipient, "{}", 0.0)], 60)
+        session.rollback()
+    assert (became(kept), became(lost)) == ("committed", "aborted")
+    other.close()
 
 
 def test_a_sent_row_keeps_what_the_provider_said(world: Any) -> None:
@@ -64,14 +80,15 @@ def test_a_late_worker_changes_nothing_but_leaves_its_evidence(world: Any) -> No
     assert world.query("SELECT outcome, provider_id FROM attempts") == [("accepted", "SM1")]
 
 
-def test_a_late_worker_does_not_settle_the_claim_of_another(world: Any) -> None:
+def test_what_a_callback_has_proven_outlives_a_worker_without_an_answer(world: Any) -> None:
     world.enroll()
     row = claim_and_begin(world)
-    world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
-    again = claim_and_begin(world)
-    assert end(world, row, status=RowStatus.FAILED, reason="no", outcome=AttemptOutcome.REFUSED) == []
-    assert world.rows("status, fence", f"id = {row.id}") == [("sending", again.fence)]
-    assert world.query("SELECT outcome FROM attempts ORDER BY fence") == [("refused",), (None,)]
+    with world.database.transaction() as session:
+        accept_evidence(session, SequenceClock(world.database), Evidence(1, row.id, row.fence, "SM1"))
+    before = world.query("SELECT outcome, provider_id, ended_at FROM attempts")
+    assert end(world, row, status=RowStatus.UNKNOWN, reason="silence", outcome=AttemptOutcome.UNANSWERED) == []
+    assert world.query("SELECT outcome, provider_id, ended_at FROM attempts") == before
+    assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
 
 
 def test_settling_twice_counts_once(world: Any) -> None:

@@ -1,6 +1,10 @@
 """What the sweeper finds: leases that ended, and rows that are due and not moving."""
 
+import time
+from threading import Event, Timer
 from typing import Any
+
+import pytest
 
 from engine.clock import SequenceClock
 from engine.outbox.sweep import Awaiting, awaiting, end_leases
@@ -27,8 +31,7 @@ def test_a_row_that_was_not_handed_over_goes_back(world: Any) -> None:
 
 def test_a_row_whose_hand_over_had_begun_is_in_doubt(world: Any) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids(), lease=0.5)
-    assert world.begin([row])
+    world.begin(world.ids(), lease=0.5)
     world.execute("SELECT pg_sleep(0.6)")
     with world.database.transaction() as session:
         ended = end_leases(session)
@@ -39,8 +42,7 @@ def test_a_row_whose_hand_over_had_begun_is_in_doubt(world: Any) -> None:
 
 def test_an_earlier_attempt_puts_no_later_claim_in_doubt(world: Any) -> None:
     world.enroll()
-    (row,) = world.claim(world.ids())
-    world.begin([row])
+    (row,) = world.begin(world.ids())
     world.execute("UPDATE attempts SET outcome = 'held', ended_at = now()")
     world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
     world.claim([row.id], lease=0.001)
@@ -55,6 +57,16 @@ def test_a_lease_that_holds_is_left_alone(world: Any) -> None:
     with world.database.transaction() as session:
         ended = end_leases(session)
     assert (ended.returned, ended.in_doubt) == ([], 0)
+
+
+def test_all_leases_that_are_over_end_in_one_sweep(world: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many workers were lost together."""
+    monkeypatch.setattr("workers.sweeper.PAGE", 2)
+    world.enroll(count=5)
+    assert len(world.claim(world.ids(), lease=0.001)) == 5
+    world.execute("SELECT pg_sleep(0.01)")
+    Sweeper(world.database, Wakeups(redis_url), SequenceClock(world.database), sweep_seconds=1).sweep()
+    assert world.rows("status", "step_order = 1") == [("pending",)] * 5
 
 
 def test_due_rows_are_found_page_by_page(world: Any) -> None:
@@ -105,3 +117,20 @@ def test_a_workspace_with_many_rows_does_not_keep_the_others_waiting(world: Any,
     assert wakeups.counts()["waiting"] == 5
     with world.database.transaction() as session:
         assert len(awaiting(session, small, after=None, horizon=1, rate=1, limit=10)) == 1
+
+
+def test_nobody_leads_while_the_clocks_differ(world: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the database says of leases can't be trusted then, and nothing is to keep dispatch open."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3_600)
+    world.enroll()
+    world.claim(world.ids(), lease=0.001)
+    wakeups = Wakeups(redis_url)
+    stop = Event()
+    later = Timer(10, stop.set)  # a leader goes on until it is stopped
+    later.start()
+    assert Sweeper(world.database, wakeups, SequenceClock(world.database), 0.1).turn(stop) > 0
+    later.cancel()
+    assert world.statuses()[0] == "sending"
+    assert world.query("SELECT beat FROM dispatch") == [(0,)]
+    wakeups.close()

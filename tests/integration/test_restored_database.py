@@ -1,13 +1,25 @@
 """A database that was restored from a backup: noticed, and what may have gone out since is held."""
 
+from threading import Thread
 from typing import Any
 
 import pytest
 import redis
 
+from deploy.chaos.proxy import Proxy
+from deploy.chaos.trap import Moment, Strike
+from deploy.cli.doctor import _backups
+from deploy.cli.session import Open
+from engine.clock import SequenceClock
+from engine.errors import Unavailable
 from engine.outbox.dispatch import RESTORED, read_pulse
+from engine.settings import Settings
 from engine.wakeups import Wakeups
+from engine.wakeups.wakeups import BEAT
 from workers.heartbeat import Heartbeat
+from workers.sweeper import Sweeper
+
+GENEROUS = 60.0
 
 
 @pytest.fixture
@@ -33,6 +45,17 @@ def test_what_fell_due_since_the_backup_is_held(world: Any, wakeups: Wakeups) ->
     beat(world, wakeups)
     assert world.rows("status, reason", "step_order = 1") == [("review", RESTORED)] * 2
     assert world.rows("status", "step_order > 1") == [("pending",)] * 4
+
+
+def test_an_enrollment_whose_last_step_is_held_is_complete(world: Any, wakeups: Wakeups) -> None:
+    """As behind every row in review; having it sent again opens it again."""
+    world.publish("sequence: single\nsteps: [{key: only, type: sms, body: Hi}]")
+    world.enroll("single")
+    world.enroll()
+    beat(world, wakeups, 3)
+    go_back(world, 2)
+    beat(world, wakeups)
+    assert world.query("SELECT status FROM enrollments ORDER BY id") == [("completed",), ("active",)]
 
 
 def test_no_row_gets_an_id_that_the_backup_has_forgotten(world: Any, wakeups: Wakeups) -> None:
@@ -74,6 +97,57 @@ def test_it_is_held_once(world: Any, wakeups: Wakeups) -> None:
     assert world.statuses()[0] == "pending"
 
 
+class Overtaken(Wakeups):
+    """Another leader beats whenever this one has asked Redis, or is about to."""
+
+    when: str
+    other: Heartbeat
+
+    def known_beat(self, database: str) -> int:
+        if self.when == "before":
+            self.other.beat()
+        known = super().known_beat(database)
+        if self.when == "after":
+            self.other.beat()
+        return known
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_leader_that_another_has_overtaken_holds_nothing(
+    world: Any, wakeups: Wakeups, redis_url: str, when: str
+) -> None:
+    """It was stopped in the middle of a beat, and replaced."""
+    world.enroll()
+    overtaken = Overtaken(redis_url)
+    overtaken.when = when
+    overtaken.other = Heartbeat(world.database, wakeups, sweep_seconds=1)
+    late = Heartbeat(world.database, overtaken, sweep_seconds=1)
+    for _ in range(3):
+        late.beat()
+    assert world.statuses()[0] == "pending"
+
+
+def test_the_doctor_is_not_overtaken_either(world: Any, wakeups: Wakeups, redis_url: str, settings: Settings) -> None:
+    beat(world, wakeups)
+    overtaken = Overtaken(redis_url)
+    overtaken.when = "before"
+    overtaken.other = Heartbeat(world.database, wakeups, sweep_seconds=1)
+    assert _backups(Open(settings, world.database, overtaken)) == "the database is not an older copy of itself"
+    go_back(world, 1)
+    with pytest.raises(Unavailable, match="restored from a backup"):
+        _backups(Open(settings, world.database, wakeups))
+
+
+def test_the_heart_beats_during_a_long_sweep(world: Any, wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that dispatch stays open, and no other process takes the leader for one that hangs."""
+    monkeypatch.setattr("workers.sweeper.BEAT", 0.0)
+    monkeypatch.setattr("workers.sweeper.PAGE", 2)
+    world.enroll(count=7)
+    Sweeper(world.database, wakeups, SequenceClock(world.database), sweep_seconds=1).sweep()
+    with world.database.transaction() as session:
+        assert read_pulse(session).beat == 4
+
+
 def test_a_flushed_redis_holds_nothing(world: Any, wakeups: Wakeups, redis_url: str) -> None:
     world.enroll()
     beat(world, wakeups, 3)
@@ -100,6 +174,26 @@ def test_with_redis_away_a_leader_still_remembers(world: Any) -> None:
     go_back(world, 1)
     heartbeat.beat()
     assert world.statuses()[0] == "review"
+
+
+def test_a_leader_that_was_replaced_in_the_middle_of_a_beat_holds_nothing(
+    world: Any, wakeups: Wakeups, redis_url: str
+) -> None:
+    """It had looked at the database, and hears from Redis of beats that the database has only had since."""
+    world.enroll()
+    beat(world, wakeups, 2)
+    with Proxy.before(redis_url) as proxy:
+        trap = proxy.trap(b"GET\r\n", BEAT.encode(), strike=Strike.STALL, moment=Moment.BEFORE)
+        slow = Wakeups(proxy.url(redis_url))
+        leader = Thread(target=Heartbeat(world.database, slow, sweep_seconds=1).beat)
+        leader.start()
+        assert trap.wait(GENEROUS)
+        beat(world, wakeups, 2)
+        proxy.release()
+        leader.join(GENEROUS)
+        assert not leader.is_alive()
+        slow.close()
+    assert world.statuses()[0] == "pending"
 
 
 def test_the_gate_shuts_by_itself(world: Any, wakeups: Wakeups) -> None:

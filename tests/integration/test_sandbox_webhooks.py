@@ -48,8 +48,7 @@ class Stage:
     def send_one(self) -> int:
         """Send a row's message with the attempt's token, and settle it; give the row."""
         self.world.enroll()
-        (row,) = self.world.claim(self.world.ids("step_order = 1 AND status = 'pending'"))
-        self.world.begin([row])
+        (row,) = self.world.begin(self.world.ids("step_order = 1 AND status = 'pending'"))
         ((public_id, secret),) = self.world.query("SELECT public_id, webhook_secret FROM workspaces")
         callback = status_callback_url(self.twilio.url, public_id, secret, row.id, row.fence)
         http = TwilioHttpClient(timeout=10)

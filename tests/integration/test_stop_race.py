@@ -11,16 +11,18 @@ from world import World
 from engine.clock import SequenceClock, set_rate
 from engine.database import Database, Session
 from engine.outbox.begin import Attempt, begin
-from engine.outbox.claim import Claimed
+from engine.outbox.claim import Claimed, claim
 from engine.outbox.leave import leave
 from engine.outbox.resolve import Resolution, resolve
 from engine.outbox.settle import Ending, settle
 from engine.outbox.sweep import end_leases
 from engine.rules.opt_out import OptOut
+from producers.enroll_event import EnrollEvent, write
 from producers.inbound import InboundMessage, receive
 from producers.tenants import Tenant
 from schema.states import RowStatus
 from workers.channels import open_channels
+from workers.delivery.intake import Intake
 from workers.delivery.known import Known
 from workers.delivery.pipeline import FRESH, Pipeline
 from workers.delivery.prepare import Prepare
@@ -41,10 +43,6 @@ def stop(session: Session, sid: str = "SM1", sender: str = ANA) -> OptOut:
     return receive(session, Tenant(1, "Default", "US", "secret"), InboundMessage(sid, sender, "STOP", None, {}))
 
 
-def attempt(row: Claimed) -> Attempt:
-    return Attempt(row.id, row.fence, row.recipient or "", "{}", 0.0)
-
-
 def claimed(world: World) -> Claimed:
     world.enroll(phone=ANA)
     (row,) = world.claim(world.ids("step_order = 1"))
@@ -58,7 +56,7 @@ def is_waiting_for_a_lock(world: World) -> bool:
 
 def test_a_stop_waits_for_what_is_being_begun(world: World, database_url: str) -> None:
     """So that what was begun is committed, and on its way, before the STOP is stored."""
-    row = claimed(world)
+    world.enroll(phone=ANA)
     stopping = Database(database_url, name="stopping")
 
     def say_stop() -> None:
@@ -66,44 +64,60 @@ def test_a_stop_waits_for_what_is_being_begun(world: World, database_url: str) -
             stop(session)
 
     with world.database.transaction() as session:
-        assert begin(session, [attempt(row)]) == {row.id}
+        (row,) = claim(session, world.ids("step_order = 1"))
         thread = Thread(target=say_stop)
         thread.start()
         wait_for(lambda: is_waiting_for_a_lock(world), "the STOP waits")
         assert world.query("SELECT count(*) FROM suppressions") == [(0,)]
+        begin(session, [Attempt(row.id, row.fence, row.recipient, "{}", 0.0)], 60)
     thread.join(GENEROUS)
     stopping.close()
     assert world.query("SELECT reason FROM suppressions") == [("stop",)]
     assert world.statuses() == ["sending", "cancelled", "cancelled"]
 
 
-def test_nothing_is_begun_under_a_stop_and_nobody_waits_for_it(world: World, database_url: str) -> None:
-    row = claimed(world)
+def test_nothing_is_claimed_under_a_stop_and_nobody_waits_for_it(world: World, database_url: str) -> None:
+    world.enroll(phone=ANA)
     stopping = Database(database_url, name="stopping")
     with stopping.transaction() as session:
         stop(session)
-        assert world.begin([row]) == set()
-    assert world.begin([row]) == set()
+        assert world.begin(world.ids()) == []
+    assert world.begin(world.ids()) == []
     stopping.close()
     assert world.query("SELECT count(*) FROM attempts") == [(0,)]
 
 
-def test_nothing_is_begun_for_a_suppressed_recipient(world: World) -> None:
-    """Also where the enrollment goes on, since it was made in the same moment."""
-    row = claimed(world)
-    world.execute("INSERT INTO suppressions VALUES (DEFAULT, 1, 'sms', %s, 'stop')", ANA)
-    assert world.begin([row]) == set()
-    world.execute("UPDATE suppressions SET channel = 'email'")
-    assert world.begin([row]) == {row.id}
+def test_an_enrollment_that_is_made_in_the_same_moment_is_ended_too(world: World, database_url: str) -> None:
+    world.enroll(phone=ANA)
+    world.publish(MANY_STEPS)
+    stopping = Database(database_url, name="stopping")
+
+    def say_stop() -> None:
+        with stopping.transaction() as session:
+            stop(session)
+
+    with world.database.transaction() as session:
+        write(session, EnrollEvent("many", phone=ANA))
+        thread = Thread(target=say_stop)
+        thread.start()
+        wait_for(lambda: is_waiting_for_a_lock(world), "the STOP waits")
+    thread.join(GENEROUS)
+    stopping.close()
+    assert set(world.statuses()) == {"cancelled"}
 
 
-def test_a_suppressed_email_is_known_by_its_key(world: World) -> None:
-    world.enroll(email="Ana@Example.com")
-    world.execute("UPDATE outbox SET status = 'done' WHERE step_order < 3")
-    world.execute("UPDATE outbox SET due_at = now()")
-    (row,) = world.claim(world.ids("step_order = 3"))
-    world.execute("INSERT INTO suppressions VALUES (DEFAULT, 1, 'email', 'ana@example.com', 'bounced')")
-    assert world.begin([row]) == set()
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_a_suppressed_recipient_is_told_with_the_claim(world: World, channel: str) -> None:
+    """Also where the enrollment goes on; an email is known by its key."""
+    world.enroll(phone=ANA, email="Ana@Example.com")
+    world.execute("UPDATE outbox SET type = %s WHERE step_order = 1", channel)
+    address = {"sms": ANA, "email": "ana@example.com"}[channel]
+    world.execute("INSERT INTO suppressions VALUES (DEFAULT, 1, %s, %s, 'stop')", channel, address)
+    with world.database.transaction() as session:
+        assert [row.suppressed for row in claim(session, world.ids())] == ["stop"]
+    world.execute("UPDATE suppressions SET channel = CASE channel WHEN 'sms' THEN 'email' ELSE 'sms' END")
+    with world.database.transaction() as session:
+        assert [row.suppressed for row in claim(session, world.ids())] == [None]
 
 
 @pytest.mark.parametrize("way", ["settled", "lease", "resolved"])
@@ -120,10 +134,35 @@ def test_what_comes_back_after_the_end_is_cancelled(world: World, way: str) -> N
             end_leases(session)
         else:
             clock = SequenceClock(world.database)
-            resolve(
-                session, clock, [Resolution(row.id, RowStatus.SENDING, row.fence, RowStatus.PENDING, "no such message")]
-            )
+            resolve(session, clock, [Resolution(row.id, row.fence, RowStatus.PENDING, "no such message")])
     assert world.rows("status, reason, retry_at") == [("cancelled", "unsubscribed", None)] * 3
+
+
+@pytest.mark.parametrize("way", ["before the STOP", "after it", "by a refusal"])
+def test_an_email_that_may_have_been_accepted_is_not_said_to_be_cancelled(world: World, way: str) -> None:
+    """It was to be sent once more, and now is not: whether it went out nobody knows."""
+    world.publish(
+        "sequence: mail\nexit_on: [bounced]\nsteps: [{key: only, type: email, subject: Hi, text: Hello},"
+        " {key: next, type: sms, delay: 1 day, body: Hi}]"
+    )
+    world.enroll("mail", phone=ANA)
+    (row,) = world.begin(world.ids("type = 'email' AND step_order = 1"))
+    clock = SequenceClock(world.database)
+    once_more = Resolution(row.id, row.fence + 1, RowStatus.PENDING, "sent once more")
+    with world.database.transaction() as session:
+        settle(session, [Ending(row.id, row.fence, "email", RowStatus.UNKNOWN, "silence", outcome="unanswered")])
+        if way != "after it":
+            resolve(session, clock, [once_more])
+        if way == "by a refusal":
+            exits = Ending(row.id, row.fence + 2, "email", RowStatus.PENDING, exit_reason="bounced")
+            session.execute("UPDATE outbox SET status = 'sending', lease_until = now() WHERE id = %s", (row.id,))
+            settle(session, [exits])
+        else:
+            stop(session)
+            resolve(session, clock, [once_more])
+    assert world.rows("status", f"enrollment_id = {row.enrollment_id}") == [("review",), ("cancelled",)]
+    ((reason,),) = world.rows("reason", f"id = {row.id}")
+    assert reason.startswith("it may have been accepted; not sent once more: ")
 
 
 def test_what_comes_back_while_it_is_ended_is_cancelled(world: World, database_url: str) -> None:
@@ -144,28 +183,38 @@ def test_what_comes_back_while_it_is_ended_is_cancelled(world: World, database_u
     assert world.statuses() == ["cancelled"] * 3
 
 
+def begun(site: Site, world: World) -> tuple[Pipeline, Prepared]:
+    """A pipeline, and a row that it is about to hand over."""
+    world.enroll(phone=ANA)
+    clock = SequenceClock(world.database)
+    intake = Intake(site.settings, world.database, clock, Prepare(site.settings, clock, Known(world.database)))
+    settler = Settler(world.database, site.wakeups, clock)
+    pipeline = Pipeline(site.settings, world.database, open_channels(site.settings), intake, settler)
+    (prepared,) = intake.take(world.ids("step_order = 1")).ready
+    pipeline._room.enter(1)
+    return pipeline, prepared
+
+
 def test_an_attempt_that_was_held_up_is_looked_at_again(site: Site, world: World) -> None:
     """The worker was stopped after the attempt was begun, and somebody said STOP before it went on."""
-    row = claimed(world)
-    pipeline = Pipeline(
-        site.settings,
-        world.database,
-        SequenceClock(world.database),
-        open_channels(site.settings),
-        Prepare(site.settings, SequenceClock(world.database), Known(world.database)),
-        Settler(world.database, site.wakeups, SequenceClock(world.database)),
-    )
-    prepared = pipeline._prepare(row, 0.0, time.monotonic() + 60)
-    assert isinstance(prepared, Prepared)
-    assert world.begin([row]) == {row.id}
+    pipeline, prepared = begun(site, world)
     with world.database.transaction() as session:
         stop(session)
     prepared.begun = time.monotonic() - FRESH - 1
-    pipeline._room.enter(1)
     pipeline._hand_over(prepared)
-    wait_for(lambda: world.statuses()[0] != "sending", world.rows)
+    wait_for(lambda: world.statuses()[0] == "cancelled", world.rows)
     pipeline.stop()
-    assert world.statuses()[0] == "cancelled"
+    assert world.query("SELECT outcome FROM attempts") == [("held",)]
+    assert site.accepted() == {}
+
+
+def test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out(site: Site, world: World) -> None:
+    """The worker was stopped so long that another might have the row before the provider has answered."""
+    pipeline, prepared = begun(site, world)
+    prepared.lease_until = time.monotonic() + site.settings.provider_timeout * 0.9
+    pipeline._hand_over(prepared)
+    wait_for(lambda: world.statuses()[0] == "pending", world.rows)
+    pipeline.stop()
     assert world.query("SELECT outcome FROM attempts") == [("held",)]
     assert site.accepted() == {}
 

@@ -30,6 +30,9 @@ from schema.states import Reentry
 
 Found = TypeVar("Found")
 
+#: Whether everything is as many and lasts as long as the scenarios say: `make faults FULL=1`.
+FULL = os.environ.get("CADENZA_TEST_FULL_LENGTH") == "1"
+
 #: Real seconds to wait for what should come about much sooner.
 PATIENCE = 90.0
 
@@ -53,7 +56,8 @@ steps:
 
 CONTACTS = """
 INSERT INTO contacts (workspace_id, external_id, email, email_key, phone)
-SELECT 1, 'p' || number, 'p' || number || '@example.com', 'p' || number || '@example.com', '+1' || (2015550000 + number)
+SELECT %s, 'p' || number, 'p' || number || '@example.com', 'p' || number || '@example.com',
+    '+1' || (2015550000 + number)
 FROM generate_series(%s::bigint, %s::bigint) AS number RETURNING id
 """
 
@@ -67,11 +71,11 @@ def begins(statement: str) -> bytes:
 COMMIT = b"COMMIT"
 
 
-def wait_for(state: Callable[[], Found], what: str, patience: float = PATIENCE) -> Found:
+def wait_for(state: Callable[[], Found], what: Callable[[], object] | str, patience: float = PATIENCE) -> Found:
     """Wait until there is something, and give it."""
     deadline = time.monotonic() + patience
     while not (found := state()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        assert time.monotonic() < deadline, f"waited in vain: {what() if callable(what) else what}"
         time.sleep(0.02)
     return found
 
@@ -102,15 +106,17 @@ class Play:
 
     stage: Stage
     enrolled: int = 0
+    workspace: str = "default"
+    workspace_id: int = 1
 
     def __post_init__(self) -> None:
         for text in (SMS, EMAIL, STEPS):
             self.publish(text)
 
-    def publish(self, text: str, workspace_id: int = 1) -> None:
+    def publish(self, text: str, workspace_id: int | None = None) -> None:
         """Publish a sequence."""
         with self.stage.database.transaction() as session:
-            publish_sequence(session, workspace_id, parse(text))
+            publish_sequence(session, workspace_id or self.workspace_id, parse(text))
 
     def next_event(self, sequence: str, **fields: Any) -> EnrollEvent:
         """An event for somebody new."""
@@ -119,6 +125,7 @@ class Play:
             "external_id": f"p{self.enrolled}",
             "email": f"p{self.enrolled}@example.com",
             "phone": f"+1{2015550000 + self.enrolled}",
+            "workspace": self.workspace,
             **fields,
         }
         return EnrollEvent(sequence, **who)
@@ -147,11 +154,15 @@ class Play:
         """Enroll many new people as bulk enrollment does, due so many seconds later; give the wake-ups."""
         wakeups: list[Due] = []
         with self.stage.database.transaction() as session:
-            found = find_sequence(session, 1, sequence)
-            stretch = Stretch(1, found.sequence_id, found.version_id, Reentry.ONCE, plan(found.definition))
+            found = find_sequence(session, self.workspace_id, sequence)
+            stretch = Stretch(
+                self.workspace_id, found.sequence_id, found.version_id, Reentry.ONCE, plan(found.definition)
+            )
             first = self.enrolled
             self.enrolled += count
-            contacts = [row[0] for row in session.execute(CONTACTS, (first + 1, self.enrolled)).fetchall()]
+            contacts = [
+                row[0] for row in session.execute(CONTACTS, (self.workspace_id, first + 1, self.enrolled)).fetchall()
+            ]
             for start in range(0, count, 5_000):
                 wakeups += plan_enrollments(session, stretch, contacts[start : start + 5_000]).wakeups
             if after:
@@ -183,7 +194,7 @@ class Play:
 
     def until(self, patience: float = PATIENCE, **counts: int) -> None:
         """Wait until so many rows have each of these statuses, and none another."""
-        wait_for(lambda: self.statuses() == counts, f"{counts}", patience)
+        wait_for(lambda: self.statuses() == counts, lambda: (counts, self.statuses()), patience)
 
     def until_any(self, status: str, at_least: int = 1, patience: float = PATIENCE) -> None:
         """Wait until so many rows have a status."""

@@ -74,15 +74,18 @@ class World:
             session.execute(sql.encode(), parameters)
 
     def claim(self, ids: Sequence[int], lease: float = 60) -> list[Claimed]:
-        """Claim rows as a worker does."""
-        with self.database.transaction() as session:
-            return claim(session, ids, lease)
+        """Claim rows as a worker does that has no message for them: under a lease, and without an attempt."""
+        return self._take(ids, lease, payload=None)
 
-    def begin(self, rows: Sequence[Claimed]) -> set[int]:
-        """Begin attempts as a worker does."""
-        attempts = [Attempt(row.id, row.fence, row.recipient or "", "{}", 0.0) for row in rows]
+    def begin(self, ids: Sequence[int], lease: float = 60, payload: str = "{}") -> list[Claimed]:
+        """Claim rows, and begin their attempts, as a worker does that is about to hand them over."""
+        return self._take(ids, lease, payload)
+
+    def _take(self, ids: Sequence[int], lease: float, payload: str | None) -> list[Claimed]:
         with self.database.transaction() as session:
-            return begin(session, attempts)
+            rows = claim(session, ids)
+            begin(session, [Attempt(row.id, row.fence, row.recipient, payload, 0.0) for row in rows], lease)
+        return rows
 
 
 @pytest.fixture

@@ -19,6 +19,23 @@ ACCEPTED, REFUSED, DEFERRED, HELD, UNANSWERED = (
 
 
 @pytest.mark.parametrize(
+    ("code", "text", "stage", "pauses"),
+    [
+        (535, "5.7.8 credentials invalid", "connect", True),
+        (535, "credentials invalid", "login", True),
+        (550, "5.7.8 log in again", "mail", True),
+        (454, "4.7.0 temporary authentication failure", "login", False),
+        (421, "too many connections", "connect", False),
+        (550, "5.1.1 no such user", "rcpt", False),
+        (535, "", "dot", True),
+        (250, "", "dot", False),
+    ],
+)
+def test_refused_credentials_pause_the_channel(code: int, text: str, stage: Stage, pauses: bool) -> None:
+    assert smtp_outcome(code, text, stage).pauses is pauses
+
+
+@pytest.mark.parametrize(
     ("code", "text", "stage", "outcome", "suppress"),
     [
         (250, "2.0.0 Ok: queued", "dot", ACCEPTED, None),

@@ -68,6 +68,32 @@ def test_a_stop_suppresses_and_nothing_else_does() -> None:
     assert twilio_outcome(429, 21610).suppress is None
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "pauses"),
+    [
+        (401, 20003, True),
+        (401, None, True),
+        (400, 21606, True),
+        (308, None, True),
+        (429, 20429, False),
+        (429, 20003, False),
+        (400, 21408, False),  # of one region
+        (400, 21608, False),  # of one recipient
+        (400, 21211, False),
+        (500, 20003, False),
+    ],
+)
+def test_what_every_other_message_would_meet_too_pauses_the_channel(
+    status: int, code: int | None, pauses: bool
+) -> None:
+    assert twilio_outcome(status, code).pauses is pauses
+
+
+def test_only_what_is_held_pauses_a_channel() -> None:
+    meanings = (*TWILIO_CODES, *TWILIO_STATUS, *TWILIO_STATUS_ALWAYS)
+    assert {meaning.outcome for meaning in meanings if meaning.pauses} == {HELD}
+
+
 def test_every_meaning_is_there_once_and_says_its_source() -> None:
     for table in (TWILIO_CODES, (*TWILIO_STATUS, *TWILIO_STATUS_ALWAYS)):
         assert max(Counter(meaning.code for meaning in table).values()) == 1

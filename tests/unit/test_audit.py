@@ -315,6 +315,17 @@ def test_a_step_overtook_one_that_has_not_ended(case: Case, status: str) -> None
     assert found.counts[Kind.OUT_OF_ORDER] == 2
 
 
+@pytest.mark.parametrize(("ended", "violations"), [(T + 0.6, 0), (T + 2 * DAY, 1)])
+def test_a_step_in_review_keeps_no_other_waiting_though_its_provider_accepts_it_late(
+    case: Case, ended: float, violations: int
+) -> None:
+    """A mail server that was slower than the time-out; had it not been given up, the next step would have overtaken."""
+    case.set(1, status=RowStatus.REVIEW.value, provider_id=None)
+    case.set_attempt(1, outcome="unanswered", provider_id=None, ended_at=ended)
+    case.set_entry(1, at=T + DAY + 0.7)
+    assert case.judged().counts[Kind.OUT_OF_ORDER] == violations
+
+
 def test_a_step_was_handed_over_before_the_one_before_it_had_failed(case: Case) -> None:
     case.drop(2)
     case.set(2, status="failed", provider_id=None)

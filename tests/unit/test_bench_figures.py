@@ -46,7 +46,14 @@ def test_a_rate_is_read_between_two_looks() -> None:
 
 @pytest.mark.parametrize(
     ("bound", "value", "holds"),
-    [(">=", 8.0, True), (">=", 7.99, False), ("<=", 50.0, True), ("<=", 50.01, False), ("==", 0, True), ("==", 1, False)],
+    [
+        (">=", 8.0, True),
+        (">=", 7.99, False),
+        ("<=", 50.0, True),
+        ("<=", 50.01, False),
+        ("==", 0, True),
+        ("==", 1, False),
+    ],
 )
 def test_a_bound_holds_or_not(bound: str, value: float, holds: bool) -> None:
     assert Asked(bound, {">=": 8, "<=": 50, "==": 0}[bound]).holds(value) is holds  # type: ignore[arg-type]

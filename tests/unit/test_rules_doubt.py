@@ -1,46 +1,77 @@
-"""What becomes of a row in doubt."""
+"""What becomes of a row in doubt, by what its provider shows."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.rules.doubt import Sighting, decide_by_answer, decide_email, decide_sms
-from schema.states import AttemptOutcome, RowStatus
+from engine.rules.doubt import (
+    LOOKS,
+    PATIENCE,
+    TRIAL,
+    Decision,
+    Seen,
+    comparable,
+    decide_sms,
+    decide_without_look_up,
+    strangers,
+)
+from schema.states import RowStatus
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def test_one_match_is_the_message() -> None:
-    decision = decide_sms(Sighting(("SM1",)), 0, 0)
-    assert (decision.status, decision.provider_id) == (RowStatus.SENT, "SM1")
+def test_one_match_is_the_message_whatever_else_there_is() -> None:
+    assert decide_sms(["SM1"], ["SM2"], 0) == Decision(RowStatus.SENT, "found at the provider", "SM1")
+
+
+@pytest.mark.parametrize(("matches", "others"), [(["SM1", "SM2"], []), ([], ["SM1"]), (["SM1", "SM2"], ["SM3"])])
+def test_what_is_not_clear_is_for_a_person_who_is_told_the_candidates(matches: list[str], others: list[str]) -> None:
+    decision = decide_sms(matches, others, LOOKS)
+    assert decision.status is RowStatus.REVIEW
+    assert all(sid in decision.reason for sid in [*matches, *others])
+
+
+def test_of_many_candidates_some_are_told() -> None:
+    reason = decide_sms([f"SM{number}" for number in range(100)], [], 0).reason
+    assert reason.startswith("100 message(s)") and len(reason) < 100
+
+
+def test_nothing_is_believed_at_the_second_look() -> None:
+    assert decide_sms([], [], 0).status is None
+    assert decide_sms([], [], 1).status is RowStatus.PENDING
 
 
 @pytest.mark.parametrize(
-    ("sighting", "rivals"),
-    [(Sighting(("SM1", "SM2")), 0), (Sighting(("SM1",), unclear=1), 0), (Sighting((), unclear=1), 0)],
+    "theirs", ["Hi\nthere", TRIAL + "Hi\nthere", " Hi\nthere\n", "Hi\r\nthere", TRIAL + "Hi\r\nthere "]
 )
-def test_what_is_not_clear_is_for_a_person(sighting: Sighting, rivals: int) -> None:
-    assert decide_sms(sighting, 5, rivals).status is RowStatus.REVIEW
+def test_what_a_provider_changes_of_a_text(theirs: str) -> None:
+    assert comparable(theirs) == comparable("Hi\nthere ")
 
 
-def test_a_match_that_another_row_may_claim_is_for_a_person() -> None:
-    assert decide_sms(Sighting(("SM1",)), 0, 1).status is RowStatus.REVIEW
+@pytest.mark.parametrize("theirs", ["Hi there", "hi\nthere", "Hi\nthere!", "", "Hi\n\nthere"])
+def test_what_is_another_text(theirs: str) -> None:
+    assert comparable(theirs) != comparable("Hi\nthere")
 
 
-@pytest.mark.parametrize("rivals", [0, 1])
-def test_a_text_that_is_not_found_is_sent_again_after_two_looks(rivals: int) -> None:
-    assert decide_sms(Sighting(), 0, rivals).status is None
-    assert decide_sms(Sighting(), 1, rivals).status is RowStatus.PENDING
+def test_a_message_that_nothing_explains() -> None:
+    seen = [
+        Seen("SM1", "known", NOON),
+        Seen("SM2", "Bye ", NOON),
+        Seen("SM3", "made much later", NOON + timedelta(minutes=5)),
+        Seen("SM4", "", NOON),
+        Seen("SM5", "He11o", NOON + timedelta(seconds=10)),
+    ]
+    assert strangers(seen, {"SM1"}, ["Bye"], NOON) == ["SM4", "SM5"]
 
 
-def test_an_email_without_an_answer() -> None:
-    assert decide_email("at_most_once", 1).status is RowStatus.REVIEW
-    assert decide_email("at_least_once", 1).status is RowStatus.PENDING
-    assert decide_email("at_least_once", 2).status is RowStatus.REVIEW
-
-
-def test_a_late_answer_is_an_answer() -> None:
-    assert decide_by_answer("unanswered", None) is None
-    for outcome, status in [
-        (AttemptOutcome.HELD, RowStatus.PENDING),
-        (AttemptOutcome.DEFERRED, RowStatus.PENDING),
-        (AttemptOutcome.REFUSED, RowStatus.FAILED),
-    ]:
-        decision = decide_by_answer(outcome, "no connection")
-        assert decision is not None and decision.status is status and "no connection" in decision.reason
+@pytest.mark.parametrize(
+    ("for_good", "age", "status"),
+    [
+        (False, 0.0, None),
+        (False, PATIENCE, None),
+        (False, PATIENCE + 1, RowStatus.REVIEW),
+        (True, 0.0, RowStatus.REVIEW),
+    ],
+)
+def test_who_can_not_be_asked_is_not_waited_for_for_ever(for_good: bool, age: float, status: RowStatus | None) -> None:
+    assert decide_without_look_up("answer 503", for_good, age).status is status

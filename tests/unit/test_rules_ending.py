@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.rules.ending import TOO_LATE, TRIES_USED_UP, Standing, judge
+from engine.rules.ending import IN_DOUBT, TOO_LATE, TRIES_USED_UP, Standing, judge
 from engine.rules.outcome import Outcome
 from schema.states import FROM_SENDING, AttemptOutcome, RowStatus
 
@@ -47,10 +47,25 @@ def test_held_uses_no_try_however_often() -> None:
     assert (verdict.status, verdict.tries, verdict.delay) == (RowStatus.PENDING, 0, 900)
 
 
+def test_who_tries_for_a_channel_that_pauses_does_so_more_often() -> None:
+    standing = replace(STANDING, attempts=50)
+    assert judge(Outcome(AttemptOutcome.HELD, pauses=True), standing, 0).delay == 60
+    asked = Outcome(AttemptOutcome.HELD, pauses=True, retry_after=300)
+    assert judge(asked, standing, 0).delay == 300
+
+
 @pytest.mark.parametrize("outcome", [AttemptOutcome.HELD, AttemptOutcome.DEFERRED])
 def test_what_would_be_too_late_is_skipped(outcome: AttemptOutcome) -> None:
     verdict = judge(Outcome(outcome, retry_after=60), replace(STANDING, lateness=86_390), 0)
     assert (verdict.status, verdict.reason) == (RowStatus.SKIPPED, TOO_LATE)
+
+
+@pytest.mark.parametrize("outcome", [AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED, AttemptOutcome.HELD])
+def test_nobody_says_that_it_was_not_sent_when_an_earlier_try_may_have_been_accepted(outcome: AttemptOutcome) -> None:
+    standing = replace(STANDING, tries=2, lateness=86_400, in_doubt=True)
+    verdict = judge(Outcome(outcome, detail="no"), standing, 0)
+    assert verdict.status == RowStatus.REVIEW
+    assert verdict.reason is not None and IN_DOUBT in verdict.reason
 
 
 def test_an_unsubscribed_recipient_ends_the_enrollment_where_the_sequence_says_so() -> None:

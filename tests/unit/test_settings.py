@@ -22,12 +22,25 @@ def test_the_defaults_need_nothing() -> None:
         ("CADENZA_METRICS_PORT", "99999"),
         ("CADENZA_ENVIRONMENT", "staging"),
         ("CADENZA_SMTP_GUARANTEE", "exactly_once"),
+        ("CADENZA_PUBLIC_URL", "hooks.example.com"),
+        ("CADENZA_PUBLIC_URL", "ftp://hooks.example.com"),
+        ("CADENZA_PUBLIC_URL", "https://"),
+        ("CADENZA_PUBLIC_URL", "https://hooks.example.com/?key=1"),
+        ("CADENZA_PUBLIC_URL", "https://hooks.example.com/#top"),
+        ("CADENZA_PUBLIC_URL", "https://hooks.example.com:port/"),
+        ("CADENZA_PUBLIC_URL", "https://hooks.example.com/with blanks"),
     ],
 )
 def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(InvalidInput, match=variable):
         read_settings()
+
+
+@pytest.mark.parametrize("url", ["https://a.example.com", "http://127.0.0.1:8000/", "https://[::1]:1/a/b%20c"])
+def test_a_public_url_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CADENZA_PUBLIC_URL", url)
+    assert read_settings().public_url == url
 
 
 def test_production_falls_back_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

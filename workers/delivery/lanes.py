@@ -28,6 +28,7 @@ class Lanes:
         self._calls: SimpleQueue[bool] = SimpleQueue()
         self._lanes: list[Thread] = []
         self._row_seconds = HASTE
+        self._begun = 0
         self._waiting = Event()
         self._stopping = False
         self._caller = _thread("call", self._call_more)
@@ -54,13 +55,14 @@ class Lanes:
             self._calls.put(True)
 
     def _call_more(self) -> None:
-        """Call a lane for each row that still waits after a while: they take longer than expected."""
+        """Call more lanes while rows wait, the more the fewer were begun with since the last look."""
         while not self._stopping:
             self._waiting.wait()
             self._waiting.clear()
+            begun = self._begun
             time.sleep(HASTE)
             if self._rows:
-                self._call(len(self._rows))
+                self._call(len(self._rows) // (self._begun - begun + 1))
                 self._waiting.set()
 
     def _work(self) -> None:
@@ -71,6 +73,7 @@ class Lanes:
                     row = self._rows.popleft()
                 except IndexError:
                     break  # another lane took it
+                self._begun += 1
                 self._hand_over(row)
                 done += 1
             if done:

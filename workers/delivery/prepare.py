@@ -3,13 +3,13 @@
 import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from engine.clock import SequenceClock
 from engine.outbox.claim import Claimed
 from engine.outbox.settle import Ending
-from engine.rules.ending import TOO_LATE, Standing
+from engine.rules.ending import IN_DOUBT, TOO_LATE, Standing
 from engine.rules.rendering import Renderer, RenderError, variables
 from engine.rules.token import status_callback_url
 from engine.settings import Settings
@@ -48,7 +48,8 @@ class Prepare:
                 message, payload = self._message(row, step, version, tenant)
         except RenderError as error:
             return Ending(row.id, row.fence, row.channel, RowStatus.FAILED, f"{error.reason}: {error}")
-        return Prepared(row, message, payload, self._standing(row, step, version, tenant, lateness), lease_until)
+        standing = partial(self._standing, row, step, version, tenant, lateness)
+        return Prepared(row, message, payload, standing, lease_until)
 
     def _message(self, row: Claimed, step: Step, version: Version, tenant: Tenant) -> tuple[Message, str]:
         values = variables(
@@ -70,7 +71,10 @@ class Prepare:
             case SmsStep():
                 body, media_urls = self._renderer.render_sms(step, values)
                 sms = Sms(row.phone or "", body, media_urls, self._callback(row, tenant))
-                return sms, json.dumps({"body": body, "media_urls": media_urls})
+                return (
+                    sms,
+                    f'{{"body": {json.dumps(body)}, "media_urls": {json.dumps(media_urls) if media_urls else "[]"}}}',
+                )
             case EmailStep():
                 subject, text, html = self._renderer.render_email(step, values)
                 sender = tenant.email_from or self._settings.email_from
@@ -110,6 +114,7 @@ class Prepare:
             exit_on=version.definition.exit_on,
             stop_on_failure=step.stop_on_failure,
             retry_base=self._settings.retry_seconds,
+            in_doubt=row.frozen is not None,
         )
 
 
@@ -141,4 +146,6 @@ def message_id(workspace: str, row_id: int, sender: str) -> str:
 
 
 def _skip(row: Claimed, reason: str) -> Ending:
+    if row.frozen is not None:
+        return Ending(row.id, row.fence, row.channel, RowStatus.REVIEW, f"{reason}; {IN_DOUBT}")
     return Ending(row.id, row.fence, row.channel, RowStatus.SKIPPED, reason)

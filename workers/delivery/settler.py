@@ -8,14 +8,14 @@ from typing import Final
 import structlog
 
 from engine.clock import SequenceClock
-from engine.database import GONE, Database, Session, first_line
+from engine.database import GONE, Database, first_line
 from engine.metrics import DUPLICATES_PREVENTED, MESSAGES, RETRIES
 from engine.outbox.claim import left_alone
-from engine.outbox.evidence import accept_evidence, late_answer
+from engine.outbox.evidence import accept_late_words, settle_proven
 from engine.outbox.following import LATE, Settled, shift_behind
 from engine.outbox.settle import Ending, settle
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
-from schema.states import BLOCKING, AttemptOutcome, RowStatus
+from schema.states import BLOCKING, RowStatus
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +52,17 @@ class Settler:
             return
         settled, shifted = self._write(endings)
         _count(endings, {row.id for row in settled})
-        retries, due = self._next(endings, settled)
+        try:
+            retries, due = self._next(endings, settled)
+        except GONE as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=first_line(error))
+            return
         self._wake([*due, *shifted], retries)
 
     def look_again(self, ids: Sequence[int]) -> None:
         """Put back the wake-ups of rows that were looked at too early; count those that others handled."""
+        if not ids:
+            return
         try:
             with self._database.transaction() as session:
                 rows = left_alone(session, ids)
@@ -81,21 +87,13 @@ class Settler:
                 with self._database.transaction() as session:
                     settled = settle(session, endings)
                     late = self._late(endings, settled)
-                    shifted = shift_behind(session, late) if late else []
-                    return settled, [*shifted, *self._prove(session, endings, settled)]
+                    due = list(shift_behind(session, late)) if late else []
+                    due += settle_proven(session, self._clock, endings)
+                    due += accept_late_words(session, self._clock, endings, settled)
+                    return settled, due
             except GONE as error:
                 log.warning("not settled yet: the database is gone", rows=len(endings), error=first_line(error))
                 time.sleep(DATABASE_RETRY)
-
-    def _prove(self, session: Session, endings: Sequence[Ending], settled: Sequence[Settled]) -> list[Due]:
-        """Settle rows whose lease had ended before it was heard that they were accepted; give what follows."""
-        in_time = {row.id for row in settled}
-        return [
-            due
-            for ending in endings
-            if ending.outcome == AttemptOutcome.ACCEPTED and ending.provider_id and ending.id not in in_time
-            for due in accept_evidence(session, self._clock, late_answer(ending.id, ending.fence, ending.provider_id))
-        ]
 
     def _late(self, endings: Sequence[Ending], settled: Sequence[Settled]) -> list[tuple[Settled, float]]:
         """Rows that ended late with a step behind them, and by how much sequence time."""

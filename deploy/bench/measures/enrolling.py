@@ -51,7 +51,7 @@ def bulk_rows_vs_copy(ground: Ground) -> Result:
 
 def csv_file_vs_one_transaction_per_contact(ground: Ground) -> Result:
     """A file read, checked and enrolled with its wake-ups, against an event for each contact."""
-    count, single = ground.count(100_000), ground.count(2_000)
+    count, single = ground.count(100_000), ground.count(500)
     path = ground.folder / "contacts.csv"
     _write_file(path, count)
 

@@ -19,7 +19,7 @@ BURST: Final = 1_000
 
 #: Rows a second, and for how many real seconds.
 RATE: Final = 3_000
-SECONDS: Final = 8
+SECONDS: Final = 4
 
 #: Real seconds from setting the times to the first of them: setting them must be over by then.
 HEAD_START: Final = 2.0

@@ -19,7 +19,7 @@ from deploy.sandbox.state import Sandbox
 #: Connections on each side, over both processes: as many as may be in flight by default.
 CONNECTIONS: Final = 128
 
-MESSAGES: Final = 8_000
+MESSAGES: Final = 4_000
 
 
 def sms_vs_bare_http(ground: Ground) -> Result:

@@ -22,7 +22,7 @@ SLOW_SECONDS: Final = 0.05
 
 def settled_vs_noop(ground: Ground) -> Result:
     """Rows claimed, rendered, handed over and settled, against dramatiq's own actor that does nothing."""
-    rows, messages = ground.count(60_000), ground.count(20_000)
+    rows, messages = ground.count(40_000), ground.count(10_000)
     mine, dramatiqs = by_turns(lambda: _settle(ground, rows, 0), lambda: _noop(ground, messages))
     detail = f"{mine:,.0f} rows/s against {dramatiqs:,.0f} messages/s"
     return Result("settled_vs_noop", mine / dramatiqs, "ratio", Asked(">=", 8), detail)
@@ -30,7 +30,7 @@ def settled_vs_noop(ground: Ground) -> Result:
 
 def slow_provider_vs_ideal(ground: Ground) -> Result:
     """A provider that takes 50 ms, 512 in flight, against 512 messages every 50 ms."""
-    rows = ground.count(60_000)
+    rows = ground.count(40_000)
     mine = median(_settle(ground, rows, SLOW_SECONDS) for _ in range(REPEATS))
     ideal = IN_FLIGHT / SLOW_SECONDS
     detail = f"{mine:,.0f} a second of {ideal:,.0f}"

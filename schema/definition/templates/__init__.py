@@ -2,6 +2,7 @@
 
 from schema.definition.templates.check import VARIABLES, CheckedTemplate, TemplateProblem, check_template
 from schema.definition.templates.environment import parse_template
+from schema.definition.templates.plain import PlainTemplate
 from schema.definition.templates.scan import TemplateError, line_of
 from schema.definition.templates.work import MAX_TEXT, MeteredTemplate
 
@@ -10,6 +11,7 @@ __all__ = [
     "VARIABLES",
     "CheckedTemplate",
     "MeteredTemplate",
+    "PlainTemplate",
     "TemplateError",
     "TemplateProblem",
     "check_template",

@@ -1,103 +1,134 @@
-"""Scenarios 8 to 13 and 25: Redis flushed, killed, stalled, full and read-only; hints doubled, lost and far away."""
+"""Scenarios 8 to 12: Redis flushed, killed, away, stalled, full and read-only; one hint delivered again and again.
 
-import json
-import os
+All of them happen to the same two worker processes, and none of these is started anew.
+"""
+
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
 import redis
 from dramatiq import Message
-from stage import Play, run, wait_for
+from group import Group, enroll_together
+from stage import FULL, Play, run, wait_for
 
+from deploy.chaos.children import Workers
 from deploy.chaos.servers import OwnServers
-from deploy.chaos.trap import Moment, Strike
 from engine.broker import Broker
-from engine.wakeups.wakeups import QUEUE, WAITING
+from engine.wakeups.wakeups import QUEUE
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
 
-#: Real seconds for which Redis is away during enrollment. Scenario 10 says ten minutes: set 600 for that.
-AWAY_SECONDS = float(os.environ.get("CADENZA_TEST_AWAY_SECONDS", "15"))
+#: Pending rows when Redis is flushed, and real seconds for which it is away and for which it is stalled.
+PENDING = 10_000 if FULL else 1_500
+AWAY_SECONDS = 600.0 if FULL else 25.0
+STALLED_SECONDS = 20.0 if FULL else 7.0
 
-#: What the promotion of wake-ups names first.
-PROMOTE = b"cadenza:wakeups"
+#: Real seconds after a sweep by which what was due has gone out.
+MARGIN = 30.0
+
+LATER = 'sequence: later\nsteps: [{key: only, type: sms, delay: 1 day, body: "Later, {{ contact.external_id }}"}]'
+
+pytestmark = pytest.mark.timeout(300 + 2 * AWAY_SECONDS)
 
 
-def test_08_flushed_with_ten_thousand_pending(play: Play) -> None:
-    stage = play.stage
-    play.fill(10_000)
-    workers = stage.workers(2)
+@pytest.fixture(scope="module")
+def workers(shared_play: Play) -> Workers:
+    """Two processes with four threads each."""
+    shared_play.publish(LATER)
+    workers = shared_play.stage.workers(2, threads=4)
     workers.wait_for_children()
-    wait_for(lambda: play.statuses()["sent"] >= 500, "it has begun")
+    wait_for(lambda: "leading the sweep" in workers.log.read_text(), "they work")
+    return workers
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_restarted(workers: Workers) -> Iterator[None]:
+    """Whatever happened, the same two processes work on."""
+    before = workers.children()
+    yield
+    assert (workers.running, workers.children()) == (True, before)
+
+
+def test_08_flushed_with_many_pending(shared_play: Play) -> None:
+    """What is due goes out within a sweep, and so does what falls due later, whose hints are lost as well."""
+    stage = shared_play.stage
+    later = enroll_together(shared_play, PENDING * 2 // 3, "later")
+    due = enroll_together(shared_play, PENDING // 3)
+    wait_for(lambda: due.statuses()["sent"] >= 50, "it has begun")
     stage.redis.flushall()
-    play.until(sent=10_000)
-    play.judge(once=10_000)
-    ((late,),) = play.query("SELECT max(lateness_seconds) FROM attempts")
-    assert late < stage.settings.sweep_seconds + 30
+    due.judge()
+    shared_play.jump(1.1)
+    later.judge()
+    late = max(seconds for group in (due, later) for (seconds,) in group.attempts("lateness_seconds"))
+    assert late < stage.settings.sweep_seconds + MARGIN
 
 
-def test_09_killed_for_25_seconds_while_hints_are_held(play: Play, own: OwnServers) -> None:
-    stage = play.stage
-    workers = stage.workers(2)
-    before = workers.wait_for_children()
-    play.enroll("steps", count=50)
-    play.until(sent=50, pending=100)
-    play.jump(1)
+@dataclass(frozen=True)
+class Outage:
+    """What was there when Redis went, and what came while it was away."""
+
+    held: Group
+    enrolled: Group
+
+
+@pytest.fixture(scope="module")
+def outage(own: OwnServers, shared_play: Play, workers: Workers) -> Outage:
+    """Redis is killed and stays away: hints fall due that it holds, and people are enrolled."""
+    stage = shared_play.stage
+    held = enroll_together(shared_play, 100, "later")
     stage.redis_proxy.refuse()
     own.kill_redis()
-    time.sleep(25)  # the scenario: so long is Redis away
-    stage.redis_proxy.accept()
-    play.until(sent=100, pending=50)
-    play.jump(1.1)
-    play.until(sent=150)
-    play.judge(once=150)
-    assert workers.children() == before
-
-
-def test_10_away_during_enrollment(play: Play) -> None:
-    """Whoever enrolls is told that it is done, and all of it goes out once Redis is back."""
-    stage = play.stage
-    workers = stage.workers()
-    before = workers.wait_for_children()
-    stage.redis_proxy.refuse()
-    ends = time.monotonic() + AWAY_SECONDS
-    count = 0
-    while count < 3 or time.monotonic() < ends:
-        count += 1
-        event = play.next_event("sms")
-        said = run(stage, "publish", "sms", "--phone", str(event.phone), "--external-id", str(event.external_id))
-        assert said.returncode == 0, said.stderr
+    back_at = time.monotonic() + AWAY_SECONDS
+    shared_play.jump(1.1)
     people = stage.folder / "people.csv"
     people.write_text("external_id,phone\n" + "".join(f"csv{n},+1{2025550000 + n}\n" for n in range(100)))
-    said = run(stage, "enroll", "sms", str(people))
-    assert said.returncode == 0, said.stderr
-    assert "sweeper makes up" in said.stderr or "nothing is lost" in said.stderr
+    require_success(shared_play, "enroll", "sms", str(people))
+    count = 0
+    while count < 3 or time.monotonic() < back_at:
+        count += 1
+        event = shared_play.next_event("sms")
+        require_success(
+            shared_play, "publish", "sms", "--phone", str(event.phone), "--external-id", str(event.external_id)
+        )
+        time.sleep(AWAY_SECONDS / 50)  # so that it is some tens, however long that is
+    rows = shared_play.query("SELECT id FROM outbox WHERE id > %s ORDER BY id", held.rows[-1])
+    enrolled = Group(shared_play, [row_id for (row_id,) in rows])
+    assert (len(rows), enrolled.statuses(), held.statuses()) == (
+        count + 100,
+        {"pending": count + 100},
+        {"pending": 100},
+    )
     stage.redis_proxy.accept()
-    play.until(sent=count + 100)
-    play.judge(once=count + 100)
-    assert workers.children() == before
+    return Outage(held, enrolled)
 
 
-def test_11_stalled_for_20_seconds_then_full_then_read_only(play: Play) -> None:
-    stage = play.stage
-    workers = stage.workers()
-    before = workers.wait_for_children()
-    play.enroll(count=5)
-    play.until(sent=5)
+def require_success(play: Play, *arguments: str) -> None:
+    """Whoever enrolls is told that it is done, and that Redis is away."""
+    said = run(play.stage, *arguments)
+    assert said.returncode == 0, said.stderr
+    assert "Redis" in said.stderr
+
+
+def test_09_killed_and_away_while_hints_are_held(outage: Outage) -> None:
+    outage.held.judge()
+
+
+def test_10_away_during_enrollment(outage: Outage) -> None:
+    outage.enrolled.judge()
+
+
+def test_11_stalled(shared_play: Play) -> None:
+    """Longer than its clients wait for it."""
+    stage = shared_play.stage
     stage.redis_proxy.stall()
-    play.enroll(count=5)
-    time.sleep(20)  # the scenario: so long is it stalled
+    group = enroll_together(shared_play, 20)
+    time.sleep(STALLED_SECONDS)  # the scenario: so long is it stalled
+    assert group.statuses() == {"pending": 20}
     stage.redis_proxy.release()
-    play.until(sent=10)
-    for number, refusing in enumerate((full, read_only), start=3):
-        with refusing(stage.redis) as complaint:
-            play.enroll(count=5)
-            wait_for(lambda said=complaint: said in workers.log.read_text(), "it is refused")  # type: ignore[misc]
-        play.until(sent=5 * number)
-    play.judge(once=20)
-    assert workers.children() == before
+    group.judge()
 
 
 @contextmanager
@@ -120,58 +151,30 @@ def read_only(client: "redis.Redis") -> Iterator[str]:
         client.execute_command("REPLICAOF", "NO", "ONE")
 
 
-def test_12_one_hint_delivered_fifty_times_to_eight_workers(play: Play) -> None:
-    stage = play.stage
-    play.enroll_many(20)
-    ids = [row_id for (row_id,) in play.query("SELECT id FROM outbox")]
+@pytest.mark.parametrize("refusing", [full, read_only])
+def test_11_it_takes_no_writes(
+    shared_play: Play, workers: Workers, refusing: "Callable[[redis.Redis], AbstractContextManager[str]]"
+) -> None:
+    with refusing(shared_play.stage.redis) as complaint:
+        shared_play.enroll(count=20)
+        wait_for(lambda: complaint in workers.log.read_text(), "it is refused")
+        rows = shared_play.query("SELECT id FROM outbox ORDER BY id DESC LIMIT 20")
+        group = Group(shared_play, sorted(row_id for (row_id,) in rows))
+        assert group.statuses() == {"pending": 20}
+    group.judge()
+
+
+def test_12_one_hint_delivered_fifty_times_to_eight_workers(shared_play: Play, workers: Workers) -> None:
+    stage = shared_play.stage
+    for pid in workers.children():
+        workers.freeze(pid)  # so that all of them find all of it
+    group = enroll_together(shared_play, 20, hinted=False)
     broker = Broker(stage.redis_url)
     for _ in range(50):
-        broker.enqueue(Message(DELIVERY_QUEUE, DELIVER_ACTOR, ([*ids],), {}, {}, str(uuid4())))
+        broker.enqueue(Message(DELIVERY_QUEUE, DELIVER_ACTOR, ([*group.rows],), {}, {}, str(uuid4())))
     broker.close()
-    workers = stage.workers(2, threads=4)
-    workers.wait_for_children()
-    play.until(sent=20)
+    for pid in workers.children():
+        workers.thaw(pid)
     wait_for(lambda: stage.redis.llen(QUEUE) == 0, "all hints are looked at")
-    play.judge(once=20)
-
-
-@pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.ANSWERED])
-def test_13_the_promoter_is_killed_in_the_middle_of_a_batch(play: Play, moment: Moment) -> None:
-    """Before or after its script has run: there is no between. Every row that is still to go has its hint."""
-    stage = play.stage
-    workers = stage.workers()
-    (victim,) = workers.wait_for_children()
-    workers.freeze(victim)
-    stage.wakeups.schedule([(0.0, [row_id for _, ids in play.fill(1_500) for row_id in ids])])
-    trap = stage.redis_proxy.trap(PROMOTE, strike=Strike.STALL, moment=moment)
-    workers.thaw(victim)
-    assert trap.wait(60)
-    workers.kill(victim)
-    hints = all_hints(play)
-    pending = {row_id for (row_id,) in play.query("SELECT id FROM outbox WHERE status = 'pending'")}
-    assert pending <= hints
-    play.until(sent=1_500)
-    play.judge(once=1_500)
-
-
-def all_hints(play: Play) -> set[int]:
-    """The rows that Redis knows of: in wake-ups, and in messages that were not acknowledged."""
-    messages = play.stage.redis.hvals(f"{QUEUE}.msgs")
-    queued = {row_id for message in messages for row_id in json.loads(message)["args"][0]}
-    return queued | {int(row_id) for row_id in play.stage.redis.zrange(WAITING, 0, -1)}
-
-
-def test_25_a_hundred_that_are_due_before_a_hundred_thousand_that_are_not(play: Play) -> None:
-    stage = play.stage
-    play.publish('sequence: far\nsteps: [{key: only, type: sms, delay: 14 days, body: "Far"}]')
-    stage.wakeups.schedule(play.fill(100_000, "far"))
-    workers = stage.workers(2)
-    workers.wait_for_children()
-    wait_for(lambda: "leading the sweep" in workers.log.read_text(), "they work")
-    play.publish('sequence: near\nsteps: [{key: only, type: sms, body: "Near"}]')
-    wakeups = play.fill(100, "near", after=5.0)
-    stage.wakeups.schedule(wakeups)
-    wait_for(lambda: play.statuses() == {"sent": 100, "pending": 100_000}, "the near ones are sent")
-    play.judge(once=100)
-    ((late,),) = play.query("SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY lateness_seconds) FROM attempts")
-    assert late < 5
+    group.judge()
+    assert group.attempts("outcome") == [("accepted",)] * 20

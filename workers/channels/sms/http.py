@@ -1,6 +1,8 @@
 """twilio-python's HTTP client, over connections of ours."""
 
 import logging
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -29,6 +31,8 @@ class TwilioHttp(HttpClient):
         """The HTTP status of the last answer; 0: there was none."""
         self.retry_after: float | None = None
         """Real seconds that the last answer asked to wait."""
+        self.ahead = timedelta()
+        """How far the clock of the last answer's Date was ahead of this machine's."""
 
     def request(
         self,
@@ -57,12 +61,22 @@ class TwilioHttp(HttpClient):
         text = answer.data.decode("utf-8", "replace")
         self.status = answer.status
         self.retry_after = retry_after_seconds(answer.headers.get("Retry-After"), answer.headers.get("Date"))
+        self.ahead = _ahead(answer.headers.get("Date"))
         return Response(answer.status, text)
 
     def _authorize(self, auth: tuple[str, str]) -> str:
         if auth not in self._authorization:
             self._authorization[auth] = make_headers(basic_auth=":".join(auth))["authorization"]
         return self._authorization[auth]
+
+
+def _ahead(date: str | None) -> timedelta:
+    """How far the clock that told this date is ahead of ours; nothing, if it can't be read."""
+    try:
+        told = parsedate_to_datetime(date or "")
+    except (ValueError, TypeError):
+        return timedelta()
+    return told.astimezone(UTC) - datetime.now(UTC)
 
 
 def _form(values: dict[str, object]) -> str:

@@ -11,13 +11,15 @@ from twilio.base.exceptions import TwilioException
 from twilio.rest.api.v2010.account.message import MessageList
 from urllib3.exceptions import HTTPError
 
+from engine.clock import WRONG_CLOCK
 from engine.rules.answers import masked
-from engine.rules.doubt import Sighting
+from engine.rules.doubt import Seen, Sighting, comparable
 from workers.channels.channel import LookUpFailed, Sms
 from workers.channels.sms.http import TwilioHttp
 
-#: How much earlier than ours Twilio's clock may say that the message was made.
-CLOCKS_APART: Final = timedelta(seconds=5)
+#: How much earlier than ours Twilio's clock may say that the message was made, once the two have been compared: so far
+#: apart may this machine's clock and the database's be (engine/clock.py), and it tells whole seconds.
+CLOCKS_APART: Final = timedelta(seconds=WRONG_CLOCK + 5)
 
 #: Twilio's largest page, and the most messages that are read for one look-up.
 PAGE, MOST = 1_000, 5_000
@@ -33,19 +35,21 @@ def look_up(messages: MessageList, http: TwilioHttp, sms: Sms, since: datetime) 
         LookUpFailed: it can't be asked, now or at all.
     """
     same: list[str] = []
-    unclear = 0
+    others: list[Seen] = []
+    text = comparable(sms.body)
     try:
         for message in messages.stream(to=sms.to, page_size=PAGE, limit=MOST):
-            made = message.date_created
-            if made is None or str(message.direction) != "outbound-api":
+            if message.date_created is None or message.sid is None or str(message.direction) != "outbound-api":
                 continue
-            if made < since - CLOCKS_APART:
+            made_at = message.date_created - http.ahead
+            if made_at < since - CLOCKS_APART:
                 break
-            if message.body == sms.body and message.sid is not None:
+            body = message.body or ""
+            if comparable(body) == text:
                 same.append(message.sid)
-            elif not message.body:
-                unclear += 1  # the account discards contents (ContentRetention), or they were redacted
+            else:
+                others.append(Seen(message.sid, body, made_at))
     except (TwilioException, HTTPError, OSError, ValueError) as error:
         says = f"answer {http.status}" if http.status else f"no answer: {type(error).__name__}"
         raise LookUpFailed(masked(says), for_good=http.status in FOR_GOOD) from None
-    return Sighting(tuple(same), unclear)
+    return Sighting(tuple(same), tuple(others))
