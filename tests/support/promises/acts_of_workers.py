@@ -36,15 +36,10 @@ class ActsOfWorkers:
         return busy[pick % len(busy)]
 
     @rule(worker=st.sampled_from(WORKERS))
-    def claim(self, worker: str) -> None:
-        """Somebody tells a worker of every row there is, whether it is due or not."""
-        self.stage.workers[worker].claim(list(self.stage.promises.rows))
-
-    @rule(pick=PICKS)
-    @somebody(lambda worker: worker.ready)
-    def begin_attempts(self, pick: int) -> None:
-        """A worker writes the attempts of all that it holds."""
-        self.one_who(lambda worker: worker.ready, pick).begin()
+    @precondition(something_is_due)
+    def take(self, worker: str) -> None:
+        """Somebody tells a worker of every row there is; it takes those that may go, and then is held up."""
+        self.stage.workers[worker].take(list(self.stage.promises.rows))
 
     @rule(pick=PICKS, answer=st.sampled_from(ANSWERS))
     @somebody(lambda worker: worker.begun)
@@ -55,11 +50,10 @@ class ActsOfWorkers:
     @rule(worker=st.sampled_from(WORKERS), answers=ANSWERS_IN_TURN, settles=st.booleans())
     @precondition(something_is_due)
     def deliver(self, worker: str, answers: list[str], settles: bool) -> None:
-        """A worker claims, begins and hands over without anything coming between."""
+        """A worker takes rows and hands them over without anything coming between."""
         hand = self.stage.workers[worker]
         held_up = len(hand.begun)
-        hand.claim(list(self.stage.promises.rows))
-        hand.begin()
+        hand.take(list(self.stage.promises.rows))
         for number in range(len(hand.begun)):
             hand.hand_over(answers[number % len(answers)], held_up=number < held_up)
         if settles:
@@ -71,12 +65,8 @@ class ActsOfWorkers:
         """A worker writes down what has ended, however long ago."""
         self.one_who(lambda worker: worker.endings, pick).settle()
 
-    @rule(pick=PICKS, cleanly=st.booleans())
-    @somebody(lambda worker: worker.ready or worker.begun or worker.endings)
-    def stop(self, pick: int, cleanly: bool) -> None:
-        """A worker gives back what it has not begun, or is killed."""
-        worker = self.one_who(lambda worker: worker.ready or worker.begun or worker.endings, pick)
-        if cleanly:
-            worker.stop()
-        else:
-            worker.crash()
+    @rule(pick=PICKS)
+    @somebody(lambda worker: worker.begun or worker.endings)
+    def crash(self, pick: int) -> None:
+        """A worker is killed."""
+        self.one_who(lambda worker: worker.begun or worker.endings, pick).crash()

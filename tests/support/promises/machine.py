@@ -64,8 +64,7 @@ class Histories(ActsOfPeople, ActsOfWorkers, ActsOfServers, RuleBasedStateMachin
             stage.promises.hold()
             if is_over(stage.promises):
                 break
-            last.claim(self.found_by_the_sweeper())
-            last.begin()
+            last.take(self.found_by_the_sweeper())
             while last.begun:
                 last.hand_over("accepted", held_up=False)
             last.settle()

@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
-from engine.rules.doubt import Sighting
+from engine.rules.doubt import Seen, Sighting
 from engine.rules.outcome import Outcome
 from promises.ground import Ground
 from promises.rows import AttemptId, Step
@@ -24,6 +24,7 @@ ACCEPTS: Final = {
     "unsubscribed": (False, AttemptOutcome.REFUSED),
     "refused for now": (False, AttemptOutcome.DEFERRED),
     "no connection": (False, AttemptOutcome.HELD),
+    "the account is refused": (False, AttemptOutcome.HELD),
 }
 ANSWERS: Final = sorted(ACCEPTS)
 
@@ -63,7 +64,7 @@ class Provider:
         self.handed_over.append(attempt)
         if not accepts:
             suppress = "unsubscribed" if answer == "unsubscribed" else None
-            return Outcome(outcome, detail=answer, suppress=suppress)
+            return Outcome(outcome, detail=answer, suppress=suppress, pauses=answer == "the account is refused")
         number = len(self.accepted) + 1
         name = f"SM{number:032}" if isinstance(message, Sms) else message.message_id
         self.accepted.append(Accepted(name, step, attempt, message, self.ground.monotonic(), self.discards))
@@ -86,9 +87,15 @@ class Provider:
         assert isinstance(message, Sms), "an email can't be looked up"
         if self.mood != "answers":
             raise LookUpFailed(f"its list {self.mood}", for_good=self.mood == "refuses")
-        found = list(self._listed(message, since))
-        same = [one.id for one in found if not one.discarded and one.message.body == message.body]  # type: ignore[union-attr]
-        return Sighting(tuple(same), sum(one.discarded for one in found))
+        same: list[str] = []
+        others: list[Seen] = []
+        for one in self._listed(message, since):
+            if not one.discarded and one.message.body == message.body:
+                same.append(one.id)
+            else:
+                made_at = datetime.fromtimestamp(time.time() - self.ground.monotonic() + one.at, UTC)
+                others.append(Seen(one.id, "" if one.discarded else one.message.body, made_at))
+        return Sighting(tuple(same), tuple(others))
 
     def _listed(self, message: Sms, since: datetime) -> Iterable[Accepted]:
         oldest = self.ground.monotonic() - (time.time() - since.timestamp()) - CLOCKS_APART.total_seconds()
