@@ -62,6 +62,10 @@ bench: $(READY) ## measure how fast it is, and write bench.json
 chaos: $(READY) ## a storm: everything fails that can, for 10 minutes, and then the audit (ARGS="--seed 7 --seconds 60")
 	@$(PYTHON_IN_VENV) -m deploy.chaos $(ARGS)
 
+.PHONY: mutants
+mutants: $(READY) ## switch off one guard at a time, and show that the tests notice (ARGS: names of some)
+	@$(PYTHON_IN_VENV) -m deploy.mutants $(ARGS)
+
 .PHONY: clean
 clean: ## delete what the embedded servers, the demo and the tools have left
 	@if [ -f $(READY) ]; then \

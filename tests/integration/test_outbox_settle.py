@@ -91,6 +91,16 @@ def test_what_a_callback_has_proven_outlives_a_worker_without_an_answer(world: A
     assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
 
 
+def test_a_late_worker_does_not_settle_the_claim_of_another(world: Any) -> None:
+    world.enroll()
+    row = claim_and_begin(world)
+    world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
+    again = claim_and_begin(world)
+    assert end(world, row, status=RowStatus.FAILED, reason="no", outcome=AttemptOutcome.REFUSED) == []
+    assert world.rows("status, fence", f"id = {row.id}") == [("sending", again.fence)]
+    assert world.query("SELECT outcome FROM attempts ORDER BY fence") == [("refused",), (None,)]
+
+
 def test_settling_twice_counts_once(world: Any) -> None:
     world.enroll()
     row = claim_and_begin(world)
