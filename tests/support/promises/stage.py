@@ -15,6 +15,7 @@ from workers.delivery.intake import Intake
 from workers.delivery.known import Known
 from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
+from workers.heartbeat import Heartbeat
 from workers.reconciler import Reconciler
 from workers.sweeper import Sweeper
 
@@ -55,6 +56,7 @@ class Stage:
         channels = {"sms": self.provider, "email": self.provider}
         self.reconciler = Reconciler(site.settings, ground.database, site.wakeups, ground.clock, channels, self.known)
         self.sweeper = Sweeper(ground.database, site.wakeups, ground.clock, site.settings.sweep_seconds)
+        self.heartbeat = Heartbeat(ground.database, site.wakeups, site.settings.sweep_seconds)
         self.sweep()
         self.enrolled: dict[tuple[str, str], Enrolled] = {}
         """The enrollments by phone and sequence."""
@@ -75,7 +77,7 @@ class Stage:
 
     def sweep(self) -> None:
         """The leader beats and sweeps."""
-        self.sweeper._heartbeat.beat()
+        self.heartbeat.beat()
         self.sweeper.sweep()
         self.has_compared = True
         """Whether a leader has made sure that the database is no older copy of itself: enrolling waits for that."""
