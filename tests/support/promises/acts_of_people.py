@@ -3,10 +3,11 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from engine.errors import InvalidInput
 from engine.outbox.leave import leave
 from producers.enroll_event import EnrollEvent, write
 from producers.inbound import InboundMessage, receive
-from producers.review import DECIDABLE, Decision, decide
+from producers.review import DECIDABLE, Decision, UnderWay, decide
 from producers.suppressions import suppress
 from promises.ground import SEQUENCES
 from promises.stage import Enrolled, Stage
@@ -85,9 +86,15 @@ class ActsOfPeople:
         promises, ground = self.stage.promises, self.stage.ground
         waiting = [row for row in promises.rows.values() if row.status in DECIDABLE]
         row = waiting[pick % len(waiting)]
+        try:
+            with ground.database.transaction() as session:
+                decide(session, ground.clock, 1, row.id, decision)
+        except (InvalidInput, UnderWay):
+            assert decision is Decision.RESEND, f"{decision} was refused: {row}"
+            return
         if decision is Decision.RESEND:
             promises.resent[row.step] += 1
         elif decision is Decision.SENT:
             promises.declared.add(row.step)
-        with ground.database.transaction() as session:
-            decide(session, ground.clock, 1, row.id, decision)
+        else:
+            promises.skipped.add(row.step)

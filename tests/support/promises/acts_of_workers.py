@@ -36,8 +36,9 @@ class ActsOfWorkers:
         return busy[pick % len(busy)]
 
     @rule(worker=st.sampled_from(WORKERS))
+    @precondition(something_is_due)
     def take(self, worker: str) -> None:
-        """Somebody tells a worker of every row there is, whether it is due or not."""
+        """Somebody tells a worker of every row there is; it takes those that may go, and then is held up."""
         self.stage.workers[worker].take(list(self.stage.promises.rows))
 
     @rule(pick=PICKS, answer=st.sampled_from(ANSWERS))
@@ -49,7 +50,7 @@ class ActsOfWorkers:
     @rule(worker=st.sampled_from(WORKERS), answers=ANSWERS_IN_TURN, settles=st.booleans())
     @precondition(something_is_due)
     def deliver(self, worker: str, answers: list[str], settles: bool) -> None:
-        """A worker claims, begins and hands over without anything coming between."""
+        """A worker takes rows and hands them over without anything coming between."""
         hand = self.stage.workers[worker]
         held_up = len(hand.begun)
         hand.take(list(self.stage.promises.rows))

@@ -15,7 +15,17 @@ from promises.rows import ROWS, Row
 from schema.definition import Definition, parse
 
 #: What a backup holds, in the order in which it can be read back.
-KEPT = ("contacts", "enrollments", "enroll_events", "outbox", "attempts", "events", "suppressions", "dispatch")
+KEPT = (
+    "contacts",
+    "enrollments",
+    "enroll_events",
+    "outbox",
+    "attempts",
+    "events",
+    "suppressions",
+    "pauses",
+    "dispatch",
+)
 
 #: Tables that number their rows.
 NUMBERED = ("contacts", "enrollments", "outbox", "events", "suppressions")
@@ -75,7 +85,8 @@ class Ground:
         self._session = database.connect()
         self._backup: dict[str, int] | None = None
         self._backed_up_at = 0.0
-        self._passed = 0.0
+        self.passed = 0.0
+        """Real seconds for which nobody has waited."""
         self.clock = SequenceClock(database)
         self.edition = 0
 
@@ -104,7 +115,7 @@ class Ground:
 
     def monotonic(self) -> float:
         """What a clock shows that nobody can set: real seconds from some moment on."""
-        return time.monotonic() + self._passed
+        return time.monotonic() + self.passed
 
     def sequence_now(self) -> float:
         """The sequence time, in epoch seconds."""
@@ -112,7 +123,7 @@ class Ground:
 
     def let_pass(self, seconds: float) -> None:
         """Let real time pass, and with it the sequence clock."""
-        self._passed += seconds
+        self.passed += seconds
         self.execute(f"UPDATE clock SET real_from = real_from - interval '{seconds} s';{_grow_older(seconds)}")
         self._read_clock()
 
@@ -167,5 +178,6 @@ def _grow_older(seconds: float) -> str:
 UPDATE outbox SET lease_until = lease_until - {age}, retry_at = retry_at - {age}
     WHERE lease_until IS NOT NULL OR retry_at IS NOT NULL;
 UPDATE attempts SET started_at = started_at - {age}, ended_at = ended_at - {age}, looked_at = looked_at - {age};
+UPDATE pauses SET since = since - {age}, until = until - {age};
 UPDATE dispatch SET beaten_at = beaten_at - {age}, open_until = open_until - {age};
 """

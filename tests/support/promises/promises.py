@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from engine.outbox.claim import Claimed
 from engine.outbox.following import LATE
 from promises.ground import Ground
 from promises.provider import Provider
@@ -30,6 +29,8 @@ class Promises:
         """How often an operator had a step sent again: the risk is theirs."""
         self.declared: set[Step] = set()
         """Steps of which an operator said that they were sent."""
+        self.skipped: set[Step] = set()
+        """Steps that an operator gave up."""
         self._jumps: list[tuple[float, float]] = []
         self._given_up: set[int] = set()
         self._proven: dict[AttemptId, str | None] = {}
@@ -54,13 +55,13 @@ class Promises:
 
     # What a worker does.
 
-    def claimed(self, rows: Sequence[Claimed]) -> None:
+    def claimed(self, ids: Sequence[int]) -> None:
         """P4 and P5: only what is due and may go is claimed, and by one worker only."""
-        for row in rows:
-            was = self.rows[row.id]
+        for row_id in ids:
+            was = self.rows[row_id]
             assert was.status == RowStatus.PENDING, f"claimed, though {was.status}: {was}"
             assert was.enrollment == EnrollmentStatus.ACTIVE, f"claimed for an enrollment that is {was.enrollment}"
-            assert row.due_at <= self.ground.sequence_now(), f"claimed before it was due: {was}"
+            assert was.due_at <= self.ground.sequence_now(), f"claimed before it was due: {was}"
             assert not open_before(self.rows, was), f"claimed before the step before had ended: {was}"
 
     def handed_over(self, prepared: Prepared) -> Step:

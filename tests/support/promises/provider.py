@@ -24,6 +24,7 @@ ACCEPTS: Final = {
     "unsubscribed": (False, AttemptOutcome.REFUSED),
     "refused for now": (False, AttemptOutcome.DEFERRED),
     "no connection": (False, AttemptOutcome.HELD),
+    "the account is refused": (False, AttemptOutcome.HELD),
 }
 ANSWERS: Final = sorted(ACCEPTS)
 
@@ -63,7 +64,7 @@ class Provider:
         self.handed_over.append(attempt)
         if not accepts:
             suppress = "unsubscribed" if answer == "unsubscribed" else None
-            return Outcome(outcome, detail=answer, suppress=suppress)
+            return Outcome(outcome, detail=answer, suppress=suppress, pauses=answer == "the account is refused")
         number = len(self.accepted) + 1
         name = f"SM{number:032}" if isinstance(message, Sms) else message.message_id
         self.accepted.append(Accepted(name, step, attempt, message, self.ground.monotonic(), self.discards))
@@ -86,17 +87,15 @@ class Provider:
         assert isinstance(message, Sms), "an email can't be looked up"
         if self.mood != "answers":
             raise LookUpFailed(f"its list {self.mood}", for_good=self.mood == "refuses")
-        found = list(self._listed(message, since))
-        same = [one.id for one in found if not one.discarded and one.message.body == message.body]  # type: ignore[union-attr]
-        others = [
-            Seen(one.id, "" if one.discarded else one.message.body, self._told_as(one.at))  # type: ignore[union-attr]
-            for one in found
-            if one.id not in same
-        ]
+        same: list[str] = []
+        others: list[Seen] = []
+        for one in self._listed(message, since):
+            if not one.discarded and one.message.body == message.body:
+                same.append(one.id)
+            else:
+                made_at = datetime.fromtimestamp(time.time() - self.ground.monotonic() + one.at, UTC)
+                others.append(Seen(one.id, "" if one.discarded else one.message.body, made_at))
         return Sighting(tuple(same), tuple(others))
-
-    def _told_as(self, at: float) -> datetime:
-        return datetime.fromtimestamp(time.time() - (self.ground.monotonic() - at), UTC)
 
     def _listed(self, message: Sms, since: datetime) -> Iterable[Accepted]:
         oldest = self.ground.monotonic() - (time.time() - since.timestamp()) - CLOCKS_APART.total_seconds()

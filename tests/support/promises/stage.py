@@ -11,6 +11,7 @@ from promises.ground import Ground
 from promises.promises import Promises
 from promises.provider import Accepted, Provider
 from promises.worker import Worker
+from workers.delivery.intake import Intake
 from workers.delivery.known import Known
 from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
@@ -65,8 +66,9 @@ class Stage:
         """A worker process that has just started."""
         site, ground = self.site, self.ground
         prepare = Prepare(site.settings, ground.clock, self.known)
+        intake = Intake(site.settings, ground.database, ground.clock, prepare)
         settler = Settler(ground.database, site.wakeups, ground.clock)
-        return Worker(ground, site.settings, self.provider, self.promises, prepare, settler)
+        return Worker(ground, site.settings, self.provider, self.promises, intake, settler)
 
     def next_number(self) -> int:
         """A number that nothing else has."""
