@@ -67,6 +67,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     worker.start()
     while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
         pass
+    pipeline.take_no_more()
     for loop in loops:
         loop.stop()
     worker.stop()

@@ -99,3 +99,32 @@ def test_what_is_settled_stays_settled_when_nobody_can_tell_what_comes_next(
     settler.settle([Ending(row.id, row.fence, "sms", RowStatus.SENT, outcome="accepted", provider_id="SM1")])
     assert trap.struck == 1
     assert world.statuses()[0] == "sent"
+
+
+def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_database_that_is_gone(
+    site: Site, proxy: Proxy, behind: Database
+) -> None:
+    """Nor does whoever waits for room to bring more rows."""
+    clock = SequenceClock(site.world.database)
+    site.world.enroll()
+    intake = Intake(
+        site.settings, site.world.database, clock, Prepare(site.settings, clock, Known(site.world.database))
+    )
+    settler = Settler(behind, site.wakeups, clock)
+    pipeline = Pipeline(site.settings, site.world.database, open_channels(site.settings), intake, settler)
+    full = pipeline._room._size
+    pipeline._room.enter(full)
+    bringing = Thread(target=pipeline.take, args=([1],))
+    bringing.start()
+    proxy.refuse()
+    proxy.cut()
+    (prepared,) = intake.take(site.world.ids()).ready
+    pipeline._hand_over(prepared)
+    pipeline.take_no_more()
+    settler.give_up_after(0)
+    bringing.join(GENEROUS)
+    assert not bringing.is_alive()
+    pipeline._thread.join(GENEROUS)
+    assert not pipeline._thread.is_alive()
+    pipeline.stop()
+    assert site.world.rows("status", f"id = {prepared.row.id}") == [("sending",)]

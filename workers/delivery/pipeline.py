@@ -32,7 +32,7 @@ from workers.delivery.intake import PAUSE, Intake
 from workers.delivery.lanes import Lanes
 from workers.delivery.prepared import Prepared
 from workers.delivery.room import Room
-from workers.delivery.settler import Settler
+from workers.delivery.settler import GivenUp, Settler
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,9 @@ ROWS_PER_STATEMENT: Final = 500
 #: Real seconds after which an attempt that was begun is looked at again before it is handed over: somebody may have
 #: said STOP while this process was held up. This bounds the time from a STOP to the last hand-over.
 FRESH: Final = 0.25
+
+#: Real seconds for which a process that is told to stop goes on trying to settle while the database is gone.
+STOP_SECONDS: Final = 10.0
 
 
 class Pipeline:
@@ -76,10 +79,16 @@ class Pipeline:
             self._room.enter(len(ids))
             self._news.put(ids)
 
+    def take_no_more(self) -> None:
+        """Whoever brings rows, or waits to bring some, is sent away: they stay `pending`."""
+        self._stopping = True
+        self._settler.give_up_after(STOP_SECONDS)
+        self._room.close()
+        self._news.put(None)
+
     def stop(self) -> None:
         """Take no more rows, wait for what is in flight, settle it, and close."""
-        self._stopping = True
-        self._news.put(None)
+        self.take_no_more()
         self._thread.join(self._settings.provider_timeout + self._settings.lease_seconds)
         if self._thread.is_alive():
             log.warning("stopped with rows in flight: the sweeper will look after them", rows=self._room.held)
@@ -91,6 +100,9 @@ class Pipeline:
         while not (self._stopping and self._room.held == 0):
             try:
                 self._turn()
+            except GivenUp as error:
+                log.warning("stopped with rows not settled: the sweeper will look after them", error=str(error))
+                return
             except Exception:
                 log.exception("a turn of the delivery failed: the sweeper will look after its rows")
                 time.sleep(PAUSE)

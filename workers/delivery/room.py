@@ -10,6 +10,7 @@ class Room:
         """Make room for so many rows; a batch may overfill it, so that one always finds a way in."""
         self._size = size
         self._held = 0
+        self._closed = False
         self._changed = Condition()
 
     @property
@@ -20,8 +21,14 @@ class Room:
     def enter(self, rows: int) -> None:
         """Bring rows in, as soon as there is room."""
         with self._changed:
-            self._changed.wait_for(lambda: self._held < self._size)
+            self._changed.wait_for(lambda: self._held < self._size or self._closed)
             self._held += rows
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def leave(self, rows: int) -> None:
         """Take rows out."""

@@ -9,6 +9,7 @@ import structlog
 
 from engine.clock import SequenceClock
 from engine.database import GONE, Database, first_line
+from engine.errors import CadenzaError
 from engine.metrics import DUPLICATES_PREVENTED, MESSAGES, RETRIES
 from engine.outbox.claim import left_alone
 from engine.outbox.evidence import accept_late_words, settle_proven
@@ -37,6 +38,10 @@ OUTCOMES: Final = {
 DATABASE_RETRY: Final = 0.5
 
 
+class GivenUp(CadenzaError):  # noqa: N818 (what it is)
+    """Rows were not settled: they stay as they are until their leases end."""
+
+
 class Settler:
     """Settles rows, and keeps at it while the database is away."""
 
@@ -45,9 +50,18 @@ class Settler:
         self._database = database
         self._wakeups = wakeups
         self._clock = clock
+        self._until = float("inf")
+
+    def give_up_after(self, seconds: float) -> None:
+        """Try no longer than so many real seconds from now while the database is gone."""
+        self._until = min(self._until, time.monotonic() + seconds)
 
     def settle(self, endings: Sequence[Ending]) -> None:
-        """Write the endings down, count them, and wake what comes next."""
+        """Write the endings down, count them, and wake what comes next.
+
+        Raises:
+            GivenUp: the database has been gone for longer than it is waited for.
+        """
         if not endings:
             return
         settled, shifted = self._write(endings)
@@ -92,6 +106,8 @@ class Settler:
                     due += accept_late_words(session, self._clock, endings, settled)
                     return settled, due
             except GONE as error:
+                if time.monotonic() > self._until:
+                    raise GivenUp(f"{len(endings)} rows, since the database is gone: {first_line(error)}") from None
                 log.warning("not settled yet: the database is gone", rows=len(endings), error=first_line(error))
                 time.sleep(DATABASE_RETRY)
 
