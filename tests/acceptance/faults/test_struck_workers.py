@@ -11,7 +11,7 @@ from stage import COMMIT, PATIENCE, Play, begins, wait_for
 from deploy.chaos.trap import Moment, Strike, Way
 from engine.outbox.begin import BEGIN
 from engine.outbox.claim import CLAIM
-from engine.outbox.settle import SETTLE
+from engine.outbox.settle import SETTLE_ACCEPTED
 from engine.wakeups.wakeups import QUEUE
 
 #: The request that sends a text message.
@@ -44,10 +44,10 @@ def struck(crew: Crew) -> dict[str, Struck]:
         stage.api_proxy.refuse()  # no callback comes
         struck = {
             "before the claim": crew.kill(postgres, begins(CLAIM), COMMIT, moment=Moment.BEFORE, people=5),
-            "claimed": crew.kill(postgres, begins(CLAIM), COMMIT, people=5),
+            "claimed": crew.kill(postgres, begins(CLAIM), people=5),
             "begun": crew.kill(postgres, begins(BEGIN), COMMIT),
             "accepted": crew.kill(sms, POST),
-            "answered": crew.kill(postgres, begins(SETTLE), moment=Moment.BEFORE, people=3),
+            "answered": crew.kill(postgres, begins(SETTLE_ACCEPTED), moment=Moment.BEFORE, people=3),
             "ten of a hundred": crew.kill(sms, POST, times=10, people=100),
             "stopped when begun": crew.freeze(postgres, begins(BEGIN), COMMIT),
             "stopped when posting": crew.freeze(sms, POST, moment=Moment.BEFORE),
@@ -60,7 +60,7 @@ def struck(crew: Crew) -> dict[str, Struck]:
         struck["ten of a hundred, called back"] = crew.kill(sms, POST, times=10, people=100)
         stage.api_proxy.release()
         struck["accepted, called back"].until(sent=1)
-        struck["ten of a hundred, called back"].until(sent=10, sending=90)
+        struck["ten of a hundred, called back"].until(sent=10, pending=90)
         ((recipient,),) = struck["stopped when accepted"].attempts("recipient")
         stage.sandbox.client.add_fault("sms", "reply", "lookup", status=503, to=recipient)
     for name, group in struck.items():
@@ -79,9 +79,9 @@ def test_01_killed_before_the_claim_is_committed(struck: dict[str, Struck]) -> N
 
 
 def test_02_killed_after_the_claim_and_before_the_hand_over(struck: dict[str, Struck]) -> None:
-    """Claimed, and the attempt not written: no doubt at all, so it goes out when the lease has ended."""
+    """Locked, and the attempt not committed: no doubt at all."""
     group = struck["claimed"]
-    assert (group.then, group.begun) == ({"sending": 5}, 0)
+    assert (group.then, group.begun) == ({"pending": 5}, 0)
     assert group.attempts() == [("accepted", 0)] * 5
     group.judge()
 
@@ -129,14 +129,14 @@ def test_05_killed_after_it_is_stored_and_before_the_message_is_acknowledged(cre
 
 
 def test_06_told_to_end_with_eight_in_flight(crew: Crew) -> None:
-    """It waits for the eight and gives the twelve back that it has claimed."""
+    """It waits for the eight; the twelve that it was told of as well stay as they are, for others."""
     stage = crew.play.stage
     with crew.without_survivor():
         trap = stage.sms_proxy.trap(POST, strike=Strike.STALL, times=8)
         group = enroll_together(crew.play, 20)
         workers = stage.workers(in_flight=8, lease_seconds=120, provider_timeout_seconds=60)
         assert trap.wait(PATIENCE)
-        assert group.statuses() == {"sending": 20}
+        assert group.statuses() == {"sending": 8, "pending": 12}
         workers.process.terminate()
         group.until(sending=8, pending=12)
         stage.sms_proxy.release(trap)
@@ -199,7 +199,7 @@ def test_26_killed_with_a_hundred_claimed_and_ten_in_flight(
 ) -> None:
     """Ninety go out within the lease and one sweep, ten are resolved; none twice."""
     group = struck[name]
-    assert (group.then, group.begun) == ({"sending": 100}, 10)
+    assert (group.then, group.begun) == ({"sending": 10, "pending": 90}, 10)
     begun = sorted(group.attempts("started_at, outbox_id"))
     assert len(begun) == 100  # no row was handed over a second time
     assert Group(group.play, [row_id for _, row_id in begun[:10]]).reasons() == {reason: 10}
