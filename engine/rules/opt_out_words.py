@@ -22,7 +22,12 @@ HELP_WORDS: Final = frozenset({"help", "info"})
 #: What stands for what in the patterns below.
 PARTS: Final = {
     "<who>": "(me|us|this (number|phone|cell)|my (name|cell|(phone )?number|phone|contact|info|information|details))",
-    "<notes>": "((texts?|txts?|messages?|msgs?|sms|mms|spam|notifications?|alerts?|updates)( messages?)?)",
+    "<notes>": (
+        "((texts?|txts?|messages?|msgs?|sms|mms|spam|notifications?|alerts?|updates|promos?|promotions?|marketing|ads?)"
+        "( messages?| texts?)?)"
+    ),
+    "<stuff>": "((this |that |all this )?(stuff|things|anything|everything|crap|shit|junk)( else)?|this|these|those)",
+    "<unsub>": "(unsubscribe|unsub|unsubcribe|unsubscibe|unsuscribe)",
     "<which>": "((the|these|those|this|all|any|your|ur|of|more|further|future|stupid|annoying|unwanted) )*",
     "<from>": "( (to|for) <who>)?( from (you|u|your company|this number))?",
     "<ever>": "( (again|anymore|any more|ever again|ever|forever|for good|altogether|at this number))*",
@@ -31,10 +36,12 @@ PARTS: Final = {
         "(lists?|database|system|contacts?|records?|campaigns?|program|service|newsletter|<notes>))"
     ),
     "<doing>": "(texting|txting|messaging|msging|contacting|spamming|bothering|harassing|pestering|sending|writing)",
+    "<also>": "(calling|phoning|emailing|mailing)",
+    "<call>": "(call|phone|email|mail)",
     "<do>": "(text|txt|message|msg|contact|spam|bother|sms|send|write)",
     "<asked>": (
         "((can|could|would|will) (you|u|yall) |(i|we) (want|need|would like) (you|u) to |id like (you|u) to |i said "
-        "|i told (you|u) to |(you|u) (must|need to|have to) )?"
+        "|(i|we|ive|weve)( have)? (told|asked) (you|u) to |(you|u) (must|need to|have to) )?"
     ),
     "<wanted>": "(((i|we) (want|wish|would like|need)( to)?|i wanna|id like to|how (do|can) i) )?",
     "<not>": "(dont|do not|never)",
@@ -51,15 +58,18 @@ def _patterns(*patterns: str) -> str:
 
 #: Requests that leave no doubt, with what they are about.
 CLEAR: Final = _patterns(
-    "<asked><wanted>(stop|quit|cease|end|cancel)( with)? <which><notes><from><ever>",
+    "<asked><wanted>(stop|quit|cease|discontinue|end|cancel)( with)? <which><notes><from><ever>",
     "<asked><wanted>(stop|quit|cease) (getting|receiving) <which><notes><from><ever>",
-    "<asked><wanted>(stop|quit|cease) <doing>( to)?( <who>)?( <which><notes>)?<from><ever>",
-    "(you can )?<not> (ever )?<do>( to)? <who>( <which><notes>)?<ever>",
+    "<asked><wanted>(stop|quit|cease) (<also> (and|or) )?<doing>( (and|or) <also>)?( to)?( <who>)?( <which><notes>)?"
+    "<from><ever>",
+    "<asked>(stop|quit|cease) (texting|messaging|sending)( to)?( <who>)? <stuff><ever>",
+    "(you can )?<not> (ever )?(<call> or )?<do>( or <call>)?( to)? <who>( <which><notes>| <stuff>)?<ever>",
+    "<not> (text|txt|message|msg|contact)( this (number|phone))?<ever>|cease and desist",
     "no (more|further) <which><notes><from>|no more (texting|messaging)",
-    "<asked><wanted>(remove|delete|erase|unsubscribe|unsub) <who>( (from|off|on|in)( <list>)?)?<ever>",
-    "<asked>(take|get) <who> off( of)?( <list>)?<ever>",
+    "<asked><wanted>(remove|delete|erase|<unsub>) <who>( (from|off|on|in)( <list>)?)?<ever>",
+    "<asked>(take|get) <who> off( of)?( <list>)?<ever>|<wanted>(get|be) off( of)? <list>|(i|we) want off( of)? <list>",
     "((i|we) (want|wish|would like|need) to be|id like to be) (removed|unsubscribed|taken off)(( (from|of))? <list>)?",
-    "<wanted>(unsubscribe|unsub|opt out|optout)( (from|of) <list>)?|(i am|im|we are) opting out",
+    "<wanted>(<unsub>|opt out|optout)( (from|of) <list>)?|(i am|im|we are) opting out",
     "<asked>opt <who> out( of <list>)?",
     "(i|we) (<not>|no longer) (want|wish)( to)?( get| receive| be getting)? <which><notes><from><ever>",
     "(i|we) (<not>|no longer) (want|wish) to (be (contacted|texted|messaged)|hear from you)<ever>",
@@ -68,7 +78,7 @@ CLEAR: Final = _patterns(
 )
 
 #: The keywords that mean nothing else, with who asks; `please cancel` may be about an appointment.
-BARE: Final = _patterns("<asked>(stop|stop all|stopall|unsubscribe|unsub|opt out|optout)( stop)*")
+BARE: Final = _patterns("<asked>(stop|stop all|stopall|<unsub>|opt out|optout)( stop)*")
 
 #: A clear request at the start goes on as one of these does: `stop texting me I moved`, but not `... at work`.
 GOES_ON: Final = _patterns("(i|im|ive|ill|you|youre|u|ur|we|this is|my|or|wrong|not|who) ")
@@ -76,7 +86,8 @@ GOES_ON: Final = _patterns("(i|im|ive|ill|you|youre|u|ur|we|this is|my|or|wrong|
 #: Words that change nothing, wherever they stand.
 FILLERS: Final = _patterns(
     "(please|pls|plz|plse|pleas|kindly|thank you|thank u|thanks|thx|ty|hi|hello|hey|ok|okay|sir|madam|maam|guys|folks)",
-    "(right now|now|immediately|asap|at once|just|already|omg|ugh|ffs|seriously)",
+    "(right now|now|immediately|asap|at once|just|already|omg|ugh|ffs|seriously|damn|goddamn|bloody|freaking|effing)",
+    "(f(uck)?ing|fuckin|f ing|(fuck|screw) (you|u|off)|f (you|u|off))",
 )
 
 #: Clauses that say nothing against it.
@@ -107,7 +118,15 @@ HINTS: Final = _patterns(
     r"\b(remove|delete|take|get) (\w+ ){1,3}(off|from)\b.*\blists?\b|\b(remove|delete) <who>\b",
     r"\b<not> (ever )?(<do>|call|email) (me|us|this)\b|\b<not> want (this|these)\b|\bleave (me|us) alone\b",
     r"\b(revoke|withdraw)\b|\bwrong (number|person)\b|\b(go away|get lost|fuck off|piss off|(block|report) you)\b",
-    "^((i am|im) )?not interested( anymore)?$|^i quit$|^enough$",
+    "^((i am|im) )?not interested( anymore)?$|^i quit$|^enough( already)?$|^(i|we) want out$",
+    "^(please |pls |plz )?(remove|delete|no more|discontinue)( (please|pls|plz))?$|^(cease|desist)$",
+    r"^(please |pls |plz )?no (texts?|texting|sms|messages?)( please| pls| thanks| thank you)?$",
+    r"\bcancel ((my|the|this|your) )?subscription\b",
+    r"\b(never|did not|didnt) sign(ed)? up\b|\b(do not|dont|never|did not|didnt) (give |gave )?consent\b|\bharass",
+    r"^(this is |its )?spam$|\breport(ing|ed)? (this |it |you )?(as |for )?spam\b|\b(fuck|screw) (you|u)\b",
+    r"\b(off|from) (this|your|ur|the) (\w+ )?lists?\b|^<not> send( <notes>)?$",
+    # Slips of the thumb, and other languages that are written to numbers in North America.
+    "^(sotp|stpo|stp|stip|stopo|atop|dtop|stahp)$|^(alto|basta|parar|pare|detener|cancelar|no mas|arret|arreter)$",
 )
 
 #: How phones tell of a reaction to a message of ours, which they quote: it may hold our own "Reply STOP".

@@ -199,6 +199,35 @@ Leave me alone!
 Please leave us alone
 lose my number
 Forget this number
+stop fucking texting me
+Stop f***ing texting me!
+Fuck you stop texting me
+stop the damn texts
+Stop calling and texting me
+stop texting and calling me
+Don't call or text me
+do not text or call me again
+Quit sending me stuff
+Stop sending me this crap
+stop sending this
+Don't send me anything else
+dont send me anything anymore
+Do not contact
+DO NOT TEXT
+don't text this number
+stop promotions
+Stop marketing messages
+please stop sending promotions
+No more ads
+I asked you to stop
+I've asked you to stop texting me
+discontinue messages
+Cease and desist
+unsuscribe me
+unsubcribe please
+I want off this list
+How do I get off this list?
+I want to get off your mailing list
 """
 
 START = """
@@ -282,6 +311,33 @@ I don't want this
 txt stop
 how to opt out of the second course but stay in the first
 Stop texting me, ok? Just kidding, don't
+remove
+Please remove
+delete
+No more!
+please no more
+no texts please
+No texting
+I want out
+enough already
+cease
+discontinue
+cancel my subscription
+I did not sign up for this
+I never signed up
+I do not consent
+I don't consent to these texts
+You are harassing me
+spam
+This is spam
+I am reporting this as spam
+fuck you
+please let me off this list
+Do not send
+sotp
+ALTO
+arrêt
+no más
 """
 
 NONE = """
@@ -372,6 +428,16 @@ Removed a like from “Reply STOP to unsubscribe”
 Reacted 👍 to “Reply STOP to unsubscribe”
 👍 to “Reply STOP to end”
 Стоп-кран
+don't text and drive
+Don't text while driving
+I signed up yesterday
+They gave consent
+It was on top of the list
+This list is great
+The basta pasta place
+Do not send the blue one
+remove the second one please
+no messages from my bank yet? odd
 🙂
 ...
 """
