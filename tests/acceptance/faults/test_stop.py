@@ -1,9 +1,12 @@
 """Scenario 24, its first half: STOP before the claim, between claim and hand-over, and while it is sent."""
 
+import time
+
 from act import Act, mention
 from stage import COMMIT, wait_for
 
 from deploy.chaos.trap import Strike
+from workers.delivery.pipeline import FRESH
 
 HOUR = 1 / 24
 
@@ -20,18 +23,20 @@ def test_24_stop_before_the_claim(act: Act) -> None:
 
 
 def test_24_stop_between_claim_and_hand_over(act: Act) -> None:
-    """Claimed and not begun when the STOP is stored: nothing is handed over."""
+    """Begun, and its worker held up, when the STOP is stored: it looks again, and hands nothing over."""
     (row_id,) = act.enroll_for_later()
     trap = act.stage.postgres_proxy.trap(mention(row_id), COMMIT, strike=Strike.STALL)
     act.jump(HOUR)
     assert trap.wait(60)
+    held_up = time.monotonic()
     assert act.statuses() == {"sending": 1}
     ((phone,),) = act.query("SELECT phone FROM contacts WHERE workspace_id = %s", act.workspace_id)
     assert act.say(phone, "STOP") == 200
+    wait_for(lambda: time.monotonic() > held_up + FRESH, "what was begun is not fresh any more")
     act.stage.postgres_proxy.release()
     act.until(cancelled=1)
     act.judge(once=0)
-    assert act.attempts("fence") == []
+    assert act.attempts("outcome") == [("held",)]
 
 
 def test_24_stop_while_it_is_sent(act: Act) -> None:
