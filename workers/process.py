@@ -40,6 +40,10 @@ POLL_MILLISECONDS = 20
 #: Real seconds between two looks whether it is told to end.
 LOOK = 0.5
 
+#: Milliseconds for which a process that is told to end waits for dramatiq's threads: one that can't acknowledge a
+#: message tries for as long as Redis is gone. The message is delivered again, and finds its rows claimed.
+THREADS_END_MILLISECONDS = 5_000
+
 
 def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event) -> None:
     """Work until told to stop, then end everything cleanly: no message is begun after that."""
@@ -70,7 +74,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     pipeline.take_no_more()
     for loop in loops:
         loop.stop()
-    worker.stop()
+    worker.stop(THREADS_END_MILLISECONDS)
     pipeline.stop()
     wakeups.close()
     database.close()

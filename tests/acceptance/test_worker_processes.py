@@ -12,7 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
+from pydantic import SecretStr
 
+from deploy.chaos.proxy import Proxy
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.process import start_sandbox
 from deploy.sandbox.settings import with_sandbox
@@ -91,6 +94,33 @@ def test_it_ends_by_sigterm_when_it_was_stopped_just_before(worker: Worker, worl
         os.kill(pid, signal.SIGCONT)
         os.kill(pid, signal.SIGTERM)
         wait_for(lambda pid=pid: not alive(pid), "it ends")  # type: ignore[misc]
+
+
+def test_it_ends_though_redis_is_gone_and_messages_can_not_be_acknowledged(
+    settings: Settings, world: Any, tmp_path: Path
+) -> None:
+    """Dramatiq would try to acknowledge them until Redis is there again."""
+    assert settings.redis_url is not None
+    url = settings.redis_url.get_secret_value()
+    with start_sandbox(SandboxOptions(data_dir=tmp_path / "sandbox")) as child, Proxy.before(url) as proxy:
+        child.sandbox.client.add_fault("sms", "latency", seconds=2)
+        given = {"redis_url": SecretStr(proxy.url(url)), "in_flight": 2}
+        worker = Worker(with_sandbox(settings, child.sandbox).model_copy(update=given), tmp_path / "worker.log")
+        try:
+            pids = wait_for(lambda: len(worker.children()) == 2 and worker.children(), "two processes")
+            world.enroll(count=900)
+            with redis.Redis.from_url(url) as client:
+                wait_for(lambda: list(client.scan_iter("*__acks__*")), "a message waits for room")
+            proxy.refuse()
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.process.wait(GENEROUS) == 0
+            assert not any(alive(pid) for pid in pids)
+            assert "worker process did not end" not in worker.log.read_text()
+        finally:
+            worker.process.kill()
+            worker.process.wait()
+            assert worker.process.stdout is not None
+            worker.process.stdout.close()
 
 
 def test_a_process_that_dies_is_replaced(worker: Worker, world: Any) -> None:
