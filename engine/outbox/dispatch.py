@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from engine.database import Session
-from engine.outbox.following import FOLLOWING
+from engine.outbox.following import FOLLOWING, MOVED_WHILE_SHUT
 
 READ: Final = """
 SELECT database, beat, open_until > clock_timestamp(), date_part('epoch', clock_timestamp() - beaten_at)
@@ -32,7 +32,8 @@ HOLD: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 settled AS (
     UPDATE outbox o SET status = 'review', reason = %(reason)b, fence = o.fence + 1, lease_until = NULL, retry_at = NULL
-    FROM moment WHERE o.status = 'sending' OR o.status = 'pending' AND o.due_at <= moment.now
+    FROM moment
+    WHERE o.status = 'sending' OR o.status = 'pending' AND (o.due_at <= moment.now OR o.reason = %(moved)b)
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
@@ -88,7 +89,7 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
 def hold_what_is_due(session: Session) -> int:
     """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
     session.execute(LEAP_AHEAD, {"leap": LEAP}, binary=True)
-    return session.execute(HOLD, {"reason": RESTORED}, binary=True).rowcount
+    return session.execute(HOLD, {"reason": RESTORED, "moved": MOVED_WHILE_SHUT}, binary=True).rowcount
 
 
 def set_back(session: Session) -> None:

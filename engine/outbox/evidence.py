@@ -39,11 +39,20 @@ ORDER BY late.id
 PROVEN: Final = """
 SELECT DISTINCT ON (o.id) o.id, o.fence, a.provider_id
 FROM outbox o JOIN attempts a ON a.outbox_id = o.id AND a.outcome = 'accepted'
-WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status IN ('pending', 'unknown') ORDER BY o.id, a.fence
+WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status <> 'sent' ORDER BY o.id, a.fence
 """
 
-#: A row in one of these is settled by evidence of any of its attempts; while it is sent by another, it is too late.
-IN_DOUBT: Final = (RowStatus.UNKNOWN, RowStatus.REVIEW, RowStatus.PENDING, RowStatus.SENDING)
+#: A row in one of these is settled by evidence of any of its attempts, though it may have been given up; while it is
+#: sent by another attempt, it is too late.
+NOT_SENT: Final = (
+    RowStatus.UNKNOWN,
+    RowStatus.REVIEW,
+    RowStatus.PENDING,
+    RowStatus.SENDING,
+    RowStatus.FAILED,
+    RowStatus.SKIPPED,
+    RowStatus.CANCELLED,
+)
 
 SAYS: Final = {"callback": "proven by a callback", "late_word": "accepted, as its worker told late"}
 
@@ -67,7 +76,7 @@ class Evidence:
 
 
 def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) -> list[Due]:
-    """Settle the row that the evidence is about, if it still is in doubt; give the wake-ups that follow.
+    """Settle the row that the evidence is about, if it is not sent yet; give the wake-ups that follow.
 
     Evidence for a row that was sent by another attempt is a duplicate: it is kept, counted and logged.
     """
@@ -83,7 +92,7 @@ def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) 
     other = status == RowStatus.SENDING and not own and _begun(session, evidence.row_id, fence)
     if not known:
         note_forgotten(session, evidence.row_id, evidence.fence, evidence.provider_id, evidence.says)
-    if not other and status in IN_DOUBT:
+    if not other and status in NOT_SENT:
         if not known and status in (RowStatus.PENDING, RowStatus.SENDING):
             log.error("the database has forgotten an attempt: it was restored from a backup", row=evidence.row_id)
             set_back(session)
@@ -106,8 +115,11 @@ def accept_late_words(
     Their fence has moved on, so they move no row (engine/outbox/settle.py); that the provider accepted is true all the
     same, and nobody is to be asked, or sent it again, for want of it.
     """
-    kept = {row.id for row in settled}
-    accepted = [one for one in endings if one.id not in kept and one.outcome == AttemptOutcome.ACCEPTED]
+    if len(settled) == len(endings):
+        return []
+    last = {ending.id: ending.fence for ending in sorted(endings, key=lambda ending: ending.fence)}
+    moved = {(row.id, last[row.id]) for row in settled}  # a worker may tell of two claims of a row together
+    accepted = [one for one in endings if one.outcome == AttemptOutcome.ACCEPTED and (one.id, one.fence) not in moved]
     if not accepted:
         return []
     rows = session.execute(
@@ -124,10 +136,8 @@ def accept_late_words(
 
 
 def settle_proven(session: Session, clock: SequenceClock, endings: Sequence[Ending]) -> list[Due]:
-    """Settle rows that would be tried again, though an earlier attempt has been proven while a later one was made."""
-    again = [
-        ending.id for ending in endings if ending.fence > 1 and ending.status in (RowStatus.PENDING, RowStatus.UNKNOWN)
-    ]
+    """Settle rows whose last attempt was not accepted, though an earlier one has been proven while it was made."""
+    again = [ending.id for ending in endings if ending.fence > 1 and ending.status is not RowStatus.SENT]
     rows = session.execute(PROVEN, {"ids": again}, binary=True).fetchall() if again else []
     resolutions = [
         Resolution(row_id, fence, RowStatus.SENT, "an earlier attempt was accepted", provider_id)

@@ -30,12 +30,17 @@ FROM following
 
 #: The steps behind one that was late keep their delay after it (promise P5).
 SHIFT: Final = """
-UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second'
+UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second',
+    reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch) THEN o.reason ELSE %(shut)b END
 FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[], %(seconds)b::float8[])
     AS late (enrollment_id, step_order, seconds)
 WHERE o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order AND o.status = 'pending'
 RETURNING o.id, date_part('epoch', o.due_at)
 """
+
+#: The reason of a row that was moved while dispatch was shut. If the database turns out to have been restored from a
+#: backup, the row may have gone out at the time it had before (engine/outbox/dispatch.py).
+MOVED_WHILE_SHUT: Final = "moved behind a late step while dispatch was shut"
 
 #: A step that was late by more real seconds than this moves those behind it (promise P5).
 LATE: Final = 60.0
@@ -64,6 +69,7 @@ def shift_behind(session: Session, late: Sequence[tuple[Settled, float]]) -> lis
             "enrollments": [row.enrollment_id for row, _ in late],
             "orders": [row.step_order for row, _ in late],
             "seconds": [seconds for _, seconds in late],
+            "shut": MOVED_WHILE_SHUT,
         },
         binary=True,
     ).fetchall()

@@ -9,7 +9,7 @@ from engine.database import Session
 from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
 from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
-from schema.states import RowStatus
+from schema.states import BLOCKING, RowStatus, sql_list
 
 #: Rows move only from the fence at which they were looked at.
 RESOLVE: Final = f"""
@@ -24,12 +24,14 @@ settled AS (
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
         sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
     FROM resolved
-    WHERE o.id = resolved.id AND o.fence = resolved.fence
-        AND o.status IN ('sending', 'unknown', 'review', 'pending')
+    WHERE o.id = resolved.id AND o.fence = resolved.fence AND o.status NOT IN ('sent', 'done', 'waiting', 'open')
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
 """
+
+#: The steps behind the others have gone on, at their time.
+HELD_UP: Final = f"SELECT id FROM outbox WHERE id = ANY(%(ids)b::bigint[]) AND status IN ({sql_list(*BLOCKING)})"
 
 #: An enrollment that has ended only because nothing was left to do goes on when an operator has a row sent again.
 REOPEN: Final = """
@@ -77,6 +79,7 @@ class Resolved:
 
 def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolution]) -> Resolved:
     """Write the resolutions; a row whose fence has moved on is left as it is."""
+    held_up = {row_id for (row_id,) in session.execute(HELD_UP, {"ids": [one.id for one in resolutions]}, binary=True)}
     rows = session.execute(
         RESOLVE,
         {
@@ -98,7 +101,7 @@ def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolu
     ended = [row for row in settled.values() if row.id not in woken and row.next_id is not None]
     wakeups += [(row.next_due_at, [row.next_id]) for row in ended if row.next_id and row.next_due_at is not None]
     now = clock.now()
-    late = [(row, now - row.due_at) for row in ended if clock.lateness(row.due_at) > LATE]
+    late = [(row, now - row.due_at) for row in ended if row.id in held_up and clock.lateness(row.due_at) > LATE]
     if late:
         wakeups += shift_behind(session, late)
     return Resolved(frozenset(settled), wakeups)
