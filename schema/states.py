@@ -99,8 +99,36 @@ class AttemptOutcome(StrEnum):
     """It may have been accepted; nobody knows."""
 
 
-#: What a step can be; the definition says which of them are supported yet (schema/definition/steps.py).
-STEP_TYPES: Final = ("sms", "email", "call", "social_message", "internal_activity", "condition", "wait", "action")
+class TaskState(StrEnum):
+    """The state of a human task, as those who work it see it."""
+
+    PENDING = "pending"
+    """Not due yet, or snoozed."""
+    ACTIVE = "active"
+    """To be done. Moved on by a person."""
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    """Its enrollment ended first."""
+    SKIPPED = "skipped"
+    """Not to be done: a branch that was not taken, or by hand."""
+
+
+class Priority(StrEnum):
+    """How pressing a task is."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+#: Messages: handed over to a provider by a channel of that name.
+MESSAGE_TYPES: Final = ("sms", "email")
+
+#: What people do.
+TASK_TYPES: Final = ("call", "social_message", "internal_activity", "manual_sms", "manual_email")
+
+#: What a step can be; the definition says which of them are supported yet (schema/definition/kinds.py).
+STEP_TYPES: Final = (*MESSAGE_TYPES, *TASK_TYPES, "condition", "wait", "action", "variants")
 
 
 def sql_list(*values: StrEnum) -> str:

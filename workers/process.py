@@ -27,6 +27,8 @@ from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
+from workers.gates.gates import Gates
+from workers.gates.handlers import handlers
 from workers.loop import Loop
 from workers.promoter import Promoter
 from workers.reconciler import Reconciler
@@ -59,6 +61,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         channels,
         Intake(settings, database, clock, Prepare(settings, clock, known)),
         Settler(database, wakeups, clock),
+        Gates(database, wakeups, clock, known, handlers(settings, known)),
     )
     loops = [
         Loop("promote", Promoter(wakeups, clock, Gate(database)).turn),

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from deploy.audit.book import Book, Row
-from deploy.audit.checks import check_accepted, check_not_accepted, check_row
+from deploy.audit.checks import check_accepted, check_gate, check_not_accepted, check_row
 from deploy.audit.match import Matched, match
 from deploy.audit.order import check_enrollment
 from deploy.audit.read_book import read_book
@@ -55,4 +55,6 @@ def _enrollment(book: Book, steps: Sequence[Row], matched: Matched) -> Iterator[
             yield from check_accepted(book, row, accepted)
         elif row.is_message:
             yield from check_not_accepted(book, row, steps[:number])
+        else:
+            yield from check_gate(book, row, steps[:number])
     yield from check_enrollment(book, steps, matched.of_row)

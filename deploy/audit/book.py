@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.audit.clock_history import ClockHistory
+from schema.states import MESSAGE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,15 @@ class Row:
     due_at: float | None
     """Sequence time."""
     provider_id: str | None
+    outcome: str | None = None
+    """What a gate came to."""
+    reopened_at: float | None = None
+    """Real time at which somebody last said that a task was not done after all."""
 
     @property
     def is_message(self) -> bool:
         """Whether a provider is to accept it."""
-        return self.type in ("sms", "email")
+        return self.type in MESSAGE_TYPES
 
 
 @dataclass(frozen=True, slots=True)

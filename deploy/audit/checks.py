@@ -1,5 +1,6 @@
 """What has to hold of each row, given what was accepted of it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -25,6 +26,11 @@ SKIPPED_BY_AN_OPERATOR: Final = OUTCOME[Decision.SKIP][1]
 #: Before the reason of the suppression. One that is their own they may have taken back since.
 SUPPRESSED: Final = "suppressed: "
 
+#: Of a step on a branch that is not taken (engine/rules/planner.py).
+NOT_TAKEN: Final = re.compile(
+    r"branch (?P<branch>\S+) not taken: (?P<gate>\S+) (?:came to (?P<outcome>\S+)|is (?P<status>\S+))"
+)
+
 REFUSALS: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED)
 
 
@@ -48,7 +54,7 @@ def check_not_accepted(book: Book, row: Row, before: Sequence[Row]) -> Iterator[
             yield from _check_pending(book, row, enrollment, before)
         case RowStatus.FAILED if not _failed_for_a_reason(book, row):
             yield violation(Kind.LOST, row, "failed, though no attempt was refused")
-        case RowStatus.SKIPPED if not _skipped_for_a_reason(book, row, enrollment):
+        case RowStatus.SKIPPED if not _skipped_for_a_reason(book, row, enrollment, before):
             yield violation(Kind.LOST, row, "skipped for a reason that does not hold")
         case RowStatus.CANCELLED if enrollment is None or enrollment.status != EnrollmentStatus.CANCELLED:
             yield violation(Kind.LOST, row, "cancelled, though its enrollment is not")
@@ -74,6 +80,20 @@ def check_accepted(book: Book, row: Row, accepted: Sequence[Acceptance]) -> Iter
             yield violation(Kind.WRONG, row, f"accepted, but the row is {status}", first)
     for acceptance in accepted:
         yield from _check_acceptance(book, row, acceptance)
+
+
+def check_gate(book: Book, row: Row, before: Sequence[Row]) -> Iterator[Violation]:
+    """A step that is no message: it must have ended for a reason that holds, or still have time."""
+    enrollment = book.enrollments.get(row.enrollment_id)
+    match RowStatus(row.status):
+        case RowStatus.PENDING:
+            yield from _check_pending(book, row, enrollment, before)
+        case RowStatus.SKIPPED if (branch := NOT_TAKEN.fullmatch(row.reason or "")) and not _not_taken(branch, before):
+            yield violation(Kind.LOST, row, "skipped for a reason that does not hold")
+        case RowStatus.CANCELLED if enrollment is None or enrollment.status != EnrollmentStatus.CANCELLED:
+            yield violation(Kind.LOST, row, "cancelled, though its enrollment is not")
+        case _:
+            pass
 
 
 def check_row(book: Book, row: Row) -> Iterator[Violation]:
@@ -107,7 +127,9 @@ def _failed_for_a_reason(book: Book, row: Row) -> bool:
     return bool(row.reason)
 
 
-def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None) -> bool:
+def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None, before: Sequence[Row]) -> bool:
+    if row.reason and (branch := NOT_TAKEN.fullmatch(row.reason)):
+        return _not_taken(branch, before)
     if enrollment is None or enrollment.contact is None or not row.reason:
         return False
     contact = enrollment.contact
@@ -118,6 +140,14 @@ def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None) -
     if row.reason.startswith("the contact has no "):
         return address is None or contact.updated_at > enrollment.created_at
     return row.reason in (TOO_LATE, SKIPPED_BY_AN_OPERATOR)
+
+
+def _not_taken(branch: re.Match[str], before: Sequence[Row]) -> bool:
+    """Whether a gate before came to something else."""
+    gates = [row for row in before if row.step_key == branch["gate"]]
+    if branch["status"] is not None:
+        return any(row.status == branch["status"] for row in gates)
+    return any(row.status == RowStatus.DONE and row.outcome == branch["outcome"] != branch["branch"] for row in gates)
 
 
 def _check_acceptance(book: Book, row: Row, acceptance: Acceptance) -> Iterator[Violation]:

@@ -19,8 +19,11 @@ def check_enrollment(
             yield violation(Kind.OUT_OF_ORDER, row, says, accepted[0])
     enrollment = book.enrollments.get(steps[0].enrollment_id)
     active = enrollment is not None and enrollment.status == EnrollmentStatus.ACTIVE
-    if active and not any(row.status in BLOCKING for row in steps):
+    next_step = next((row for row in steps if row.status in BLOCKING), None)
+    if active and next_step is None:
         yield violation(Kind.WRONG, steps[-1], "every step has ended, but the enrollment is still active")
+    if active and next_step is not None and next_step.status == RowStatus.WAITING:
+        yield violation(Kind.LOST, next_step, "still waiting, though everything before it has ended")
 
 
 def _overtaken(
@@ -28,6 +31,8 @@ def _overtaken(
 ) -> str | None:
     """What was accepted before a step before it had ended; None: nothing."""
     for step in before:
+        if step.reopened_at is not None and step.reopened_at > acceptance.attempt.started_at:
+            continue
         if any(
             earlier.place > acceptance.place and not _given_up(step, earlier, acceptance)
             for earlier in of_row.get(step.id, [])[:1]

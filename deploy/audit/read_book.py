@@ -10,10 +10,12 @@ from engine.clock import Segment
 from engine.database import Database, Session
 
 ROWS: Final = """
-SELECT id, workspace_id, enrollment_id, step_order, step_key, type, status, reason,
-    extract(epoch FROM due_at)::float8 AS due_at, provider_id
-FROM outbox WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
-ORDER BY enrollment_id, step_order
+SELECT o.id, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, o.reason,
+    extract(epoch FROM o.due_at)::float8 AS due_at, o.provider_id, o.outcome,
+    extract(epoch FROM t.reopened_at)::float8 AS reopened_at
+FROM outbox o LEFT JOIN tasks t ON t.outbox_id = o.id
+WHERE %(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s
+ORDER BY o.enrollment_id, o.step_order
 """
 
 ENROLLMENTS: Final = """

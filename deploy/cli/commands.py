@@ -14,6 +14,7 @@ from deploy.cli import (
     sandbox,
     sequences,
     status,
+    tasks,
     workspaces,
 )
 
@@ -36,6 +37,9 @@ app.command()(processes.worker)
 app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(tasks.tasks)
+app.command()(tasks.complete)
+app.add_typer(tasks.app, name="task")
 app.command()(review.review)
 app.command()(audit.audit)
 app.add_typer(clock.app, name="clock")

@@ -38,15 +38,15 @@ enrolled AS (
 ),
 planned AS (
     INSERT INTO outbox (workspace_id, enrollment_id, step_order, step_key, type, status, due_at)
-    SELECT %(workspace)b, enrolled.id, step.number, step.key, step.type, 'pending',
-        moment.now + step.after * interval '1 second'
+    SELECT %(workspace)b, enrolled.id, step.number, step.key, step.type,
+        CASE WHEN step.after IS NULL THEN 'waiting' ELSE 'pending' END, moment.now + step.after * interval '1 second'
     FROM enrolled, moment,
         unnest(%(orders)b::smallint[], %(keys)b::text[], %(types)b::text[], %(offsets)b::float8[])
             AS step (number, key, type, after)
     RETURNING id, enrollment_id, step_order, due_at
 )
 SELECT date_part('epoch', due_at), array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
-FROM planned GROUP BY step_order, due_at ORDER BY step_order
+FROM planned WHERE due_at IS NOT NULL GROUP BY step_order, due_at ORDER BY step_order
 """
 
 

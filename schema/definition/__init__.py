@@ -3,18 +3,23 @@
 from schema.definition.definition import Definition
 from schema.definition.duration import parse_duration
 from schema.definition.json_schema import json_schema
+from schema.definition.kinds import Step
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean
 from schema.definition.reading import MAX_SMS, parse
-from schema.definition.steps import EmailStep, SmsStep, Step
+from schema.definition.steps import AnyStep, EmailStep, MessageStep, SmsStep
+from schema.definition.tasks import TaskStep
 
 __all__ = [
     "MAX_SMS",
+    "AnyStep",
     "Definition",
     "EmailStep",
     "InvalidDefinition",
+    "MessageStep",
     "Problem",
     "SmsStep",
     "Step",
+    "TaskStep",
     "did_you_mean",
     "json_schema",
     "parse",

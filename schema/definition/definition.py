@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, Step
+from schema.definition.kinds import Step
+from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
 
 Tag: TypeAlias = Annotated[str, Field(pattern=r"^[^\s,]([^,\n\t]{0,61}[^\s,])?$")]
@@ -16,6 +18,13 @@ ExitReason: TypeAlias = Literal["replied", "unsubscribed", "bounced", "goal"]
 
 def _once(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
+
+
+def _walk(steps: Iterable[AnyStep]) -> Iterator[AnyStep]:
+    for step in steps:
+        yield step
+        for branch in step.branches.values():
+            yield from _walk(branch)
 
 
 def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,6 +57,15 @@ class Header(BaseModel):
         AfterValidator(_in_order),
         Field(description="a list of what ends it early: replied, unsubscribed, bounced, goal"),
     ] = ()
+    assignee: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="who does its tasks, a template: maria@example.com",
+            exclude_if=lambda value: value is None,
+        ),
+    ] = None
 
 
 class Definition(Header):
@@ -62,7 +80,11 @@ class Definition(Header):
 
     def canonical(self) -> dict[str, Any]:
         """The definition as JSON data: defaults filled in, durations in whole seconds."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
+
+    def walk(self) -> Iterator[AnyStep]:
+        """All steps in the order of the file, those within others behind them."""
+        return _walk(self.steps)
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
@@ -72,4 +94,4 @@ class Definition(Header):
     @cached_property
     def needs(self) -> frozenset[Literal["email", "phone"]]:
         """What a contact must have for all the steps."""
-        return frozenset(step.needs for step in self.steps)
+        return frozenset(step.needs for step in self.walk() if step.needs is not None)

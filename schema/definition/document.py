@@ -12,6 +12,9 @@ from schema.definition.yaml_nodes import compose
 
 Path: TypeAlias = tuple[str | int, ...]
 
+#: The keys of lists of steps.
+STEP_LISTS: Final = ("steps", "then", "else")
+
 _TAG: Final = "tag:yaml.org,2002:"
 _KINDS: Final = {
     "int": "a number",
@@ -68,11 +71,21 @@ class Document:
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
 
     def _step(self, path: Path) -> str | None:
-        if len(path) < 2 or path[0] != "steps" or not isinstance(path[1], int):
+        """The step in which the path leads, the innermost."""
+        places = [
+            end
+            for end in range(1, len(path))
+            if path[end - 1] in STEP_LISTS and isinstance(path[end], int) and path[0] == "steps"
+        ]
+        if not places:
             return None
-        step = self.data["steps"][path[1]]
+        step = self.data
+        for part in path[: places[-1] + 1]:
+            step = step[part]
         key = step.get("key") if isinstance(step, dict) else None
-        return key if isinstance(key, str) and key and len(key) < 64 else f"#{path[1] + 1}"
+        if isinstance(key, str) and key and len(key) < 64:
+            return key
+        return " ".join(f"{path[end - 1]} #{int(path[end]) + 1}" for end in places).removeprefix("steps ")
 
 
 def _nearest(path: Path, known: Container[Path]) -> Path:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from schema.definition.definition import Definition
-from schema.definition.steps import MODELS
+from schema.definition.kinds import MODELS
 
 
 def json_schema() -> dict[str, Any]:
@@ -12,6 +12,7 @@ def json_schema() -> dict[str, Any]:
     for model in MODELS.values():
         fields = schema["$defs"][model.__name__]["properties"]
         fields["delay"]["default"] = "0 minutes"
-        fields["max_lateness"]["default"] = "24 hours"
+        if "max_lateness" in fields:
+            fields["max_lateness"]["default"] = "24 hours"
         fields.get("media_url", {}).pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Cadenza sequence"}

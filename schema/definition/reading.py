@@ -6,10 +6,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from schema.definition.definition import Definition, Header
+from schema.definition.distances import check_distances
 from schema.definition.document import Document, Path, Unquoted, read_document
-from schema.definition.duration import parse_duration
+from schema.definition.kinds import MODELS
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
-from schema.definition.steps import MIN_DELAY, MODELS
 from schema.definition.templates import check_template
 from schema.states import STEP_TYPES
 
@@ -33,22 +33,30 @@ def parse(text: str) -> Definition:
     header = {key: value for key, value in document.data.items() if key != "steps"}
     _check_later(header, (), document)
     _check_fields(Header, header, (), document)
-    _check_steps(document.data.get("steps"), document)
+    _check_template(header.get("assignee"), "assignee", ("assignee",), document)
+    _check_all_steps(document.data.get("steps"), document)
     if problems := document.problems():
         raise InvalidDefinition(problems)
     return Definition.model_validate(document.data)
 
 
-def _check_steps(steps: Any, document: Document) -> None:
+def _check_all_steps(steps: Any, document: Document) -> None:
     if not isinstance(steps, list) or not steps:
         what = "is missing" if steps is None else "is empty" if steps == [] else "is not a list"
         document.report(("steps",), f"'steps' {what}: expected a list of 1 to {MAX_STEPS} steps")
         return
-    if len(steps) > MAX_STEPS:
-        document.report(("steps",), f"{len(steps)} steps: expected at most {MAX_STEPS}")
     seen: dict[str, int | None] = {}
+    total = _check_steps(steps, ("steps",), document, seen)
+    if total > MAX_STEPS:
+        document.report(("steps",), f"{total} steps: expected at most {MAX_STEPS}")
+    check_distances(steps, document)
+
+
+def _check_steps(steps: list[Any], place: Path, document: Document, seen: dict[str, int | None]) -> int:
+    """Check each of them, and what is within; tell how many there are."""
+    total = len(steps)
     for number, step in enumerate(steps):
-        path: Path = ("steps", number)
+        path: Path = (*place, number)
         if not isinstance(step, dict):
             document.report(path, f"a step is a mapping with key and type, not {document.written(path)}")
             continue
@@ -56,13 +64,12 @@ def _check_steps(steps: Any, document: Document) -> None:
         if _check_type(step, path, document):
             _check_fields(MODELS[step["type"]], step, path, document)
             _check_templates(step, path, document)
-            if number > 0:
-                _check_delay(step, path, document)
         key = step.get("key")
         if isinstance(key, str):
             if key in seen:
                 document.report((*path, "key"), f"another step has the key {quoted(key)}, on line {seen[key]}")
             seen.setdefault(key, document.line((*path, "key")))
+    return total
 
 
 def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
@@ -70,7 +77,7 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
     kind = step.get("type")
     if isinstance(kind, str) and kind in MODELS:
         return True
-    supported = " or ".join(MODELS)
+    supported = ", ".join(MODELS)
     if kind is None:
         document.report(path, f"'type' is missing: expected {supported}")
     elif isinstance(kind, str) and kind in STEP_TYPES:
@@ -116,30 +123,22 @@ def _describe(details: ErrorDetails, model: type[BaseModel], written: str) -> st
 
 def _check_templates(step: dict[str, Any], path: Path, document: Document) -> None:
     for name in MODELS[step["type"]].templates:
-        value = step.get(name)
-        sources = [((*path, name), value)] if isinstance(value, str) else []
-        if isinstance(value, list):
-            sources = [((*path, name, number), item) for number, item in enumerate(value) if isinstance(item, str)]
-        for place, source in sources:
-            checked = check_template(source, html=name == "html")
-            for problem in checked.problems:
-                document.report(place, f"'{name}': {problem.message}", document.text_line(place, problem.line))
-            if source and not source.strip():
-                document.report(place, f"'{name}' is only white space")
-            if name == "body" and (least := len(checked.least.strip())) > MAX_SMS:
-                message = f"'body' has at least {least:,} characters: an SMS takes at most {MAX_SMS:,}"
-                document.report(place, message)
+        _check_template(step.get(name), name, (*path, name), document)
     if step["type"] == "email" and step.get("text") is None and step.get("html") is None:
         document.report(path, "'text' and 'html' are both missing: expected at least one of them")
 
 
-def _check_delay(step: dict[str, Any], path: Path, document: Document) -> None:
-    delay = step.get("delay", "0 minutes")
-    try:
-        too_short = isinstance(delay, str) and parse_duration(delay) < MIN_DELAY
-    except ValueError:
-        return  # told by the field itself
-    if too_short:
-        given = f"'delay' is {document.written((*path, 'delay'))}" if "delay" in step else "'delay' is missing"
-        message = f"delay under one minute between messages: {given}, expected at least 1 minute"
-        document.report((*path, "delay"), message)
+def _check_template(value: Any, name: str, path: Path, document: Document) -> None:
+    """Check a template, or a list of them."""
+    sources = [(path, value)] if isinstance(value, str) else []
+    if isinstance(value, list):
+        sources = [((*path, number), item) for number, item in enumerate(value) if isinstance(item, str)]
+    for place, source in sources:
+        checked = check_template(source, html=name == "html")
+        for problem in checked.problems:
+            document.report(place, f"'{name}': {problem.message}", document.text_line(place, problem.line))
+        if source and not source.strip():
+            document.report(place, f"'{name}' is only white space")
+        if name == "body" and (least := len(checked.least.strip())) > MAX_SMS:
+            message = f"'body' has at least {least:,} characters: an SMS takes at most {MAX_SMS:,}"
+            document.report(place, message)

@@ -1,5 +1,6 @@
 """The steps of a sequence, as they are published."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -65,13 +66,17 @@ Media: TypeAlias = Annotated[
 ]
 
 
-class _Step(BaseModel):
+class AnyStep(BaseModel):
+    """What all steps have."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: What a contact must have for the step.
-    needs: ClassVar[Literal["email", "phone"]]
+    needs: ClassVar[Literal["email", "phone"] | None] = None
     #: The fields that are templates; those of HTML are escaped.
-    templates: ClassVar[tuple[str, ...]]
+    templates: ClassVar[tuple[str, ...]] = ()
+    #: Its end can't be known in advance: the steps behind it have no time before it is there.
+    gate: ClassVar[bool] = False
 
     key: Annotated[str, Field(pattern=KEY_PATTERN, description=KEY_EXPECTED)]
     name: Annotated[str | None, Field(min_length=1, max_length=200, description="text of 1 to 200 characters")] = None
@@ -79,6 +84,17 @@ class _Step(BaseModel):
         Duration,
         Field(description="how long after the step before, at least 1 minute: 90 minutes, 1.5 hours, 1 day, 2 weeks"),
     ] = timedelta()
+    type: str
+
+    @property
+    def branches(self) -> "Mapping[str, tuple[AnyStep, ...]]":
+        """The steps that it decides between, by what it comes to."""
+        return {}
+
+
+class MessageStep(AnyStep):
+    """What messages have."""
+
     stop_on_failure: Annotated[
         StrictBool, Field(description="true or false: whether a failure ends the enrollment")
     ] = False
@@ -88,13 +104,13 @@ class _Step(BaseModel):
     ] = DAY
 
 
-class SmsStep(_Step):
+class SmsStep(MessageStep):
     """A text message, or an MMS when it has media."""
 
     needs = "phone"
     templates = ("body", "media_url")
 
-    type: Annotated[Literal["sms"], Field(description="sms or email")]
+    type: Annotated[Literal["sms"], Field(description="the type of the step")]
     body: Annotated[str, Field(min_length=1, description="the text, a template: at most 1,600 characters rendered")]
     media_url: Annotated[
         Media,
@@ -102,7 +118,7 @@ class SmsStep(_Step):
     ] = ()
 
 
-class EmailStep(_Step):
+class EmailStep(MessageStep):
     """An email, with text, HTML or both."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["text"]}, {"required": ["html"]}]})
@@ -110,12 +126,7 @@ class EmailStep(_Step):
     needs = "email"
     templates = ("subject", "text", "html")
 
-    type: Annotated[Literal["email"], Field(description="sms or email")]
+    type: Annotated[Literal["email"], Field(description="the type of the step")]
     subject: Annotated[str, Field(min_length=1, description="the subject line, a template")]
     text: Annotated[str | None, Field(min_length=1, description="the plain text, a template")] = None
     html: Annotated[str | None, Field(min_length=1, description="the HTML, a template: values are escaped")] = None
-
-
-Step: TypeAlias = Annotated[SmsStep | EmailStep, Field(discriminator="type")]
-
-MODELS: Final[dict[str, type[SmsStep] | type[EmailStep]]] = {"sms": SmsStep, "email": EmailStep}

@@ -10,6 +10,7 @@ from schema.tables.events import events
 from schema.tables.outbox import attempts, outbox
 from schema.tables.pauses import pauses
 from schema.tables.sequences import sequence_versions, sequences
+from schema.tables.tasks import tasks
 from schema.tables.workspaces import workspaces
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "sequence_versions",
     "sequences",
     "suppressions",
+    "tasks",
     "workspaces",
 ]

@@ -15,10 +15,11 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from schema.states import STEP_TYPES, AttemptOutcome, RowStatus, sql_list
+from schema.states import STEP_TYPES, TASK_TYPES, AttemptOutcome, RowStatus, sql_list
 from schema.tables.base import identity, metadata, moment, one_of, real_moment_of_writing
 
 outbox = Table(
@@ -47,6 +48,7 @@ outbox = Table(
     Column("error_code", Text, comment="the provider's: a Twilio error code, an SMTP reply code"),
     moment("sent_at", comment="sequence time"),
     Column("delivery_status", Text, comment="what the provider last said of its delivery"),
+    Column("outcome", Text, comment="what a gate came to: a branch, what a person says; undecided: it still waits"),
     CheckConstraint(f"type IN ({', '.join(repr(t) for t in STEP_TYPES)})", name="type"),
     one_of("status", RowStatus),
     CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease_until"),
@@ -69,6 +71,13 @@ Index(
     outbox.c.status,
     outbox.c.id,
     postgresql_where=outbox.c.status.in_([RowStatus.UNKNOWN.value, RowStatus.REVIEW.value, RowStatus.OPEN.value]),
+)
+Index(
+    "outbox_tasks_idx",
+    outbox.c.workspace_id,
+    outbox.c.status,
+    outbox.c.due_at,
+    postgresql_where=text(f"type IN ({', '.join(repr(t) for t in TASK_TYPES)})"),
 )
 
 attempts = Table(

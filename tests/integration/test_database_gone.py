@@ -21,6 +21,7 @@ from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
+from workers.gates.gates import Gates
 
 GENEROUS = 60.0
 
@@ -71,7 +72,8 @@ def test_a_row_is_not_handed_over_when_the_last_look_took_longer_than_its_lease(
     prepare = Prepare(site.settings, clock, Known(site.world.database))
     settler = Settler(site.world.database, site.wakeups, clock)
     intake = Intake(site.settings, site.world.database, clock, prepare)
-    pipeline = Pipeline(site.settings, behind, open_channels(site.settings), intake, settler)
+    gates = Gates(behind, site.wakeups, clock, Known(behind), {})
+    pipeline = Pipeline(site.settings, behind, open_channels(site.settings), intake, settler, gates)
     (prepared,) = intake.take(site.world.ids()).ready
     prepared.begun, prepared.lease_until = float("-inf"), time.monotonic() + 4
     pipeline._room.enter(1)
@@ -111,7 +113,8 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_database_that_is_gone
         site.settings, site.world.database, clock, Prepare(site.settings, clock, Known(site.world.database))
     )
     settler = Settler(behind, site.wakeups, clock)
-    pipeline = Pipeline(site.settings, site.world.database, open_channels(site.settings), intake, settler)
+    gates = Gates(behind, site.wakeups, clock, Known(behind), {})
+    pipeline = Pipeline(site.settings, site.world.database, open_channels(site.settings), intake, settler, gates)
     full = pipeline._room._size
     pipeline._room.enter(full)
     bringing = Thread(target=pipeline.take, args=([1],))

@@ -28,6 +28,7 @@ from workers.delivery.pipeline import FRESH, Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 from workers.delivery.settler import Settler
+from workers.gates.gates import Gates
 
 __all__ = ["site"]
 
@@ -189,7 +190,8 @@ def begun(site: Site, world: World) -> tuple[Pipeline, Prepared]:
     clock = SequenceClock(world.database)
     intake = Intake(site.settings, world.database, clock, Prepare(site.settings, clock, Known(world.database)))
     settler = Settler(world.database, site.wakeups, clock)
-    pipeline = Pipeline(site.settings, world.database, open_channels(site.settings), intake, settler)
+    gates = Gates(world.database, site.wakeups, clock, Known(world.database), {})
+    pipeline = Pipeline(site.settings, world.database, open_channels(site.settings), intake, settler, gates)
     (prepared,) = intake.take(world.ids("step_order = 1")).ready
     pipeline._room.enter(1)
     return pipeline, prepared

@@ -421,3 +421,43 @@ def test_what_is_shown_has_no_address_and_no_text(case: Case) -> None:
     case.drop(2)
     said = str(case.judged().to_json())
     assert "+1202" not in said and EMAIL not in said and "secret" not in said and "Text" not in said
+
+
+def gate(case: Case, status: RowStatus, **changes: Any) -> None:
+    """The second step is a gate, before which nothing was accepted of the third."""
+    case.drop(2, attempts=True)
+    case.set(2, type="condition", status=status, provider_id=None, **changes)
+
+
+def test_a_step_on_a_branch_that_is_not_taken_may_be_skipped(case: Case) -> None:
+    gate(case, RowStatus.DONE, outcome="else")
+    case.drop(3, attempts=True)
+    case.set(3, status="skipped", provider_id=None, reason="branch then not taken: step-2 came to else")
+    assert case.judged().clean
+    case.set(3, reason="branch else not taken: step-2 came to else")
+    assert not case.judged().clean
+    case.set(3, reason="branch then not taken: step-2 came to then")
+    assert not case.judged().clean
+    case.set(3, reason="branch then not taken: step-2 is skipped")
+    assert not case.judged().clean
+    case.set(2, status="skipped", reason="by hand", outcome=None)
+    assert case.judged().clean
+
+
+@pytest.mark.parametrize(("status", "clean"), [("open", True), ("pending", False), ("waiting", False)])
+def test_a_gate_that_does_not_move_is_lost_unless_a_person_is_to_move_it(
+    case: Case, status: RowStatus, clean: bool
+) -> None:
+    gate(case, status)
+    case.drop(3, attempts=True)
+    case.set(3, status="waiting", provider_id=None, due_at=None)
+    case.set_enrollment(status="active", ended_at=None)
+    assert case.judged().clean is clean
+
+
+def test_a_task_may_be_reopened_after_what_is_behind_it_went_out(case: Case) -> None:
+    gate(case, RowStatus.OPEN)
+    case.set_enrollment(status="active", ended_at=None)
+    assert not case.judged().clean
+    case.set(2, reopened_at=T + 3 * DAY)
+    assert case.judged().clean

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.definition import Definition, EmailStep, SmsStep, parse
-from schema.definition.steps import MODELS
+from schema.definition.kinds import MODELS
 from schema.states import STEP_TYPES, Reentry
 
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test decides by timing

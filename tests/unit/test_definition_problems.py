@@ -40,7 +40,7 @@ steps:
     text: hi
     bdy: x
   - key: c
-    type: call
+    type: action
   - key: d
     type: condition
     if: {opened: a}
@@ -79,9 +79,9 @@ steps:
         ("line 20: step #3", "'subject' is missing: expected the subject line"),
         ("line 21: step #3", "'5' has no unit: write 5 minutes, 5 hours, 5 days"),
         ("line 23: step #3", "unknown key 'bdy'"),
-        ("line 25: step c", "steps of type call are not supported yet: expected sms or email"),
+        ("line 25: step c", "steps of type action are not supported yet: expected sms, email, call, "),
         ("line 27: step d", "steps of type condition are not supported yet"),
-        ("line 31: step e", "unknown type 'smss' (did you mean 'sms'?): expected sms or email"),
+        ("line 31: step e", "unknown type 'smss' (did you mean 'sms'?): expected sms, email, call"),
         ("line 32: step f", "'text' and 'html' are both missing"),
         ("line 35: step f", "delay under one minute between messages: 'delay' is '0.5 minutes'"),
         ("line 36: step g", "delay under one minute between messages: 'delay' is missing"),
@@ -99,7 +99,7 @@ steps:
         assert message in line
 
 
-@pytest.mark.parametrize("kind", ["call", "social_message", "internal_activity", "condition", "wait", "action"])
+@pytest.mark.parametrize("kind", ["condition", "wait", "action"])
 def test_each_type_of_later_is_refused_by_name(kind: str) -> None:
     (problem,) = problems(HEAD + f"  - {{key: x, type: {kind}, name: n}}\n")
     assert problem.startswith(f"line 3: step x: steps of type {kind} are not supported yet")
@@ -116,7 +116,7 @@ def test_each_type_of_later_is_refused_by_name(kind: str) -> None:
         ("sequence: a\nsteps: x\n", "line 2: 'steps' is not a list"),
         ("sequence:\nsteps: [{key: x, type: sms, body: hi}]\n", "line 1: 'sequence' is missing"),
         (HEAD + "  - \n", "line 3: step #1: a step is a mapping with key and type, not nothing"),
-        (HEAD + "  - {key: x, body: hi}\n", "line 3: step x: 'type' is missing: expected sms or email"),
+        (HEAD + "  - {key: x, body: hi}\n", "line 3: step x: 'type' is missing: expected sms, email, call"),
         (HEAD + "  - {key: x, type: [sms], body: hi}\n", "line 3: step x: unknown type a list"),
         (HEAD + "  - {key: x, type: sms}\n", "line 3: step x: 'body' is missing"),
         (HEAD + "  - {key: x, type: sms, body: ''}\n", "line 3: step x: 'body' can't be ''"),

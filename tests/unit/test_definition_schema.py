@@ -72,16 +72,17 @@ def test_the_examples_are_right(path: Path) -> None:
     assert parse(path.read_text(encoding="utf-8")).sequence == path.stem
 
 
-def test_there_are_the_two_examples() -> None:
+def test_there_are_the_examples() -> None:
     lengths = {}
     for path in EXAMPLES:
         steps = parse(path.read_text(encoding="utf-8")).steps
         lengths[path.name] = (len(steps), sum(step.delay.total_seconds() for step in steps) / 86_400)
-        bodies = [getattr(step, "body", None) or getattr(step, "text", None) for step in steps]
+        bodies = [getattr(step, "body", None) or getattr(step, "text", None) or step.key for step in steps]
         assert len(set(bodies)) == len(bodies)
     assert lengths["sms-follow-up.yaml"][0] == 6
     assert lengths["sms-follow-up.yaml"][1] <= 24
     assert lengths["email-and-sms.yaml"] == (6, 14)
+    assert lengths["demo-follow-up.yaml"] == (7, 14)
 
 
 STEP = {"key": "x", "type": "sms", "body": "hi"}
@@ -101,6 +102,7 @@ STEP = {"key": "x", "type": "sms", "body": "hi"}
         {"steps": [{**STEP, "delay": 5}]},
         {"steps": [{**STEP, "body": 5}]},
         {"steps": [{**STEP, "type": "call"}]},
+        {"steps": [{"key": "x", "type": "call", "priority": "urgent"}]},
         {"steps": [{**STEP, "media_url": "ftp://a"}]},
         {"steps": [{**STEP, "media_url": ["https://a"] * 11}]},
         {"steps": [{**STEP, "stop_on_failure": "yes"}]},

@@ -15,7 +15,7 @@ from engine.outbox.begin import Attempt, begin, has_committed
 from engine.outbox.claim import Claimed, claim
 from engine.outbox.settle import Ending
 from engine.settings import Settings
-from schema.states import RowStatus
+from schema.states import MESSAGE_TYPES, RowStatus
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 
@@ -38,6 +38,8 @@ class Taken:
     """Begun: to be handed over."""
     ended: list[Ending] = field(default_factory=list)
     """Begun, and to be settled without a hand-over."""
+    gates: list[Claimed] = field(default_factory=list)
+    """Not messages: to be settled where that is done (workers/gates)."""
     later: list[int] = field(default_factory=list)
     """Not looked at, or not begun for lack of time: to be taken again."""
     not_claimed: list[int] = field(default_factory=list)
@@ -82,6 +84,7 @@ class Intake:
             one = self.take([row_id])
             together.ready += one.ready
             together.ended += one.ended
+            together.gates += one.gates
             together.later += one.later
             together.not_claimed += one.not_claimed
         return together
@@ -113,6 +116,9 @@ class Intake:
         for number, row in enumerate(rows):
             if time.monotonic() > started + LOCKED_SECONDS and number:
                 return [later.id for later in rows[number:]]
+            if row.channel not in MESSAGE_TYPES:
+                taken.gates.append(row)
+                continue
             prepared = prepare(row, lateness(row.due_at), lease_until)
             if isinstance(prepared, Prepared):
                 prepared.lateness = lateness(row.due_at, row.retry_at)

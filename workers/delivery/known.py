@@ -6,7 +6,8 @@ from threading import Lock
 from typing import Any, Final, Literal
 
 from engine.database import Database
-from schema.definition import Definition, Step
+from engine.rules.program import Program
+from schema.definition import AnyStep, Definition
 
 #: Real seconds after which a workspace is read anew. Versions never change.
 FRESH: Final = 5.0
@@ -18,7 +19,8 @@ class Version:
 
     number: int
     definition: Definition
-    steps: dict[str, Step]
+    steps: dict[str, AnyStep]
+    program: Program
     variables: dict[str, Any]
     """What templates may say of it: `sequence.*`."""
 
@@ -59,11 +61,16 @@ class Known:
             known = Version(
                 row[0],
                 definition,
-                {step.key: step for step in definition.steps},
+                {step.key: step for step in definition.walk()},
+                Program.of(definition),
                 {"key": definition.sequence, "name": definition.name, "version": row[0]},
             )
             self._versions[version_id] = known
         return known
+
+    def program(self, version_id: int) -> Program:
+        """The program of the version with this id."""
+        return self.version(version_id).program
 
     def tenant(self, workspace_id: int) -> Tenant:
         """The workspace with this id."""

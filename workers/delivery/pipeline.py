@@ -33,6 +33,7 @@ from workers.delivery.lanes import Lanes
 from workers.delivery.prepared import Prepared
 from workers.delivery.room import Room
 from workers.delivery.settler import GivenUp, Settler
+from workers.gates.gates import Gates
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ class Pipeline:
         channels: Mapping[str, Channel],
         intake: Intake,
         settler: Settler,
+        gates: Gates,
     ) -> None:
         """Start the threads."""
         self._settings = settings
@@ -64,6 +66,7 @@ class Pipeline:
         self._channels = channels
         self._intake = intake
         self._settler = settler
+        self._gates = gates
         self._room = Room(2 * settings.in_flight + 2 * ROWS_PER_MESSAGE)
         self._news: SimpleQueue[Sequence[int] | Answer | None] = SimpleQueue()
         self._told: deque[int] = deque()
@@ -83,6 +86,7 @@ class Pipeline:
         """Whoever brings rows, or waits to bring some, is sent away: they stay `pending`."""
         self._stopping = True
         self._settler.give_up_after(STOP_SECONDS)
+        self._gates.stop()
         self._room.close()
         self._news.put(None)
 
@@ -93,6 +97,7 @@ class Pipeline:
         if self._thread.is_alive():
             log.warning("stopped with rows in flight: the sweeper will look after them", rows=self._room.held)
         self._lanes.stop()
+        self._gates.close(self._settings.lease_seconds)
         for channel in self._channels.values():
             channel.close()
 
@@ -155,12 +160,19 @@ class Pipeline:
             raise
         self._in_flight += len(taken.ready)
         self._lanes.put(taken.ready)
+        self._gates.put(taken.gates, self._gate_is_done)
         for ending in taken.ended:
             self._news.put(Answer(ending, None))
         self._told.extendleft(reversed(taken.later))
-        self._room.leave(len(ids) - len(taken.ready) - len(taken.ended) - len(taken.later))
+        kept = len(taken.ready) + len(taken.ended) + len(taken.gates) + len(taken.later)
+        self._room.leave(len(ids) - kept)
         self._settler.look_again(taken.not_claimed)
         _observe(LATENESS, ((prepared.row.channel, prepared.lateness) for prepared in taken.ready))
+
+    def _gate_is_done(self) -> None:
+        """Let the next row in; and look whether this was what stopping has waited for."""
+        self._room.leave(1)
+        self._news.put(())
 
     def _hand_over(self, prepared: Prepared) -> None:
         """Hand a row over, in a lane. The lease is the last thing that is looked at: to ask the database takes time."""

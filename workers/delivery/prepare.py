@@ -3,21 +3,22 @@
 import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from engine.clock import SequenceClock
 from engine.outbox.claim import Claimed
 from engine.outbox.settle import Ending
 from engine.rules.ending import IN_DOUBT, TOO_LATE, Standing
-from engine.rules.rendering import Renderer, RenderError, variables
+from engine.rules.rendering import Renderer, RenderError
 from engine.rules.token import status_callback_url
 from engine.settings import Settings
-from schema.definition import EmailStep, SmsStep, Step
+from schema.definition import AnyStep, EmailStep, MessageStep, SmsStep
 from schema.states import RowStatus
 from workers.channels.channel import Email, Message, Sms
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepared import Prepared
+from workers.delivery.values import Values
 
 
 class Prepare:
@@ -29,12 +30,13 @@ class Prepare:
         self._clock = clock
         self._known = known
         self._renderer = Renderer()
+        self._values = Values(settings)
 
     def __call__(self, row: Claimed, lateness: float, lease_until: float) -> Prepared | Ending:
         """A message ready to go, or how the row ends without one. `lateness` is in real seconds since it fell due."""
         version = self._known.version(row.version_id)
         tenant = self._known.tenant(row.workspace_id)
-        step = version.steps[row.step_key]
+        step = _message_of(version.steps[row.step_key])
         if row.suppressed is not None:
             return _skip(row, f"suppressed: {row.suppressed}")
         if row.recipient is None:
@@ -51,22 +53,8 @@ class Prepare:
         standing = partial(self._standing, row, step, version, tenant, lateness)
         return Prepared(row, message, payload, standing, lease_until)
 
-    def _message(self, row: Claimed, step: Step, version: Version, tenant: Tenant) -> tuple[Message, str]:
-        values = variables(
-            contact={
-                "first_name": row.first_name,
-                "last_name": row.last_name,
-                "email": row.email,
-                "phone": row.phone,
-                "external_id": row.external_id,
-                "timezone": row.timezone,
-            },
-            custom={**row.attributes, **row.data} if row.data else row.attributes,
-            sender=_sender(
-                tenant.sender_name, tenant.email_from or self._settings.email_from, self._settings.twilio_from
-            ),
-            sequence=version.variables,
-        )
+    def _message(self, row: Claimed, step: MessageStep, version: Version, tenant: Tenant) -> tuple[Message, str]:
+        values = self._values(row, version, tenant)
         match step:
             case SmsStep():
                 body, media_urls = self._renderer.render_sms(step, values)
@@ -97,6 +85,8 @@ class Prepare:
                         "html": html,
                     }
                 )
+            case _:
+                raise TypeError(f"step {step.key} is a message of no known type")
 
     def _callback(self, row: Claimed, tenant: Tenant) -> str | None:
         public_url = self._settings.public_url
@@ -104,7 +94,7 @@ class Prepare:
             return None
         return status_callback_url(public_url, tenant.public_id, tenant.webhook_secret, row.id, row.fence)
 
-    def _standing(self, row: Claimed, step: Step, version: Version, tenant: Tenant, lateness: float) -> Standing:
+    def _standing(self, row: Claimed, step: MessageStep, version: Version, tenant: Tenant, lateness: float) -> Standing:
         return Standing(
             tries=row.attempts,
             attempts=(row.fence + 1) // 2,
@@ -116,6 +106,12 @@ class Prepare:
             retry_base=self._settings.retry_seconds,
             in_doubt=row.frozen is not None,
         )
+
+
+def _message_of(step: AnyStep) -> MessageStep:
+    if not isinstance(step, MessageStep):
+        raise TypeError(f"step {step.key} is no message")
+    return step
 
 
 def _as_before(payload: dict[str, Any], recipient: str) -> tuple[Message, str]:
@@ -130,13 +126,6 @@ def _as_before(payload: dict[str, Any], recipient: str) -> tuple[Message, str]:
         html=payload["html"],
     )
     return email, json.dumps(payload)
-
-
-@lru_cache(maxsize=256)
-def _sender(name: str | None, mailbox: str, phone: str | None) -> dict[str, str | None]:
-    """What templates may say of the sender: `sender.*`."""
-    own_name, address = parseaddr(mailbox)
-    return {"name": name or own_name, "email": address, "phone": phone}
 
 
 def message_id(workspace: str, row_id: int, sender: str) -> str:

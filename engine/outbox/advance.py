@@ -1,0 +1,150 @@
+"""Go on behind a gate that has ended: the steps of the next stretch get their times, or the enrollment is complete."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, TypeAlias
+
+from engine.database import Session
+from engine.rules.planner import Change, Standing, advance
+from engine.rules.program import Program
+from engine.wakeups import Due
+from schema.states import BLOCKING, EnrollmentStatus, RowStatus, sql_list
+
+#: Whoever ends a gate holds it first, and so does whoever ends the enrollment: of two at once the second sees what
+#: the first has done.
+HOLD: Final = """
+SELECT id, workspace_id, sequence_id, version_id, contact_id, status, exit_reason
+FROM enrollments WHERE id = %(enrollment)b FOR NO KEY UPDATE
+"""
+
+ROWS: Final = """
+SELECT id, step_order, status, date_part('epoch', due_at), outcome, fence FROM outbox
+WHERE enrollment_id = %(enrollment)b ORDER BY step_order
+"""
+
+#: A row that is locked is being claimed, for a time that has come: it is waited for, and then left.
+CHANGE: Final = """
+UPDATE outbox o SET status = change.status, reason = change.reason, fence = o.fence + 1, outcome = NULL,
+    due_at = CASE change.status WHEN 'skipped' THEN o.due_at ELSE to_timestamp(change.due_at) END
+FROM unnest(%(orders)b::int[], %(was)b::text[], %(statuses)b::text[], %(due)b::float8[], %(reasons)b::text[])
+    AS change (step_order, was, status, due_at, reason)
+WHERE o.enrollment_id = %(enrollment)b AND o.step_order = change.step_order AND o.status = change.was
+RETURNING o.id, o.status, date_part('epoch', o.due_at)
+"""
+
+#: Rows that a worker holds, or that are in doubt, complete it when they are settled.
+COMPLETE: Final = f"""
+UPDATE enrollments e SET status = 'completed', completed_at = (SELECT sequence_now())
+WHERE e.id = %(enrollment)b AND e.status = 'active' AND NOT EXISTS (
+    SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)})
+)
+"""
+
+END: Final = """
+UPDATE outbox SET status = %(status)b, reason = %(reason)b, outcome = %(outcome)b, fence = fence + 1
+WHERE id = %(row)b AND fence = %(fence)b AND status = ANY(%(was)b::text[])
+"""
+
+#: Gives the program of a sequence version.
+Programs: TypeAlias = Callable[[int], Program]
+
+
+class Held(NamedTuple):
+    """An enrollment that this transaction holds."""
+
+    id: int
+    workspace_id: int
+    sequence_id: int
+    version_id: int
+    contact_id: int
+    status: EnrollmentStatus
+    exit_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of an enrollment that is held."""
+
+    id: int
+    order: int
+    standing: Standing
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateEnd:
+    """How a gate ends."""
+
+    order: int
+    status: RowStatus
+    reason: str | None = None
+    outcome: str | None = None
+
+
+def hold(session: Session, enrollment_id: int) -> Held | None:
+    """Hold an enrollment until the end of the transaction; None: there is none."""
+    row = session.execute(HOLD, {"enrollment": enrollment_id}, binary=True).fetchone()
+    if row is None:
+        return None
+    held = Held._make(row)
+    return held._replace(status=EnrollmentStatus(held.status))
+
+
+def steps_of(session: Session, enrollment_id: int) -> dict[int, Step]:
+    """The steps of an enrollment that is held, by their order."""
+    rows = session.execute(ROWS, {"enrollment": enrollment_id}, binary=True).fetchall()
+    return {
+        order: Step(row_id, order, Standing(RowStatus(status), due_at, outcome), fence)
+        for row_id, order, status, due_at, outcome, fence in rows
+    }
+
+
+def end_gate(
+    session: Session, held: Held, program: Program, steps: Mapping[int, Step], end: GateEnd, now: float
+) -> list[Due] | None:
+    """End a gate of an enrollment that is held, and go on behind it; give the wake-ups for after the COMMIT.
+
+    None: it has been ended by somebody else, or is being handed over.
+    """
+    step = steps[end.order]
+    cursor = session.execute(
+        END,
+        {
+            "row": step.id,
+            "fence": step.fence,
+            "was": [RowStatus.PENDING.value, RowStatus.OPEN.value, RowStatus.WAITING.value],
+            "status": end.status.value,
+            "reason": end.reason,
+            "outcome": end.outcome,
+        },
+        binary=True,
+    )
+    if cursor.rowcount == 0:
+        return None
+    standings = {order: step.standing for order, step in steps.items()}
+    standings[end.order] = replace(step.standing, status=end.status, outcome=end.outcome)
+    return go_on(session, held.id, advance(program, standings, now))
+
+
+def go_on(session: Session, enrollment_id: int, changes: Sequence[Change]) -> list[Due]:
+    """Write the changes; complete the enrollment if nothing is left to do. Give the wake-ups for after the COMMIT."""
+    rows = change(session, enrollment_id, changes) if changes else []
+    session.execute(COMPLETE, {"enrollment": enrollment_id}, binary=True)
+    return rows
+
+
+def change(session: Session, enrollment_id: int, changes: Sequence[Change]) -> list[Due]:
+    """Write what the planner has found."""
+    rows = session.execute(
+        CHANGE,
+        {
+            "enrollment": enrollment_id,
+            "orders": [change.order for change in changes],
+            "was": [change.was.value for change in changes],
+            "statuses": [change.status.value for change in changes],
+            "due": [change.due_at for change in changes],
+            "reasons": [change.reason for change in changes],
+        },
+        binary=True,
+    ).fetchall()
+    return [(due_at, [row_id]) for row_id, status, due_at in rows if status == RowStatus.PENDING]

@@ -1,0 +1,50 @@
+"""How far apart messages are, at least: two of them at once would be one too many."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from schema.definition.document import Document, Path
+from schema.definition.duration import parse_duration
+from schema.definition.steps import MIN_DELAY
+from schema.states import MESSAGE_TYPES, TASK_TYPES
+
+#: Further apart than anything is asked to be.
+FAR: Final = timedelta.max
+
+
+def check_distances(steps: list[Any], document: Document) -> None:
+    """Report each message that may follow another within less than a minute."""
+    _check(steps, ("steps",), FAR, document)
+
+
+def _check(steps: list[Any], place: Path, since: timedelta, document: Document) -> timedelta:
+    """Go through the steps; `since` the last message it is at least so long. Give the same for what is behind."""
+    for number, step in enumerate(steps):
+        if isinstance(step, dict):
+            since = _behind(step, (*place, number), since, document)
+    return since
+
+
+def _behind(step: dict[str, Any], path: Path, since: timedelta, document: Document) -> timedelta:
+    kind = step.get("type")
+    if kind in TASK_TYPES:
+        return FAR  # nobody knows
+    delay = _delay(step)
+    if since is not FAR and delay is not None:
+        since += delay
+    if kind in MESSAGE_TYPES:
+        if since < MIN_DELAY and delay is not None:
+            given = f"'delay' is {document.written((*path, 'delay'))}" if "delay" in step else "'delay' is missing"
+            message = f"delay under one minute between messages: {given}, expected at least 1 minute"
+            document.report((*path, "delay"), message)
+        return timedelta()
+    return since
+
+
+def _delay(step: dict[str, Any]) -> timedelta | None:
+    """Its delay; None: it has one that can't be read, which is told by the field itself."""
+    delay = step.get("delay", "0 minutes")
+    try:
+        return parse_duration(delay) if isinstance(delay, str) else None
+    except ValueError:
+        return None

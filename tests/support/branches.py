@@ -1,0 +1,45 @@
+"""Programs of steps that do nothing: to plan with."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from engine.rules.program import Branch, Place, Program
+from schema.definition import AnyStep
+
+#: A key is a plain step, a key with a star a gate without branches, a mapping a gate with the branches named.
+Shape: TypeAlias = "str | Mapping[str, Mapping[str, list[Any]]]"
+
+
+class Plain(AnyStep):
+    """A step behind which the times are known."""
+
+    type: str = "sms"
+
+
+class Gate(AnyStep):
+    """A step behind which they are not."""
+
+    gate = True
+
+    type: str = "call"
+
+
+def program(*shapes: Shape, delay: timedelta = timedelta(days=1)) -> Program:
+    """A program of such steps, all with the same delay."""
+    places: list[Place] = []
+    _add(places, shapes, (), delay)
+    return Program(tuple(places))
+
+
+def _add(places: list[Place], shapes: Any, within: tuple[Branch, ...], delay: timedelta) -> None:
+    for shape in shapes:
+        order = len(places) + 1
+        if isinstance(shape, str):
+            model = Gate if shape.endswith("*") else Plain
+            places.append(Place(order, model(key=shape.rstrip("*"), delay=delay), within))
+            continue
+        ((key, branches),) = shape.items()
+        places.append(Place(order, Gate(key=key, delay=delay, type="condition"), within))
+        for name, inner in branches.items():
+            _add(places, inner, (*within, Branch(order, name)), delay)

@@ -1,0 +1,38 @@
+"""What a handler of gates faces, and what it gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from engine.database import Session
+from engine.outbox.advance import GateEnd, Held, Step
+from engine.outbox.claim import Claimed
+from engine.wakeups import Due
+from workers.delivery.known import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Facing:
+    """A gate that is due, in the transaction that holds its enrollment."""
+
+    session: Session
+    row: Claimed
+    version: Version
+    held: Held
+    steps: Mapping[int, Step]
+    """All steps of the enrollment, by their order."""
+    ended_at: float
+    """The moment from which the steps behind count, if it ends now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a gate."""
+
+    end: GateEnd | None = None
+    """How it ends; None: it goes on, and its row says how."""
+    wakeups: list[Due] = field(default_factory=list)
+    """To be scheduled after the COMMIT, in sequence time."""
+
+
+Handler: TypeAlias = Callable[[Facing], Decision]

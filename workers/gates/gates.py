@@ -1,0 +1,113 @@
+"""Settles the gates of a worker process, one by one in a thread of its own: messages do not wait for them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import Final
+
+import structlog
+
+from engine.clock import SequenceClock
+from engine.database import GONE, Database, Session, first_line
+from engine.outbox.advance import end_gate, hold, steps_of
+from engine.outbox.claim import Claimed
+from engine.outbox.following import LATE
+from engine.outbox.gates import postpone
+from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from schema.states import EnrollmentStatus, RowStatus
+from workers.delivery.known import Known, Version
+from workers.gates.facing import Facing, Handler
+
+log = structlog.get_logger(__name__)
+
+#: Real seconds before a gate that could not be settled is tried again.
+AGAIN_SECONDS: Final = 60.0
+
+
+class Gates:
+    """Takes claimed rows, and settles them in the order in which they came."""
+
+    def __init__(
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        clock: SequenceClock,
+        known: Known,
+        handlers: Mapping[str, Handler],
+    ) -> None:
+        """Start the thread; there is a handler for each type of step that is not a message."""
+        self._database = database
+        self._wakeups = wakeups
+        self._clock = clock
+        self._known = known
+        self._handlers = handlers
+        self._rows: SimpleQueue[tuple[Claimed, Callable[[], None]] | None] = SimpleQueue()
+        self._stopping = False
+        self._thread = Thread(target=self._run, name="gates", daemon=True)
+        self._thread.start()
+
+    def put(self, rows: Sequence[Claimed], done: Callable[[], None]) -> None:
+        """Settle these soon; `done` is called after each."""
+        for row in rows:
+            self._rows.put((row, done))
+
+    def stop(self) -> None:
+        """Leave those that are not begun as they are, `pending`, for another worker."""
+        self._stopping = True
+
+    def close(self, seconds: float) -> None:
+        """End the thread, when nobody brings rows any more; wait for it at most so many real seconds."""
+        self._rows.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (job := self._rows.get()) is not None:
+            row, done = job
+            try:
+                if not self._stopping:
+                    self.settle(row)
+            except GONE as error:
+                log.warning(
+                    "a gate is not settled: the sweeper will look after it", row=row.id, error=first_line(error)
+                )
+            except Exception:
+                log.exception("a gate could not be settled", row=row.id, enrollment=row.enrollment_id)
+                self._postpone(row)
+            finally:
+                done()
+
+    def settle(self, row: Claimed) -> None:
+        """Settle a gate, if it still is to be, and wake what follows."""
+        ended_at = self._ended_at(row)
+        version = self._known.version(row.version_id)
+        with self._database.transaction() as session:
+            due = self._settled(session, row, version, ended_at)
+        try:
+            self._wakeups.schedule(due)
+        except WakeupsUnavailable as error:
+            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+
+    def _settled(self, session: Session, row: Claimed, version: Version, ended_at: float) -> list[Due]:
+        held = hold(session, row.enrollment_id)
+        if held is None or held.status is not EnrollmentStatus.ACTIVE:
+            return []
+        steps = steps_of(session, held.id)
+        step = steps[row.step_order]
+        if step.fence != row.fence - 1 or step.standing.status is not RowStatus.PENDING:
+            return []
+        facing = Facing(session, row, version, held, steps, ended_at)
+        decision = self._handlers[row.channel](facing)
+        if decision.end is None:
+            return decision.wakeups
+        return [*decision.wakeups, *(end_gate(session, held, version.program, steps, decision.end, ended_at) or [])]
+
+    def _ended_at(self, row: Claimed) -> float:
+        """The sequence time from which those behind count: when it was due, unless that was noticed late (P5)."""
+        return self._clock.now() if self._clock.lateness(row.due_at) > LATE else row.due_at
+
+    def _postpone(self, row: Claimed) -> None:
+        try:
+            with self._database.transaction() as session:
+                postpone(session, row.id, row.fence - 1, AGAIN_SECONDS)
+        except GONE as error:
+            log.warning("a gate is tried again with the next sweep", row=row.id, error=first_line(error))

@@ -1,0 +1,16 @@
+"""The handler of each type of step that is not a message."""
+
+from collections.abc import Mapping
+
+from engine.settings import Settings
+from schema.states import TASK_TYPES
+from workers.delivery.known import Known
+from workers.delivery.values import Values
+from workers.gates.facing import Handler
+from workers.gates.tasks import TaskHandler
+
+
+def handlers(settings: Settings, known: Known) -> Mapping[str, Handler]:
+    """All of them, by the types of steps."""
+    task = TaskHandler(known, Values(settings))
+    return dict.fromkeys(TASK_TYPES, task)
