@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import structlog
 
-from engine.clock import SequenceClock
+from engine.clock import SequenceClock, sequence_now
 from engine.database import Session
+from engine.outbox.decide import heed_report
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.leave import leave
 from engine.rules.answers import twilio_outcome
@@ -69,6 +70,7 @@ def take_report(session: Session, clock: SequenceClock, tenant: Tenant, report: 
         wakeups = accept_evidence(session, clock, Evidence(tenant.id, row_id, fence, report.provider_id))
     if row_id is not None and report.status in RANKS:
         _move(session, tenant.id, row_id, report)
+        wakeups += heed_report(session, row_id, sequence_now(session).timestamp())
     if report.error_code is not None:
         _heed(session, tenant, report)
     log.debug("delivery report", workspace=tenant.id, event_id=event_id, row=row_id, status=report.status)

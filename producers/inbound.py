@@ -5,9 +5,12 @@ from typing import Any, Final
 
 import structlog
 
+from engine.clock import sequence_now
 from engine.database import Session
+from engine.outbox.decide import heed
 from engine.outbox.leave import leave
 from engine.rules.opt_out import OptOut, classify
+from engine.wakeups import Due
 from producers.events import Event, record
 from producers.phones import E164, e164
 from producers.suppressions import STOP, UNSUBSCRIBED, has_opted_out, lift, suppress
@@ -17,6 +20,9 @@ log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "sms"
 REPLIED: Final = "replied"
+
+#: What is an answer, or may be one.
+REPLIES: Final = (OptOut.NONE, OptOut.DOUBTFUL)
 
 CONTACT: Final = "SELECT id FROM contacts WHERE workspace_id = %s AND phone = %s"
 
@@ -33,7 +39,16 @@ class InboundMessage:
     payload: dict[str, Any] = field(repr=False)
 
 
-def receive(session: Session, tenant: Tenant, message: InboundMessage) -> OptOut:
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a message says, and what follows."""
+
+    says: OptOut
+    wakeups: list[Due]
+    """To be scheduled after the COMMIT, in sequence time."""
+
+
+def receive(session: Session, tenant: Tenant, message: InboundMessage) -> Received:
     """Do what a message asks for, all in the caller's transaction; tell what it says. A repeat changes nothing.
 
     From the COMMIT on nothing more is handed over to somebody who said STOP: what was not handed over by then is
@@ -48,10 +63,13 @@ def receive(session: Session, tenant: Tenant, message: InboundMessage) -> OptOut
         session,
         Event(tenant.id, "inbound", message.provider_id, status, message.payload, contact_id=contact_id),
     )
-    if event_id is not None:
-        _act(session, tenant.id, phone, contact_id, says)
-        log.info("inbound message", workspace=tenant.id, event_id=event_id, contact=contact_id, says=status)
-    return says
+    if event_id is None:
+        return Received(says, [])
+    _act(session, tenant.id, phone, contact_id, says)
+    log.info("inbound message", workspace=tenant.id, event_id=event_id, contact=contact_id, says=status)
+    if contact_id is None or says not in REPLIES:
+        return Received(says, [])
+    return Received(says, heed(session, contact_id, sequence_now(session).timestamp()))
 
 
 def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int | None, says: OptOut) -> None:

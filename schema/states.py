@@ -99,6 +99,28 @@ class AttemptOutcome(StrEnum):
     """It may have been accepted; nobody knows."""
 
 
+class SignalKind(StrEnum):
+    """What can be heard of a contact."""
+
+    OPENED = "opened"
+    CLICKED = "clicked"
+    REPLIED = "replied"
+    BOUNCED = "bounced"
+    """A mail server refused it later, for good."""
+    COMPLAINED = "complained"
+    """They said that it is spam."""
+    UNSUBSCRIBED = "unsubscribed"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It was not delivered."""
+    CUSTOM = "custom"
+    """An event of one's own; it has a name."""
+
+
+#: The outcome of a gate that waits for something to happen, until `due_at`.
+UNDECIDED: Final = "undecided"
+
+
 class TaskState(StrEnum):
     """The state of a human task, as those who work it see it."""
 

@@ -9,6 +9,7 @@ from deploy.cli import (
     database,
     doctor,
     enrolling,
+    event,
     processes,
     review,
     sandbox,
@@ -37,6 +38,7 @@ app.command()(processes.worker)
 app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(event.event)
 app.command()(tasks.tasks)
 app.command()(tasks.complete)
 app.add_typer(tasks.app, name="task")

@@ -79,7 +79,7 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publish one enroll event: the contact is enrolled once, however often this is repeated."""
-    values = _object(data) if data is not None else None
+    values = json_object(data) if data is not None else None
     with opened(workspace) as session:
         event = EnrollEvent(
             sequence=sequence,
@@ -104,7 +104,12 @@ def publish(
     )
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """What --data says.
+
+    Raises:
+        InvalidInput: it is no JSON object.
+    """
     expected = 'expected a JSON object, as in --data \'{"plan": "pro"}\''
     try:
         value = json.loads(text)

@@ -1,13 +1,14 @@
 """Go on behind a gate that has ended: the steps of the next stretch get their times, or the enrollment is complete."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from engine.database import Session
 from engine.rules.planner import Change, Standing, advance
 from engine.rules.program import Program
 from engine.wakeups import Due
+from schema.definition import Definition
 from schema.states import BLOCKING, EnrollmentStatus, RowStatus, sql_list
 
 #: Whoever ends a gate holds it first, and so does whoever ends the enrollment: of two at once the second sees what
@@ -45,8 +46,7 @@ UPDATE outbox SET status = %(status)b, reason = %(reason)b, outcome = %(outcome)
 WHERE id = %(row)b AND fence = %(fence)b AND status = ANY(%(was)b::text[])
 """
 
-#: Gives the program of a sequence version.
-Programs: TypeAlias = Callable[[int], Program]
+DEFINITION: Final = "SELECT definition FROM sequence_versions WHERE id = %s"
 
 
 class Held(NamedTuple):
@@ -90,6 +90,14 @@ def hold(session: Session, enrollment_id: int) -> Held | None:
     return held._replace(status=EnrollmentStatus(held.status))
 
 
+def program_of(session: Session, version_id: int) -> Program:
+    """The program of a sequence version."""
+    row = session.execute(DEFINITION, (version_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"sequence version {version_id} is gone")
+    return Program.of(Definition.restore(row[0]))
+
+
 def steps_of(session: Session, enrollment_id: int) -> dict[int, Step]:
     """The steps of an enrollment that is held, by their order."""
     rows = session.execute(ROWS, {"enrollment": enrollment_id}, binary=True).fetchall()
@@ -124,6 +132,15 @@ def end_gate(
     standings = {order: step.standing for order, step in steps.items()}
     standings[end.order] = replace(step.standing, status=end.status, outcome=end.outcome)
     return go_on(session, held.id, advance(program, standings, now))
+
+
+def plan_on(session: Session, enrollment_id: int, now: float) -> list[Due]:
+    """Go on behind a gate that was ended by somebody who knows nothing of gates."""
+    held = hold(session, enrollment_id)
+    if held is None:
+        return []
+    standings = {order: step.standing for order, step in steps_of(session, held.id).items()}
+    return go_on(session, held.id, advance(program_of(session, held.version_id), standings, now))
 
 
 def go_on(session: Session, enrollment_id: int, changes: Sequence[Change]) -> list[Due]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from engine.clock import SequenceClock
 from engine.database import Session
+from engine.outbox.advance import plan_on
 from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
 from engine.outbox.leave import cancel_returned
 from engine.wakeups import Due
@@ -104,6 +105,8 @@ def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolu
     late = [(row, now - row.due_at) for row in ended if row.id in held_up and clock.lateness(row.due_at) > LATE]
     if late:
         wakeups += shift_behind(session, late)
+    for enrollment_id in sorted({row.enrollment_id for row in ended if row.next_due_at is None}):
+        wakeups += plan_on(session, enrollment_id, now)
     return Resolved(frozenset(settled), wakeups)
 
 

@@ -20,7 +20,7 @@ from producers.api.body import Body
 from producers.api.errors import Forbidden
 from producers.api.twilio_caller import Form, TwilioCaller
 from producers.delivery_reports import DeliveryReport, take_report
-from producers.inbound import InboundMessage, receive
+from producers.inbound import InboundMessage, Received, receive
 from producers.tenants import Tenant, find_tenant
 
 log = structlog.get_logger(__name__)
@@ -72,12 +72,13 @@ class Webhooks:
         form = self.caller.form(request, body)
         message = _message(form)
 
-        def work(session: Session) -> tuple[Tenant, OptOut]:
+        def work(session: Session) -> tuple[Tenant, Received]:
             tenant = _tenant(session, workspace)
             return tenant, receive(session, tenant, message)
 
-        tenant, says = self._persistently(work)
-        help_is_ours = says is OptOut.HELP and message.opt_out_type is None
+        tenant, received = self._persistently(work)
+        self._schedule(received.wakeups)
+        help_is_ours = received.says is OptOut.HELP and message.opt_out_type is None
         return Response(_twiml(_help(tenant) if help_is_ours else None), media_type="application/xml")
 
     def _persistently(self, work: Callable[[Session], Done]) -> Done:

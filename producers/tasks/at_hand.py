@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from engine.clock import sequence_now
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
-from engine.outbox.advance import Held, Step, hold, steps_of
+from engine.outbox.advance import Held, Step, hold, program_of, steps_of
 from engine.rules.program import Place, Program
 from producers.unknown import unknown
-from schema.definition import Definition, TaskStep
+from schema.definition import TaskStep
 from schema.states import BLOCKING, TASK_TYPES, EnrollmentStatus, RowStatus
-
-DEFINITION: Final = "SELECT definition FROM sequence_versions WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +79,3 @@ def take_in_hand(session: Session, workspace_id: int, enrollment_id: int, key: s
         raise InvalidInput(f"step {key!r} is of type {place.type}, no task: a task is {', '.join(TASK_TYPES)}")
     steps = steps_of(session, held.id)
     return AtHand(session, held, program, steps, place, place.step, sequence_now(session))
-
-
-def program_of(session: Session, version_id: int) -> Program:
-    """The program of a sequence version."""
-    row = session.execute(DEFINITION, (version_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"sequence version {version_id} is gone")
-    return Program.of(Definition.restore(row[0]))

@@ -8,8 +8,8 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
+from engine.outbox.advance import program_of
 from engine.rules.program import Program
-from producers.tasks.at_hand import program_of
 from producers.tasks.by_hand import PREFIX
 from schema.definition import TaskStep
 from schema.states import TASK_TYPES, Priority, RowStatus, TaskState

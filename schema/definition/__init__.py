@@ -2,9 +2,11 @@
 
 from schema.definition.definition import Definition
 from schema.definition.duration import parse_duration
+from schema.definition.gates import ConditionStep, WaitStep
 from schema.definition.json_schema import json_schema
 from schema.definition.kinds import Step
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean
+from schema.definition.questions import Question, TimedQuestion
 from schema.definition.reading import MAX_SMS, parse
 from schema.definition.steps import AnyStep, EmailStep, MessageStep, SmsStep
 from schema.definition.tasks import TaskStep
@@ -12,14 +14,18 @@ from schema.definition.tasks import TaskStep
 __all__ = [
     "MAX_SMS",
     "AnyStep",
+    "ConditionStep",
     "Definition",
     "EmailStep",
     "InvalidDefinition",
     "MessageStep",
     "Problem",
+    "Question",
     "SmsStep",
     "Step",
     "TaskStep",
+    "TimedQuestion",
+    "WaitStep",
     "did_you_mean",
     "json_schema",
     "parse",

@@ -38,6 +38,13 @@ def _behind(step: dict[str, Any], path: Path, since: timedelta, document: Docume
             message = f"delay under one minute between messages: {given}, expected at least 1 minute"
             document.report((*path, "delay"), message)
         return timedelta()
+    if kind == "condition":
+        branches = [step[name] if isinstance(step.get(name), list) else [] for name in ("then", "else")]
+        ends = [
+            _check(branch, (*path, name), since, document)
+            for name, branch in zip(("then", "else"), branches, strict=True)
+        ]
+        return min(ends)
     return since
 
 

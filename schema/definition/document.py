@@ -44,6 +44,9 @@ class Document:
     nodes: dict[Path, yaml.Node] = field(default_factory=dict)
     findings: list[tuple[Path, int | None, str]] = field(default_factory=list)
 
+    keys: list[tuple[str, int | None]] = field(default_factory=list)
+    """The keys of steps so far, and their lines."""
+
     def report(self, path: Path, message: str, line: int | None = None) -> None:
         """Note that something is wrong at the path; on its line, if no other is given."""
         self.findings.append((path, line or self.line(path), message))

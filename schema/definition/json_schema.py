@@ -9,7 +9,7 @@ from schema.definition.kinds import MODELS
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the file; templates and what depends on several steps it can't check."""
     schema = Definition.model_json_schema()
-    for model in MODELS.values():
+    for model in set(MODELS.values()):
         fields = schema["$defs"][model.__name__]["properties"]
         fields["delay"]["default"] = "0 minutes"
         if "max_lateness" in fields:

@@ -10,12 +10,16 @@ from schema.definition.distances import check_distances
 from schema.definition.document import Document, Path, Unquoted, read_document
 from schema.definition.kinds import MODELS
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
+from schema.definition.question_check import WITHIN, check_question
 from schema.definition.templates import check_template
 from schema.states import STEP_TYPES
 
 #: The most that Twilio takes (its error 21617), in characters.
 MAX_SMS: Final = 1_600
 MAX_STEPS: Final = 200
+
+#: The branches of a condition.
+BRANCHES: Final = ("then", "else")
 
 #: Keys that later versions know.
 LATER: Final = {"timezone": "time zones", "window": "sending windows", "at": "local times"}
@@ -45,15 +49,15 @@ def _check_all_steps(steps: Any, document: Document) -> None:
         what = "is missing" if steps is None else "is empty" if steps == [] else "is not a list"
         document.report(("steps",), f"'steps' {what}: expected a list of 1 to {MAX_STEPS} steps")
         return
-    seen: dict[str, int | None] = {}
-    total = _check_steps(steps, ("steps",), document, seen)
+    before: dict[str, dict[str, Any]] = {}
+    total = _check_steps(steps, ("steps",), document, before)
     if total > MAX_STEPS:
         document.report(("steps",), f"{total} steps: expected at most {MAX_STEPS}")
     check_distances(steps, document)
 
 
-def _check_steps(steps: list[Any], place: Path, document: Document, seen: dict[str, int | None]) -> int:
-    """Check each of them, and what is within; tell how many there are."""
+def _check_steps(steps: list[Any], place: Path, document: Document, before: dict[str, dict[str, Any]]) -> int:
+    """Check each of them, and what is within; tell how many there are. `before` has the steps before by their keys."""
     total = len(steps)
     for number, step in enumerate(steps):
         path: Path = (*place, number)
@@ -62,14 +66,60 @@ def _check_steps(steps: list[Any], place: Path, document: Document, seen: dict[s
             continue
         _check_later(step, path, document)
         if _check_type(step, path, document):
-            _check_fields(MODELS[step["type"]], step, path, document)
+            _check_fields(MODELS[step["type"]], _without_parts(step), path, document)
             _check_templates(step, path, document)
+            _check_asked(step, path, document, before)
         key = step.get("key")
         if isinstance(key, str):
-            if key in seen:
-                document.report((*path, "key"), f"another step has the key {quoted(key)}, on line {seen[key]}")
-            seen.setdefault(key, document.line((*path, "key")))
+            if key in before:
+                line = next(line for one, line in document.keys if one == key)
+                document.report((*path, "key"), f"another step has the key {quoted(key)}, on line {line}")
+            else:
+                document.keys.append((key, document.line((*path, "key"))))
+            before.setdefault(key, step)
+        total += _check_branches(step, path, document, before)
     return total
+
+
+def _check_branches(step: dict[str, Any], path: Path, document: Document, before: dict[str, dict[str, Any]]) -> int:
+    if step.get("type") != "condition":
+        return 0
+    total = 0
+    for name in BRANCHES:
+        steps = step.get(name, [])
+        if isinstance(steps, list):
+            total += _check_steps(steps, (*path, name), document, before)
+        else:
+            document.report(
+                (*path, name), f"'{name}' can't be {document.written((*path, name))}: expected a list of steps"
+            )
+    if not any(step.get(name) for name in BRANCHES):
+        document.report(path, "'then' and 'else' are both missing: expected steps in at least one of them")
+    return total
+
+
+def _without_parts(step: dict[str, Any]) -> dict[str, Any]:
+    """A step without what is checked apart."""
+    if step["type"] == "condition":
+        return {"if": {"has": "-"}} | {key: value for key, value in step.items() if key not in ("if", *BRANCHES)}
+    return {key: value for key, value in step.items() if key != "until"} if step["type"] == "wait" else step
+
+
+def _check_asked(step: dict[str, Any], path: Path, document: Document, before: dict[str, dict[str, Any]]) -> None:
+    """Check the question of a condition or a wait."""
+    if step["type"] == "condition":
+        if "if" in step:
+            check_question(step["if"], (*path, "if"), document, before)
+        else:
+            document.report(path, "'if' is missing: expected a question, such as {opened: KEY, within: 2 days}")
+    elif step["type"] == "wait":
+        until = step.get("until")
+        if until is not None:
+            check_question(until, (*path, "until"), document, before)
+            if isinstance(until, dict) and WITHIN not in until:
+                document.report((*path, "until"), "'within' is missing: expected how long is waited, such as 14 days")
+        elif "delay" not in step:
+            document.report(path, "'delay' and 'until' are both missing: expected how long, or what, is waited for")
 
 
 def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
@@ -107,10 +157,11 @@ def _check_fields(model: type[BaseModel], given: dict[str, Any], path: Path, doc
 
 def _describe(details: ErrorDetails, model: type[BaseModel], written: str) -> str:
     name, kind, value = str(details["loc"][0]), details["type"], details["input"]
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
     if kind == "extra_forbidden":
-        known = list(model.model_fields)
+        known = list(fields)
         return f"unknown key {quoted(name)}{did_you_mean(name, known)}: expected {', '.join(known)}"
-    expected = model.model_fields[name].description
+    expected = fields[name].description
     if kind == "missing":
         return f"'{name}' is missing: expected {expected}"
     if kind == "value_error":

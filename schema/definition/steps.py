@@ -75,8 +75,6 @@ class AnyStep(BaseModel):
     needs: ClassVar[Literal["email", "phone"] | None] = None
     #: The fields that are templates; those of HTML are escaped.
     templates: ClassVar[tuple[str, ...]] = ()
-    #: Its end can't be known in advance: the steps behind it have no time before it is there.
-    gate: ClassVar[bool] = False
 
     key: Annotated[str, Field(pattern=KEY_PATTERN, description=KEY_EXPECTED)]
     name: Annotated[str | None, Field(min_length=1, max_length=200, description="text of 1 to 200 characters")] = None
@@ -85,6 +83,11 @@ class AnyStep(BaseModel):
         Field(description="how long after the step before, at least 1 minute: 90 minutes, 1.5 hours, 1 day, 2 weeks"),
     ] = timedelta()
     type: str
+
+    @property
+    def gate(self) -> bool:
+        """Whether its end can't be known in advance: the steps behind it have no time before it is there."""
+        return False
 
     @property
     def branches(self) -> "Mapping[str, tuple[AnyStep, ...]]":

@@ -11,7 +11,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from schema.tables.base import identity, metadata, real_moment_of_writing
 
@@ -30,6 +30,7 @@ contacts = Table(
     Column("attributes", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     real_moment_of_writing("created_at"),
     real_moment_of_writing("updated_at"),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     UniqueConstraint("workspace_id", "id"),
     CheckConstraint("num_nonnulls(external_id, email, phone) > 0", name="has_key"),
     CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="email_key"),

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from schema.tables.base import identity, metadata, real_moment_of_writing
+from schema.tables.base import identity, metadata, moment, real_moment_of_writing
 
 events = Table(
     "events",
@@ -28,7 +28,8 @@ events = Table(
         "status",
         Text,
         nullable=False,
-        comment="of the delivery; of an inbound message what it says: stop, start, help, doubtful, reply",
+        comment="of the delivery; of an inbound message what it says: stop, start, help, doubtful, reply; of a signal"
+        " its kind: opened, clicked...",
     ),
     Column("outbox_id", BigInteger, comment="the row that it is about, as far as known"),
     Column("fence", Integer, comment="with outbox_id: the attempt that the callback's token names"),
@@ -36,9 +37,10 @@ events = Table(
     Column("error_code", Text, comment="the provider's"),
     Column("payload", JSONB, nullable=False, comment="what was sent to us; bodies of inbound messages alone are kept"),
     real_moment_of_writing("received_at"),
+    moment("occurred_at", comment="sequence time"),
     UniqueConstraint("workspace_id", "provider", "provider_id", "status"),
     ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"]),
-    CheckConstraint("kind IN ('status', 'inbound')", name="kind"),
+    CheckConstraint("kind IN ('status', 'inbound', 'signal')", name="kind"),
 )
 
 Index("events_outbox_idx", events.c.outbox_id, postgresql_where=events.c.outbox_id.is_not(None))

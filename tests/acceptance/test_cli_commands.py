@@ -23,7 +23,10 @@ from engine.settings import Settings
 COMMANDS = [
     [],
     *([name] for name in ("up", "migrate", "apply", "schema", "enroll", "publish", "worker", "api", "status")),
-    *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace", "tasks", "complete", "task")),
+    *(
+        [name]
+        for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace", "tasks", "complete", "task", "event")
+    ),
     *(["task", name] for name in ("skip", "reopen", "reassign", "snooze", "add")),
     *(["sandbox", name] for name in ("fault", "faults", "mend")),
     *(["clock", name] for name in ("advance", "rate", "reset")),

@@ -16,7 +16,9 @@ def write_to_us(world: World, body: str, sid: str = "SM1", sender: str = ANA) ->
     """A message comes in."""
     with world.database.transaction() as session:
         payload = {"From": sender, "Body": body}
-        return receive(session, Tenant(1, "Default", "US", "secret"), InboundMessage(sid, sender, body, None, payload))
+        return receive(
+            session, Tenant(1, "Default", "US", "secret"), InboundMessage(sid, sender, body, None, payload)
+        ).says
 
 
 def read(world: World, event_id: int, reading: Reading, workspace_id: int = 1) -> None:

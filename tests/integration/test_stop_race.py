@@ -41,7 +41,7 @@ MANY_STEPS = "sequence: many\nreentry: always\nsteps:\n" + "".join(
 
 def stop(session: Session, sid: str = "SM1", sender: str = ANA) -> OptOut:
     """What the webhook does in its transaction."""
-    return receive(session, Tenant(1, "Default", "US", "secret"), InboundMessage(sid, sender, "STOP", None, {}))
+    return receive(session, Tenant(1, "Default", "US", "secret"), InboundMessage(sid, sender, "STOP", None, {})).says
 
 
 def claimed(world: World) -> Claimed:

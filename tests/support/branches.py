@@ -20,9 +20,11 @@ class Plain(AnyStep):
 class Gate(AnyStep):
     """A step behind which they are not."""
 
-    gate = True
-
     type: str = "call"
+
+    @property
+    def gate(self) -> bool:
+        return True
 
 
 def program(*shapes: Shape, delay: timedelta = timedelta(days=1)) -> Program:

@@ -44,7 +44,7 @@ steps:
   - key: d
     type: condition
     if: {opened: a}
-    then: [{key: z, type: wait}]
+    then: [{key: z, type: wait, delai: 1 day}]
   - key: e
     type: smss
   - key: f
@@ -80,7 +80,9 @@ steps:
         ("line 21: step #3", "'5' has no unit: write 5 minutes, 5 hours, 5 days"),
         ("line 23: step #3", "unknown key 'bdy'"),
         ("line 25: step c", "steps of type action are not supported yet: expected sms, email, call, "),
-        ("line 27: step d", "steps of type condition are not supported yet"),
+        ("line 28: step d", "'opened': step 'a' is of type sms: expected the key of an email before it"),
+        ("line 29: step z", "unknown key 'delai' (did you mean 'delay'?)"),
+        ("line 29: step z", "'delay' and 'until' are both missing"),
         ("line 31: step e", "unknown type 'smss' (did you mean 'sms'?): expected sms, email, call"),
         ("line 32: step f", "'text' and 'html' are both missing"),
         ("line 35: step f", "delay under one minute between messages: 'delay' is '0.5 minutes'"),
@@ -99,7 +101,7 @@ steps:
         assert message in line
 
 
-@pytest.mark.parametrize("kind", ["condition", "wait", "action"])
+@pytest.mark.parametrize("kind", ["action"])
 def test_each_type_of_later_is_refused_by_name(kind: str) -> None:
     (problem,) = problems(HEAD + f"  - {{key: x, type: {kind}, name: n}}\n")
     assert problem.startswith(f"line 3: step x: steps of type {kind} are not supported yet")

@@ -75,13 +75,14 @@ def test_the_examples_are_right(path: Path) -> None:
 def test_there_are_the_examples() -> None:
     lengths = {}
     for path in EXAMPLES:
-        steps = parse(path.read_text(encoding="utf-8")).steps
+        steps = list(parse(path.read_text(encoding="utf-8")).walk())
         lengths[path.name] = (len(steps), sum(step.delay.total_seconds() for step in steps) / 86_400)
         bodies = [getattr(step, "body", None) or getattr(step, "text", None) or step.key for step in steps]
         assert len(set(bodies)) == len(bodies)
     assert lengths["sms-follow-up.yaml"][0] == 6
     assert lengths["sms-follow-up.yaml"][1] <= 24
     assert lengths["email-and-sms.yaml"] == (6, 14)
+    assert lengths["welcome.yaml"] == (5, 4)
     assert lengths["demo-follow-up.yaml"] == (7, 14)
 
 

@@ -78,16 +78,15 @@ class Gates:
 
     def settle(self, row: Claimed) -> None:
         """Settle a gate, if it still is to be, and wake what follows."""
-        ended_at = self._ended_at(row)
         version = self._known.version(row.version_id)
         with self._database.transaction() as session:
-            due = self._settled(session, row, version, ended_at)
+            due = self._settled(session, row, version)
         try:
             self._wakeups.schedule(due)
         except WakeupsUnavailable as error:
             log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
 
-    def _settled(self, session: Session, row: Claimed, version: Version, ended_at: float) -> list[Due]:
+    def _settled(self, session: Session, row: Claimed, version: Version) -> list[Due]:
         held = hold(session, row.enrollment_id)
         if held is None or held.status is not EnrollmentStatus.ACTIVE:
             return []
@@ -95,15 +94,15 @@ class Gates:
         step = steps[row.step_order]
         if step.fence != row.fence - 1 or step.standing.status is not RowStatus.PENDING:
             return []
-        facing = Facing(session, row, version, held, steps, ended_at)
+        facing = Facing(session, row, version, held, steps, self._clock.now(), self._reached)
         decision = self._handlers[row.channel](facing)
         if decision.end is None:
             return decision.wakeups
+        ended_at = self._reached(row.due_at) if decision.ended_at is None else decision.ended_at
         return [*decision.wakeups, *(end_gate(session, held, version.program, steps, decision.end, ended_at) or [])]
 
-    def _ended_at(self, row: Claimed) -> float:
-        """The sequence time from which those behind count: when it was due, unless that was noticed late (P5)."""
-        return self._clock.now() if self._clock.lateness(row.due_at) > LATE else row.due_at
+    def _reached(self, moment: float) -> float:
+        return self._clock.now() if self._clock.lateness(moment) > LATE else moment
 
     def _postpone(self, row: Claimed) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Human tasks, and what gates come to."""
+"""Human tasks, what gates come to, and what is heard of contacts."""
 
 from alembic import op
 
@@ -53,13 +53,26 @@ COMMENT ON COLUMN tasks.ended_at IS 'sequence time';
 COMMENT ON COLUMN tasks.ended_by IS 'who said so, as they call themselves';
 COMMENT ON COLUMN tasks.note IS 'what they said of it';
 COMMENT ON COLUMN tasks.reopened_at IS 'real time at which somebody last said that it was not done after all';
+
+ALTER TABLE events ADD COLUMN occurred_at TIMESTAMP WITH TIME ZONE,
+    DROP CONSTRAINT events_kind_check,
+    ADD CONSTRAINT events_kind_check CHECK (kind IN ('status', 'inbound', 'signal'));
+COMMENT ON COLUMN events.occurred_at IS 'sequence time';
+COMMENT ON COLUMN events.status IS 'of the delivery; of an inbound message what it says: stop, start, help, doubtful, reply; of a signal its kind: opened, clicked...';
+
+ALTER TABLE contacts ADD COLUMN tags TEXT[] DEFAULT '{{}}' NOT NULL;
 """
 
-DOWN = rf"""
+DOWN = r"""
+ALTER TABLE contacts DROP COLUMN tags;
+DELETE FROM events WHERE kind = 'signal';
+ALTER TABLE events DROP COLUMN occurred_at, DROP CONSTRAINT events_kind_check,
+    ADD CONSTRAINT events_kind_check CHECK (kind IN ('status', 'inbound'));
+COMMENT ON COLUMN events.status IS 'of the delivery; of an inbound message what it says: stop, start, help, doubtful, reply';
 DROP TABLE tasks;
 DROP INDEX outbox_tasks_idx;
 ALTER TABLE outbox DROP COLUMN outcome, DROP CONSTRAINT outbox_type_check,
-    ADD CONSTRAINT outbox_type_check CHECK (type IN ({TYPES}'condition', 'wait', 'action'));
+    ADD CONSTRAINT outbox_type_check CHECK (type IN ('sms', 'email', 'call', 'social_message', 'internal_activity', 'condition', 'wait', 'action'));
 """
 
 

@@ -1,0 +1,114 @@
+"""What conditions and waits ask: of messages, of people's answers, of the contact; joined by any, all and not."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    model_serializer,
+)
+
+from schema.definition.document import Unquoted
+from schema.definition.steps import Duration
+
+#: What can be asked, each with what is expected of its value.
+ATOMS: Final = {
+    "opened": "the key of an email before it",
+    "clicked": "the key of a message before it, or {step: KEY, link: URL}",
+    "replied": "true, or the key of a message before it",
+    "delivered": "the key of a message before it",
+    "failed": "the key of a message before it",
+    "outcome": "a task or wait before it, and what it came to: {call: interested}",
+    "attribute": "an attribute of the contact and its value, or a list of values: {plan: pro}",
+    "has": "the name of an attribute of the contact",
+    "tag": "a tag of the contact",
+    "enrolled_in": "the key of a sequence",
+    "event": "the name of an event of your own",
+}
+JOINS: Final = {"any": "a list of questions", "all": "a list of questions", "not": "a question"}
+
+
+def _texts(value: Any) -> Any:
+    """One value or several, as texts: an attribute is compared as it would be written."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(_text(one) for one in values)
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, Unquoted):
+        return value.written
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Values: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialize(self)
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class Click(_Model):
+    """A click, perhaps on one link."""
+
+    step: str
+    link: Annotated[str | None, Field(description="a URL; with a * at its end all that begin so")] = None
+
+
+class Question(_Model):
+    """Exactly one of the fields is given (schema/definition/question_check.py)."""
+
+    opened: str | None = None
+    clicked: Annotated[
+        Click | None, BeforeValidator(lambda value: {"step": value} if isinstance(value, str) else value)
+    ] = None
+    replied: StrictBool | str | None = None
+    delivered: str | None = None
+    failed: str | None = None
+    outcome: dict[str, str] | None = None
+    attribute: dict[str, Values] | None = None
+    has: str | None = None
+    tag: str | None = None
+    enrolled_in: str | None = None
+    event: str | None = None
+    any_of: Annotated[tuple["Question", ...] | None, Field(alias="any")] = None
+    all_of: Annotated[tuple["Question", ...] | None, Field(alias="all")] = None
+    negated: Annotated["Question | None", Field(alias="not")] = None
+
+    def parts(self) -> Iterator["Question"]:
+        """The questions that it joins."""
+        yield from self.any_of or ()
+        yield from self.all_of or ()
+        if self.negated is not None:
+            yield self.negated
+
+    def __str__(self) -> str:
+        """In words, as the file has it."""
+        if self.negated is not None:
+            return f"not {self.negated}"
+        for word, joined in (("any", self.any_of), ("all", self.all_of)):
+            if joined is not None:
+                return f"{word} of ({', '.join(map(str, joined))})"
+        if self.clicked is not None:
+            return f"clicked {self.clicked.step}" + (f" {self.clicked.link}" if self.clicked.link else "")
+        for name, pair in (("outcome", self.outcome), ("attribute", self.attribute)):
+            if pair is not None:
+                ((key, wanted),) = pair.items()
+                return f"{name} {key} {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
+        name, value = next((name, value) for name in ATOMS if (value := getattr(self, name)) is not None)
+        return name if value is True else f"{name} {value}"
+
+
+class TimedQuestion(Question):
+    """A question, and the time in which it can come true."""
+
+    within: Annotated[Duration | None, Field(description="how long it may take to come true: 2 days")] = None

@@ -1,0 +1,137 @@
+"""Conditions and waits in sequence files."""
+
+from datetime import timedelta
+
+import pytest
+
+from schema.definition import ConditionStep, Definition, InvalidDefinition, WaitStep, parse
+
+WELCOME = """
+sequence: welcome
+steps:
+  - {key: hello, type: email, subject: Hi, text: Hello}
+  - key: read
+    type: condition
+    delay: 1 day
+    if: {opened: hello}
+    then:
+      - {key: content, type: email, subject: More, text: More}
+    else:
+      - {key: reminder, type: email, subject: Again, text: Again}
+      - {key: pause, type: wait, delay: 1 day}
+  - {key: answer, type: wait, until: {any: [{replied: true}, {attribute: {seats: [5, true, x]}}], within: 14 days}}
+  - {key: follow-up, type: sms, delay: 3 days, body: Bye}
+"""
+
+
+def problems(steps: str) -> list[str]:
+    head = "sequence: a\nsteps:\n  - {key: mail, type: email, subject: Hi, text: Hi}\n"
+    head += "  - {key: call, type: call, outcomes: [reached]}\n"
+    with pytest.raises(InvalidDefinition) as caught:
+        parse(head + steps)
+    return str(caught.value).splitlines()
+
+
+def test_conditions_hold_steps_and_waits_wait() -> None:
+    definition = parse(WELCOME)
+    _, read, answer, _ = definition.steps
+    assert isinstance(read, ConditionStep)
+    assert str(read.condition) == "opened hello"
+    assert [step.key for step in read.then] == ["content"]
+    assert [step.key for step in read.otherwise] == ["reminder", "pause"]
+    assert isinstance(answer, WaitStep)
+    assert answer.until is not None
+    assert answer.until.within == timedelta(days=14)
+    assert str(answer.until) == "any of (replied, attribute seats 5 or true or x)"
+    assert [step.gate for step in definition.walk()] == [False, True, False, False, False, True, False]
+    assert definition.needs == {"email", "phone"}
+    assert Definition.restore(definition.canonical()) == definition
+    assert definition.canonical()["steps"][1]["if"] == {"opened": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ("{key: x, type: condition, then: [{key: y, type: call}]}", "'if' is missing: expected a question"),
+        ("{key: x, type: condition, if: {opened: mail}}", "'then' and 'else' are both missing"),
+        (
+            "{key: x, type: condition, if: [a], then: [{key: y, type: call}]}",
+            "'if' can't be a list: expected a question",
+        ),
+        ("{key: x, type: condition, if: {opned: mail}, then: [{key: y, type: call}]}", "(did you mean 'opened'?)"),
+        ("{key: x, type: condition, if: {}, then: [{key: y, type: call}]}", "'if': no question is asked"),
+        ("{key: x, type: condition, if: {within: 2 days}, then: [{key: y, type: call}]}", "no question is asked"),
+        (
+            "{key: x, type: condition, if: {opened: mail, replied: true}, then: [{key: y, type: call}]}",
+            "2 questions at once: join them with any or all",
+        ),
+        ("{key: x, type: condition, if: {opened: mail, within: 2}, then: [{key: y, type: call}]}", "'2' has no unit"),
+        (
+            "{key: x, type: condition, if: {opened: mal}, then: [{key: y, type: call}]}",
+            "no step 'mal' is before it (did you mean 'mail'?)",
+        ),
+        (
+            "{key: x, type: condition, if: {opened: y}, then: [{key: y, type: email, subject: a, text: b}]}",
+            "no step 'y' is before it: before it there are mail",
+        ),
+        ("{key: x, type: condition, if: {opened: call}, then: [{key: y, type: call}]}", "step 'call' is of type call"),
+        (
+            "{key: x, type: condition, if: {outcome: {call: met}}, then: [{key: y, type: call}]}",
+            "call can't come to 'met': it can come to reached",
+        ),
+        (
+            "{key: x, type: condition, if: {not: {any: []}}, then: [{key: y, type: call}]}",
+            "expected a list of questions",
+        ),
+        (
+            "{key: x, type: condition, if: {all: [{opened: mail, within: 1 day}]}, then: [{key: y, type: call}]}",
+            "unknown question 'within'",
+        ),
+        ("{key: x, type: condition, if: {replied: false}, then: [{key: y, type: call}]}", "'replied' can't be"),
+        (
+            "{key: x, type: condition, if: {attribute: plan}, then: [{key: y, type: call}]}",
+            "'attribute' can't be 'plan'",
+        ),
+        (
+            "{key: x, type: condition, if: {clicked: {step: mail, lnk: a}}, then: [{key: y, type: call}]}",
+            "'clicked' can't",
+        ),
+        ("{key: x, type: condition, if: {opened: mail}, then: [{key: mail, type: call}]}", "another step has the key"),
+        ("{key: x, type: condition, if: {opened: mail}, then: [{type: call}]}", "step #3 then #1: 'key' is missing"),
+        ("{key: x, type: condition, if: {opened: mail}, thn: [], else: [{key: y, type: call}]}", "unknown key 'thn'"),
+        ("{key: x, type: condition, if: {opened: mail}, then: y}", "'then' can't be 'y': expected a list of steps"),
+        ("{key: x, type: wait}", "'delay' and 'until' are both missing"),
+        ("{key: x, type: wait, until: {replied: true}}", "'within' is missing: expected how long is waited"),
+        ("{key: x, type: wait, until: {replied: true, within: x}}", "'within': 'x' is not a duration"),
+    ],
+)
+def test_what_is_wrong_is_told(step: str, expected: str) -> None:
+    found = problems(f"  - {step}\n")
+    assert any(expected in line for line in found), found
+    assert all(line.startswith("line 5: step ") for line in found)
+
+
+def test_messages_keep_their_distance_through_branches() -> None:
+    (found,) = problems(
+        "  - {key: m, type: sms, body: a}\n"
+        "  - key: c\n"
+        "    type: condition\n"
+        "    if: {has: plan}\n"
+        "    then: [{key: t, type: sms, body: b, delay: 1 day}]\n"
+        "    else: [{key: w, type: wait, delay: 1 hour}]\n"
+        "  - {key: z, type: sms, body: c}\n"
+    )
+    assert found.startswith("line 11: step z: delay under one minute between messages: 'delay' is missing")
+
+
+def nested(depth: int) -> str:
+    step = "{key: z, type: call}"
+    for number in range(depth):
+        step = f"{{key: c{number}, type: condition, if: {{has: a}}, then: [{step}]}}"
+    return step
+
+
+def test_conditions_are_nested_as_deep_as_a_file_is_readable() -> None:
+    assert len(list(parse(f"sequence: a\nsteps: [{nested(5)}]").walk())) == 6
+    (found,) = problems(f"  - {nested(40)}\n")
+    assert found == "line 5: this is nested too deep, or too much, for a sequence file"
