@@ -1,11 +1,12 @@
 """When the steps of an enrollment fall due."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from engine.rules.calendar import Whereabouts, calendar_of, due
+from engine.rules.calendar import Whereabouts, calendar_of, due, next_open
 from engine.rules.calendar.whereabouts import Hours, quiet_hours_of
 from schema.definition import Definition, Step
 
@@ -79,6 +80,44 @@ def steps_behind(
         planned = due(step, ended=ended, started=started, attributes=contact.attributes, calendar=calendar)
         yield Planned(number, step, planned.moment, planned.reasons)
         ended = planned.moment or ended
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A step that waits behind another, and when it was to go out."""
+
+    order: int
+    key: str
+    due_at: datetime
+
+
+def moved_behind(
+    definition: Definition,
+    contact: Contact,
+    *,
+    started: datetime,
+    was: datetime,
+    ended: datetime,
+    behind: Iterable[Behind],
+) -> list[Behind]:
+    """Plan the steps behind one anew that was to end at a moment, and ends at a later one: they keep their distance.
+
+    They follow their own rule: delay, local time, window. A step whose time was not what its rule says has been changed
+    by somebody: it keeps the distance that it had. Nothing moves to an earlier time.
+    """
+    steps = {step.key: step for step in definition.steps}
+    moved: list[Behind] = []
+    for one in sorted(behind, key=lambda one: one.order):
+        step = steps[one.key]
+        calendar = calendar_of(step, definition, contact.where)
+        at = partial(due, step, started=started, attributes=contact.attributes, calendar=calendar)
+        anew = at(ended=ended).moment
+        if at(ended=was).moment != one.due_at:
+            anew = next_open(ended + (one.due_at - was), calendar).moment
+        was, ended = one.due_at, max(anew or one.due_at, one.due_at, ended)
+        if ended > one.due_at:
+            moved.append(replace(one, due_at=ended))
+    return moved
 
 
 def attributes_used(definition: Definition) -> tuple[str, ...]:

@@ -74,10 +74,10 @@ def next_occasion(timing: Timing, planned: datetime, now: datetime, calendar: Ca
 
 def date_of(value: Any, calendar: Calendar) -> date | None:
     """The date that an attribute names, in ISO 8601; that of a moment is as in the zone. None: it names none."""
-    if not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     try:
-        moment = datetime.fromisoformat(value.strip())
+        moment = datetime.fromisoformat(str(value).strip())
     except ValueError:
         return None
     return moment.date() if moment.tzinfo is None else moment.astimezone(calendar.zone).date()
