@@ -8,10 +8,10 @@ from engine.rules.calendar.calendar import Calendar, next_day
 from engine.rules.calendar.local import minute_of, moment_of, to_wall
 from schema.definition import QuietHours, time_of_day
 
-#: What has not opened for so long never does: a window that lies in the quiet hours, or has no day that is not off.
-LONGEST_WAIT: Final = timedelta(days=400)
+#: What does not open for so long is as good as shut: a window that lies in the quiet hours where the contact is.
+LONGEST_WAIT: Final = timedelta(days=35)
 
-NEVER_OPENS: Final = "its window never opens outside of holidays and quiet hours"
+NEVER_OPENS: Final = f"its window does not open outside of holidays and quiet hours within {LONGEST_WAIT.days} days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Opening:
     """From when on a message may go out."""
 
     moment: datetime | None
-    """None: never."""
+    """None: not for a long time."""
     reasons: tuple[str, ...]
     """Why not before; nothing: it may go out at once."""
 
