@@ -27,6 +27,12 @@ UPDATE dispatch SET beat = greatest(beat, %(known)b) + 1, beaten_at = clock_time
 RETURNING beat
 """
 
+#: More than the fences that a row may have had since the backup: no attempt is named like one that is forgotten.
+FENCES: Final = 1_000
+
+#: What is in doubt already may have been sent again since the backup: by a look-up, or by an operator.
+RENUMBER: Final = f"UPDATE outbox SET fence = fence + {FENCES} WHERE status IN ('unknown', 'review')"
+
 #: Whatever the backup says is due or on its way may have been sent since it was made; or was, as somebody has told.
 HOLD: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
@@ -41,7 +47,7 @@ settled AS (
     UPDATE outbox o SET status = CASE WHEN doubtful.proven IS NULL THEN 'review' ELSE 'sent' END,
         reason = %(reason)b, provider_id = coalesce(doubtful.proven, o.provider_id),
         sent_at = CASE WHEN doubtful.proven IS NOT NULL THEN moment.now END,
-        fence = o.fence + 1, lease_until = NULL, retry_at = NULL
+        fence = o.fence + {FENCES}, lease_until = NULL, retry_at = NULL
     FROM doubtful, moment WHERE o.id = doubtful.id
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
@@ -99,6 +105,7 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
 def hold_what_is_due(session: Session) -> int:
     """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
     session.execute(LEAP_AHEAD)
+    session.execute(RENUMBER)
     return session.execute(HOLD, {"reason": RESTORED, "moved": MOVED_WHILE_SHUT}, binary=True).rowcount
 
 

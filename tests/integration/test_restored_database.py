@@ -17,6 +17,7 @@ from engine.outbox.evidence import Evidence, accept_evidence
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import BEAT
+from producers.review import Decision, decide
 from workers.heartbeat import Heartbeat
 from workers.sweeper import Sweeper
 
@@ -82,6 +83,21 @@ def test_no_row_gets_an_id_that_was_given_out_after_an_earlier_restore(world: An
         assert not set(world.ids()) & set(given)
         given += world.ids()
         world.execute("DELETE FROM outbox")
+
+
+@pytest.mark.parametrize("status", ["pending", "unknown", "review"])
+def test_no_attempt_is_named_like_one_that_the_backup_has_forgotten(world: Any, wakeups: Wakeups, status: str) -> None:
+    world.enroll()
+    beat(world, wakeups, 2)
+    row_id = world.ids()[0]
+    world.execute("UPDATE outbox SET status = %s, fence = 1 WHERE id = %s", status, row_id)
+    forgotten = range(1, 100)  # looked up, sent again by an operator, and tried so many times
+    go_back(world, 1)
+    beat(world, wakeups)
+    with world.database.transaction() as session:
+        decide(session, SequenceClock(world.database), 1, row_id, Decision.RESEND)
+    (again,) = world.claim([row_id])
+    assert again.fence not in forgotten
 
 
 def test_a_row_that_was_moved_before_a_leader_has_compared_is_held(world: Any, wakeups: Wakeups) -> None:
