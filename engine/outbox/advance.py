@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from engine.database import Session
+from engine.outbox.timing import timing_of
 from engine.rules.planner import Change, Standing, advance
 from engine.rules.program import Program
 from engine.wakeups import Due
@@ -131,7 +132,7 @@ def end_gate(
         return None
     standings = {order: step.standing for order, step in steps.items()}
     standings[end.order] = replace(step.standing, status=end.status, outcome=end.outcome)
-    return go_on(session, held.id, advance(program, standings, now))
+    return go_on(session, held.id, advance(program, standings, now, timing_of(session, held.id, program)))
 
 
 def plan_on(session: Session, enrollment_id: int, now: float) -> list[Due]:
@@ -140,7 +141,8 @@ def plan_on(session: Session, enrollment_id: int, now: float) -> list[Due]:
     if held is None:
         return []
     standings = {order: step.standing for order, step in steps_of(session, held.id).items()}
-    return go_on(session, held.id, advance(program_of(session, held.version_id), standings, now))
+    program = program_of(session, held.version_id)
+    return go_on(session, held.id, advance(program, standings, now, timing_of(session, held.id, program)))
 
 
 def go_on(session: Session, enrollment_id: int, changes: Sequence[Change]) -> list[Due]:

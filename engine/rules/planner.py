@@ -10,8 +10,19 @@ from typing import Final, TypeAlias
 from engine.rules.program import Place, Program
 from schema.states import BLOCKING, RowStatus
 
-#: When a step falls due: it, and the moment at which the one before is done (both in seconds of sequence time).
-Timing: TypeAlias = Callable[[Place, float], float]
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """When a step falls due."""
+
+    due_at: float | None
+    """Sequence time; None: never, it is skipped."""
+    reasons: tuple[str, ...] = ()
+    """How that came about; the last one tells why it is skipped."""
+
+
+#: When a step falls due that comes behind one which is done at a moment, in seconds of sequence time.
+Timing: TypeAlias = Callable[[Place, float], Timed]
 
 #: What a row may still become when it is found that it is not taken.
 NOT_BEGUN: Final = (RowStatus.WAITING, RowStatus.PENDING)
@@ -48,9 +59,9 @@ class Change:
 WAITING: Final = Standing(RowStatus.WAITING)
 
 
-def after_delay(place: Place, before: float) -> float:
+def after_delay(place: Place, before: float) -> Timed:
     """A step is due its delay after the one before."""
-    return before + place.step.delay.total_seconds()
+    return Timed(before + place.step.delay.total_seconds())
 
 
 def advance(
@@ -62,6 +73,7 @@ def advance(
     are skipped. A step that has ended stays as it is, wherever it is.
     """
     changes: list[Change] = []
+    standings = dict(standings)
     before = now
     for place in program.places:
         standing = standings.get(place.order, WAITING)
@@ -70,9 +82,14 @@ def advance(
                 changes.append(Change(place.order, standing.status, RowStatus.SKIPPED, reason=reason))
             continue
         if standing.status is RowStatus.WAITING:
-            due_at = max(before, timing(place, before))
-            changes.append(Change(place.order, RowStatus.WAITING, RowStatus.PENDING, due_at))
-            before = due_at
+            timed = timing(place, before)
+            if timed.due_at is None:
+                reason = timed.reasons[-1] if timed.reasons else "it has no time"
+                changes.append(Change(place.order, RowStatus.WAITING, RowStatus.SKIPPED, reason=reason))
+                standing = standings[place.order] = Standing(RowStatus.SKIPPED)
+            else:
+                before = max(before, timed.due_at)
+                changes.append(Change(place.order, RowStatus.WAITING, RowStatus.PENDING, before))
         elif not standing.has_ended and standing.due_at is not None:
             before = max(before, standing.due_at)
         if place.step.gate and not standing.has_ended:

@@ -43,11 +43,13 @@ class Program:
     """The steps of a sequence version in the order in which they are gone through; branches join again."""
 
     places: tuple[Place, ...]
+    definition: Definition | None = None
+    """What it is made of; None: steps by themselves, to which no calendar applies."""
 
     @classmethod
     def of(cls, definition: Definition) -> "Program":
         """Flatten a definition."""
-        return cls(tuple(_flatten(definition.steps, 1, ())))
+        return cls(tuple(_flatten(definition.steps, 1, ())), definition)
 
     @cached_property
     def by_key(self) -> dict[str, Place]:

@@ -11,6 +11,7 @@ from engine.errors import InvalidInput
 from engine.outbox.advance import GateEnd, change, end_gate, go_on
 from engine.outbox.resolve import REOPEN
 from engine.outbox.tasks import NewTask, note_task
+from engine.outbox.timing import timing_of
 from engine.rules.planner import Standing, advance, not_taken, withdraw
 from engine.wakeups import Due
 from producers.tasks.at_hand import AtHand, take_in_hand
@@ -160,7 +161,9 @@ def reopen(session: Session, workspace_id: int, enrollment_id: int, key: str) ->
         if standings[place.order].has_ended and standings[place.order].status is not RowStatus.SKIPPED
     ]
     warnings = [f"these had gone on meanwhile, and stay as they are: {', '.join(begun)}"] if begun else []
-    return Acted(warnings=warnings, wakeups=go_on(session, enrollment_id, advance(task.program, standings, _now(task))))
+    timing = timing_of(session, enrollment_id, task.program)
+    due = go_on(session, enrollment_id, advance(task.program, standings, _now(task), timing))
+    return Acted(warnings=warnings, wakeups=due)
 
 
 def _end(task: AtHand, end: GateEnd, note: str | None, by: str | None) -> list[Due]:

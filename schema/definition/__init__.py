@@ -1,6 +1,8 @@
 """The sequence definition: reading and checking the file that people write."""
 
+from schema.definition.calendar import WEEKDAYS, DateAnchor, QuietHours, Window, time_of_day
 from schema.definition.definition import Definition
+from schema.definition.delay import Delay, parse_delay
 from schema.definition.duration import parse_duration
 from schema.definition.gates import ConditionStep, WaitStep
 from schema.definition.json_schema import json_schema
@@ -13,21 +15,28 @@ from schema.definition.tasks import TaskStep
 
 __all__ = [
     "MAX_SMS",
+    "WEEKDAYS",
     "AnyStep",
     "ConditionStep",
+    "DateAnchor",
     "Definition",
+    "Delay",
     "EmailStep",
     "InvalidDefinition",
     "MessageStep",
     "Problem",
     "Question",
+    "QuietHours",
     "SmsStep",
     "Step",
     "TaskStep",
     "TimedQuestion",
     "WaitStep",
+    "Window",
     "did_you_mean",
     "json_schema",
     "parse",
+    "parse_delay",
     "parse_duration",
+    "time_of_day",
 ]

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from schema.definition.document import Document, Path
-from schema.definition.duration import parse_duration
-from schema.definition.steps import MIN_DELAY
+from schema.definition.delay import parse_delay
+from schema.definition.document import Document, Path, Unquoted
+from schema.definition.duration import MIN_DELAY
 from schema.states import MESSAGE_TYPES, TASK_TYPES
 
 #: Further apart than anything is asked to be.
@@ -29,6 +29,8 @@ def _behind(step: dict[str, Any], path: Path, since: timedelta, document: Docume
     kind = step.get("type")
     if kind in TASK_TYPES:
         return FAR  # nobody knows
+    if any(step.get(name) is not None for name in ("after_start", "before", "after")):
+        return timedelta() if kind in MESSAGE_TYPES else FAR  # it is where the calendar says
     delay = _delay(step)
     if since is not FAR and delay is not None:
         since += delay
@@ -51,7 +53,8 @@ def _behind(step: dict[str, Any], path: Path, since: timedelta, document: Docume
 def _delay(step: dict[str, Any]) -> timedelta | None:
     """Its delay; None: it has one that can't be read, which is told by the field itself."""
     delay = step.get("delay", "0 minutes")
+    written = delay.written if isinstance(delay, Unquoted) else delay
     try:
-        return parse_duration(delay) if isinstance(delay, str) else None
+        return timedelta(seconds=parse_delay(written).total_seconds()) if isinstance(written, str) else None
     except ValueError:
         return None

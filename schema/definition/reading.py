@@ -3,8 +3,10 @@
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.definition import Definition, Header
 from schema.definition.distances import check_distances
 from schema.definition.document import Document, Path, Unquoted, read_document
@@ -12,6 +14,7 @@ from schema.definition.kinds import MODELS
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
 from schema.definition.question_check import WITHIN, check_question
 from schema.definition.templates import check_template
+from schema.definition.timing import check_timing
 from schema.states import STEP_TYPES
 
 #: The most that Twilio takes (its error 21617), in characters.
@@ -21,8 +24,13 @@ MAX_STEPS: Final = 200
 #: The branches of a condition.
 BRANCHES: Final = ("then", "else")
 
-#: Keys that later versions know.
-LATER: Final = {"timezone": "time zones", "window": "sending windows", "at": "local times"}
+#: Values that are mappings of their own.
+NESTED: Final[dict[str, type[BaseModel]]] = {
+    "window": Window,
+    "quiet_hours": QuietHours,
+    "before": DateAnchor,
+    "after": DateAnchor,
+}
 
 
 def parse(text: str) -> Definition:
@@ -35,28 +43,29 @@ def parse(text: str) -> Definition:
     if not isinstance(document.data, dict):
         raise InvalidDefinition([Problem(1, None, "expected a mapping with the keys sequence and steps, not a list")])
     header = {key: value for key, value in document.data.items() if key != "steps"}
-    _check_later(header, (), document)
     _check_fields(Header, header, (), document)
     _check_template(header.get("assignee"), "assignee", ("assignee",), document)
-    _check_all_steps(document.data.get("steps"), document)
+    _check_all_steps(document.data.get("steps"), header, document)
     if problems := document.problems():
         raise InvalidDefinition(problems)
     return Definition.model_validate(document.data)
 
 
-def _check_all_steps(steps: Any, document: Document) -> None:
+def _check_all_steps(steps: Any, header: dict[str, Any], document: Document) -> None:
     if not isinstance(steps, list) or not steps:
         what = "is missing" if steps is None else "is empty" if steps == [] else "is not a list"
         document.report(("steps",), f"'steps' {what}: expected a list of 1 to {MAX_STEPS} steps")
         return
     before: dict[str, dict[str, Any]] = {}
-    total = _check_steps(steps, ("steps",), document, before)
+    total = _check_steps(steps, ("steps",), header, document, before)
     if total > MAX_STEPS:
         document.report(("steps",), f"{total} steps: expected at most {MAX_STEPS}")
     check_distances(steps, document)
 
 
-def _check_steps(steps: list[Any], place: Path, document: Document, before: dict[str, dict[str, Any]]) -> int:
+def _check_steps(
+    steps: list[Any], place: Path, header: dict[str, Any], document: Document, before: dict[str, dict[str, Any]]
+) -> int:
     """Check each of them, and what is within; tell how many there are. `before` has the steps before by their keys."""
     total = len(steps)
     for number, step in enumerate(steps):
@@ -64,11 +73,11 @@ def _check_steps(steps: list[Any], place: Path, document: Document, before: dict
         if not isinstance(step, dict):
             document.report(path, f"a step is a mapping with key and type, not {document.written(path)}")
             continue
-        _check_later(step, path, document)
         if _check_type(step, path, document):
             _check_fields(MODELS[step["type"]], _without_parts(step), path, document)
             _check_templates(step, path, document)
             _check_asked(step, path, document, before)
+            check_timing(step, header, path, document)
         key = step.get("key")
         if isinstance(key, str):
             if key in before:
@@ -77,18 +86,20 @@ def _check_steps(steps: list[Any], place: Path, document: Document, before: dict
             else:
                 document.keys.append((key, document.line((*path, "key"))))
             before.setdefault(key, step)
-        total += _check_branches(step, path, document, before)
+        total += _check_branches(step, path, header, document, before)
     return total
 
 
-def _check_branches(step: dict[str, Any], path: Path, document: Document, before: dict[str, dict[str, Any]]) -> int:
+def _check_branches(
+    step: dict[str, Any], path: Path, header: dict[str, Any], document: Document, before: dict[str, dict[str, Any]]
+) -> int:
     if step.get("type") != "condition":
         return 0
     total = 0
     for name in BRANCHES:
         steps = step.get(name, [])
         if isinstance(steps, list):
-            total += _check_steps(steps, (*path, name), document, before)
+            total += _check_steps(steps, (*path, name), header, document, before)
         else:
             document.report(
                 (*path, name), f"'{name}' can't be {document.written((*path, name))}: expected a list of steps"
@@ -139,29 +150,32 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
     return False
 
 
-def _check_later(given: dict[str, Any], path: Path, document: Document) -> None:
-    for key, feature in LATER.items():
-        if key in given:
-            document.report((*path, key), f"'{key}' ({feature}) is not supported yet: leave it out")
-
-
 def _check_fields(model: type[BaseModel], given: dict[str, Any], path: Path, document: Document) -> None:
+    nested = {name for name in NESTED if name in _fields(model) and isinstance(given.get(name), dict)}
+    for name in sorted(nested):
+        _check_fields(NESTED[name], given[name], (*path, name), document)
     try:
-        model.model_validate({key: value for key, value in given.items() if key not in LATER})
+        model.model_validate(given)
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            if details["type"] != "default_factory_not_called":
-                place = (*path, *details["loc"])
+            place = (*path, *details["loc"])
+            if not details["loc"]:
+                document.report(path, f"'{path[-1]}': {details['ctx']['error']}")
+            elif details["type"] != "default_factory_not_called" and details["loc"][0] not in nested:
                 document.report(place, _describe(details, model, document.written(place)))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields by the names that they have in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _describe(details: ErrorDetails, model: type[BaseModel], written: str) -> str:
     name, kind, value = str(details["loc"][0]), details["type"], details["input"]
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    known = _fields(model)
     if kind == "extra_forbidden":
-        known = list(fields)
         return f"unknown key {quoted(name)}{did_you_mean(name, known)}: expected {', '.join(known)}"
-    expected = fields[name].description
+    expected = known[name].description
     if kind == "missing":
         return f"'{name}' is missing: expected {expected}"
     if kind == "value_error":

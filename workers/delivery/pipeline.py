@@ -167,6 +167,7 @@ class Pipeline:
         kept = len(taken.ready) + len(taken.ended) + len(taken.gates) + len(taken.later)
         self._room.leave(len(ids) - kept)
         self._settler.look_again(taken.not_claimed)
+        self._settler.wake(taken.wakeups)
         _observe(LATENESS, ((prepared.row.channel, prepared.lateness) for prepared in taken.ready))
 
     def _gate_is_done(self) -> None:

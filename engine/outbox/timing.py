@@ -1,0 +1,28 @@
+"""When the steps of an enrollment fall due where its contact is now."""
+
+from typing import Final
+
+from engine.database import Session
+from engine.outbox.hours import HOURS, hours_of
+from engine.rules.calendar import Whereabouts
+from engine.rules.planner import Timing, after_delay
+from engine.rules.planning import Contact, timing_by_calendar, uses_calendar
+from engine.rules.program import Program
+
+ENROLLMENT: Final = f"""
+SELECT e.enrolled_at, c.attributes || e.data, c.timezone, c.phone, {HOURS}
+FROM enrollments e JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
+WHERE e.id = %(enrollment)b
+"""
+
+
+def timing_of(session: Session, enrollment_id: int, program: Program) -> Timing:
+    """How the planner is to tell when a step of this enrollment falls due."""
+    row = session.execute(ENROLLMENT, {"enrollment": enrollment_id}, binary=True).fetchone()
+    if row is None:
+        raise LookupError(f"enrollment {enrollment_id} has no contact")
+    started, attributes, timezone, phone, *hours_read = row
+    hours = hours_of(*hours_read)
+    if program.definition is None or not uses_calendar(program.definition, hours):
+        return after_delay
+    return timing_by_calendar(program.definition, Contact(Whereabouts(timezone, phone, hours), attributes), started)
