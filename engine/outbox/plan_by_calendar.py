@@ -1,6 +1,7 @@
 """Write enrollments whose steps fall due by the calendar: contacts for which it is the same are planned together."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 from engine.database import Session
 from engine.outbox.plan import Planned, Stretch, plan_enrollments
-from engine.rules.calendar import Hours, Whereabouts
+from engine.rules.calendar import Hours, Whereabouts, whereabouts
 from engine.rules.calendar.zones import PREFIX
 from engine.rules.planning import Contact, PlannedStep, attributes_used, plan_for, uses_phone
 from engine.wakeups import Due
@@ -104,14 +105,16 @@ def plan_by_calendar(
         return Planned([], [])
     now: datetime = rows[0][0]
     own = {name: value for name, value in json.loads(data).items() if name in used}
-    groups: dict[tuple[PlannedStep, ...], list[int]] = {}
+    alike: dict[tuple[Whereabouts, tuple[str | None, ...]], list[int]] = defaultdict(list)
     for _, timezone, phone, dates, ids in rows:
-        attributes = {**dict(zip(used, dates, strict=True)), **own}
-        contact = Contact(Whereabouts(timezone, phone, hours), attributes)
-        groups.setdefault(tuple(plan_for(definition, contact, now)), []).extend(ids)
+        alike[whereabouts(timezone, phone, hours), tuple(dates)] += ids
+    groups: dict[tuple[PlannedStep, ...], list[int]] = defaultdict(list)
+    for (where, dates), ids in alike.items():
+        contact = Contact(where, {**dict(zip(used, dates, strict=True)), **own})
+        groups[tuple(plan_for(definition, contact, now))] += ids
     if len(groups) == 1 and all(step.status is not RowStatus.SKIPPED for step in next(iter(groups))):
-        alike = replace(stretch, steps=next(iter(groups)))
-        return plan_enrollments(session, alike, contacts, data=data, batch_id=batch_id, now=now)
+        planned = replace(stretch, steps=next(iter(groups)))
+        return plan_enrollments(session, planned, contacts, data=data, batch_id=batch_id, now=now)
     return _plan_groups(session, stretch, groups, {"now": now, "data": data, "batch": batch_id})
 
 

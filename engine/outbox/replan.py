@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple, TypeAlias
 
 from engine.arrays import BigInts, Floats
 from engine.database import Session
 from engine.outbox.hours import HOURS, hours_of
-from engine.rules.calendar import Whereabouts
-from engine.rules.planning import Behind, Contact, moved_behind
+from engine.rules.calendar import Whereabouts, whereabouts
+from engine.rules.planning import Behind, Contact, attributes_used, counts_from_start, moved_behind
 from engine.wakeups import Due
 from schema.definition import Definition
 
@@ -42,6 +43,11 @@ RETURNING o.id, date_part('epoch', o.due_at)
 #: The reason of a row that was moved while dispatch was shut. If the database turns out to have been restored from a
 #: backup, the row may have gone out at the time it had before (engine/outbox/dispatch.py).
 MOVED_WHILE_SHUT: Final = "moved behind a late step while dispatch was shut"
+
+
+Dates: TypeAlias = tuple[tuple[str, str | None], ...]
+Times: TypeAlias = tuple[datetime, datetime, datetime]
+"""When the enrollment began, when the late step was to end, and when it did."""
 
 
 class Late(NamedTuple):
@@ -80,18 +86,29 @@ def _planned(session: Session, late: Sequence[Late]) -> list[tuple[int, datetime
         behind[enrollment_id].append(Behind(order, key, due_at))
     enrollments = session.execute(ENROLLMENTS, {"enrollments": list(behind)}, binary=True).fetchall()
     definitions = _definitions(session, {version_id for _, version_id, *_ in enrollments})
-    return [
-        (ids[enrollment_id, step.order], step.due_at)
-        for enrollment_id, version_id, started, attributes, timezone, phone, *hours in enrollments
-        for step in moved_behind(
-            definitions[version_id],
-            Contact(Whereabouts(timezone, phone, hours_of(*hours)), attributes),
-            started=started,
-            was=by_enrollment[enrollment_id].was,
-            ended=by_enrollment[enrollment_id].ended,
-            behind=behind[enrollment_id],
-        )
-    ]
+
+    @cache
+    def anew(
+        version_id: int, where: Whereabouts, dates: Dates, times: Times, steps: tuple[Behind, ...]
+    ) -> list[Behind]:
+        """Most that are late together are alike."""
+        started, was, ended = times
+        contact = Contact(where, dict(dates))
+        return moved_behind(definitions[version_id], contact, started=started, was=was, ended=ended, behind=steps)
+
+    moved: list[tuple[int, datetime]] = []
+    for enrollment_id, version_id, started, attributes, timezone, phone, *hours in enrollments:
+        one, definition = by_enrollment[enrollment_id], definitions[version_id]
+        where = whereabouts(timezone, phone, hours_of(*hours))
+        dates = tuple((name, _text(attributes.get(name))) for name in attributes_used(definition))
+        times = (started if counts_from_start(definition) else one.was, one.was, one.ended)
+        steps = anew(version_id, where, dates, times, tuple(behind[enrollment_id]))
+        moved += [(ids[enrollment_id, step.order], step.due_at) for step in steps]
+    return moved
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _definitions(session: Session, versions: set[int]) -> dict[int, Definition]:

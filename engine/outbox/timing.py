@@ -4,7 +4,7 @@ from typing import Final
 
 from engine.database import Session
 from engine.outbox.hours import HOURS, hours_of
-from engine.rules.calendar import Whereabouts
+from engine.rules.calendar.whereabouts import whereabouts
 from engine.rules.planner import Timing, after_delay
 from engine.rules.planning import Contact, timing_by_calendar, uses_calendar
 from engine.rules.program import Program
@@ -25,4 +25,4 @@ def timing_of(session: Session, enrollment_id: int, program: Program) -> Timing:
     hours = hours_of(*hours_read)
     if program.definition is None or not uses_calendar(program.definition, hours):
         return after_delay
-    return timing_by_calendar(program.definition, Contact(Whereabouts(timezone, phone, hours), attributes), started)
+    return timing_by_calendar(program.definition, Contact(whereabouts(timezone, phone, hours), attributes), started)

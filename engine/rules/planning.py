@@ -130,6 +130,11 @@ def attributes_used(definition: Definition) -> tuple[str, ...]:
     return tuple(dict.fromkeys(anchor.attribute for anchor in anchors))
 
 
+def counts_from_start(definition: Definition) -> bool:
+    """Whether the time of a step depends on when the enrollment began."""
+    return any(step.after_start is not None for step in definition.walk())
+
+
 def uses_calendar(definition: Definition, hours: Hours) -> bool:
     """Whether the plan depends on more than delays: on a zone, a window, quiet hours, a date or the days themselves."""
     return any(

@@ -166,6 +166,11 @@ class QuietHours(BaseModel):
             raise ValueError("they begin and end at the same time: write `off` for no quiet hours")
         return self
 
+    def cover(self, minute: int) -> bool:
+        """Whether a minute of the day is in them: they may go over midnight."""
+        begun, over = minute >= self.begin, minute >= self.end
+        return (begun or not over) if self.begin > self.end else (begun and not over)
+
     def __str__(self) -> str:
         """As people write it."""
         return f"{time_of_day(self.begin)}-{time_of_day(self.end)}"

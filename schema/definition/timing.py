@@ -34,7 +34,7 @@ def _check_hours(step: dict[str, Any], header: dict[str, Any], path: Path, docum
     if isinstance(window, Window) and at is not None and not window.opens <= at < window.closes:
         hours = f"{time_of_day(window.opens)} to {time_of_day(window.closes)}"
         document.report((*path, "at"), f"'at' is {time_of_day(at)}, outside of the window: expected {hours}")
-    if isinstance(quiet, QuietHours) and at is not None and is_quiet(quiet, at):
+    if isinstance(quiet, QuietHours) and at is not None and quiet.cover(at):
         document.report((*path, "at"), f"'at' is {time_of_day(at)}, in the quiet hours {quiet}")
     if isinstance(window, Window) and isinstance(quiet, QuietHours) and _never_meet(window, quiet):
         place = next(((*path, name) for name in ("window", "quiet_hours") if name in step), ("window",))
@@ -42,13 +42,7 @@ def _check_hours(step: dict[str, Any], header: dict[str, Any], path: Path, docum
 
 
 def _never_meet(window: Window, quiet: QuietHours) -> bool:
-    return all(is_quiet(quiet, minute) for minute in range(window.opens, window.closes))
-
-
-def is_quiet(quiet: QuietHours, minute: int) -> bool:
-    """Whether a minute of the day is in quiet hours, which may go over midnight."""
-    begun, over = minute >= quiet.begin, minute >= quiet.end
-    return (begun or not over) if quiet.begin > quiet.end else (begun and not over)
+    return all(quiet.cover(minute) for minute in range(window.opens, window.closes))
 
 
 def _in_force(kind: TypeAdapter[Any], name: str, step: dict[str, Any], header: dict[str, Any]) -> Any:

@@ -115,6 +115,8 @@ def test_after_start_counts_from_the_enrollment_and_never_overtakes() -> None:
         ("before: {attribute: renewal, by: 3 days}", 3, None),
         ("before: {attribute: renewal, by: 3 days}", True, None),
         ("before: {attribute: renewal, by: 3 days}", "0001-01-02", None),
+        ("before: {attribute: renewal, by: 3 days}", "0001-01-01T00:00:00+14:00", None),
+        ("after: {attribute: renewal, by: 3 days}", "9999-12-31", None),
         # Due at 09:00 on 1 June, an hour before the step before had ended; and days before.
         ("before: {attribute: renewal, by: 3 days}", "2026-06-04", "2026-06-01 10:00 -0400"),
         ("before: {attribute: renewal, by: 3 days}", "2026-06-02", None),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.rules.calendar import Calendar, Hours, Whereabouts, calendar_of, next_open, window_open
+from engine.rules.calendar import Calendar, Hours, Whereabouts, calendar_of, next_open, whereabouts, window_open
 from engine.rules.calendar.local import moment_of, to_wall
 from engine.rules.calendar.zones import spread, zones_of_phone
 from engine.rules.planning import Behind, Contact, moved_behind, plan_for
@@ -79,7 +79,7 @@ phones = st.sampled_from(["+12025550101", "+447911123456", "+79161234567", "+180
 contacts = st.builds(
     Contact,
     where=st.builds(
-        Whereabouts,
+        whereabouts,
         timezone=st.one_of(st.none(), st.sampled_from([*ZONES, "Mars/Base"])),
         phone=phones,
         hours=st.builds(
@@ -203,7 +203,7 @@ def test_nothing_is_open_between_a_moment_and_its_next_opening(
             "steps": [{"key": "a", "type": "sms", "body": "hi"}],
         }
     )
-    calendar = calendar_of(definition.steps[0], definition, Whereabouts(name, None, Hours()))
+    calendar = calendar_of(definition.steps[0], definition, whereabouts(name, None, Hours()))
     opening = next_open(moment, calendar).moment
     assume(opening is not None)
     assert opening is not None and window_open(opening, calendar)
@@ -231,7 +231,7 @@ def test_a_number_that_may_be_anywhere_says_nothing() -> None:
     anywhere = zones_of_phone("+18005550101")
     assert spread(anywhere) > timedelta(hours=20)
     definition = Definition.model_validate({"sequence": "a", "steps": [{"key": "a", "type": "sms", "body": "hi"}]})
-    where = Whereabouts(None, "+18005550101", Hours("America/Chicago"))
+    where = whereabouts(None, "+18005550101", Hours("America/Chicago"))
     (zone,) = calendar_of(definition.steps[0], definition, where).quiet_zones
     assert str(zone) == "America/Chicago"
 

@@ -6,7 +6,7 @@ from typing import Final
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox.claim import Claimed
 from engine.outbox.postpone import Postponed
-from engine.rules.calendar import Due, Whereabouts, calendar_of, due, next_open
+from engine.rules.calendar import Due, calendar_of, due, next_open, whereabouts
 from engine.rules.calendar.due import date_of, next_occasion
 from engine.rules.calendar.whereabouts import quiet_hours_of
 from engine.rules.ending import TOO_LATE
@@ -48,7 +48,7 @@ class OpeningHours:
         self, row: Claimed, step: AnyStep, version: Version, tenant: Tenant, now: datetime, *, shift: bool
     ) -> Due:
         """The time from now on at which it may go out, and why it is that."""
-        calendar = calendar_of(step, version.definition, Whereabouts(row.timezone, row.phone, tenant.hours))
+        calendar = calendar_of(step, version.definition, whereabouts(row.timezone, row.phone, tenant.hours))
         if shift:
             return next_occasion(step, from_epoch(row.due_at), now, calendar)
         if (anchor := step.before or step.after) is not None:

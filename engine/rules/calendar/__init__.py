@@ -3,7 +3,7 @@
 from engine.rules.calendar.calendar import Calendar
 from engine.rules.calendar.due import Due, Timing, due
 from engine.rules.calendar.opening import Opening, next_open, window_open
-from engine.rules.calendar.whereabouts import Hours, Whereabouts, calendar_of
+from engine.rules.calendar.whereabouts import Hours, Whereabouts, calendar_of, whereabouts
 
 __all__ = [
     "Calendar",
@@ -15,5 +15,6 @@ __all__ = [
     "calendar_of",
     "due",
     "next_open",
+    "whereabouts",
     "window_open",
 ]

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from engine.rules.calendar.calendar import Calendar, next_day
 from engine.rules.calendar.local import from_wall, moment_of, to_wall
 from engine.rules.calendar.opening import next_open, window_open
 from schema.definition import DateAnchor, Delay, time_of_day
+
+#: Dates of contacts that are believed.
+YEARS: Final = range(1900, 3000)
 
 
 class Timing(Protocol):
@@ -78,9 +81,9 @@ def date_of(value: Any, calendar: Calendar) -> date | None:
         return None
     try:
         moment = datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        return moment.date() if moment.tzinfo is None else moment.astimezone(calendar.zone).date()
+    except (ValueError, OverflowError):
         return None
-    return moment.date() if moment.tzinfo is None else moment.astimezone(calendar.zone).date()
 
 
 def _by_date(timing: Timing, ended: datetime, attributes: Mapping[str, Any], calendar: Calendar) -> Due:
@@ -94,10 +97,9 @@ def _by_date(timing: Timing, ended: datetime, attributes: Mapping[str, Any], cal
         return Due(None, (f"the contact has {what} {name}",))
     sign, word = (-1, "before") if timing.before is not None else (1, "after")
     reasons = (f"{anchor.by} {word} {name}, {day}" if anchor.by else f"on {name}, {day}",)
-    try:
-        moment = moment_of(_days_on(day, anchor.by, calendar, sign), timing.at, calendar.zone)
-    except OverflowError:
+    if day.year not in YEARS:
         return Due(None, (*reasons, "which is outside of the calendar"))
+    moment = moment_of(_days_on(day, anchor.by, calendar, sign), timing.at, calendar.zone)
     if moment >= ended:
         return Due(moment, reasons)
     if timing.if_late == "send" or ended - moment <= timing.max_lateness:

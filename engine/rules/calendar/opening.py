@@ -80,13 +80,10 @@ def _outside_window(moment: datetime, calendar: Calendar) -> _Closed | None:
 
 def _quiet(moment: datetime, quiet: QuietHours, zone: tzinfo) -> _Closed | None:
     wall = to_wall(moment, zone)
-    minute = minute_of(wall)
-    over_midnight = quiet.begin > quiet.end
-    begun, over = minute >= quiet.begin, minute >= quiet.end
-    if over and not begun if over_midnight else over or not begun:
+    day, minute = wall.date(), minute_of(wall)
+    if not quiet.cover(minute):
         return None
-    day = wall.date()
-    ends_on = next_day(day) if over_midnight and begun else day
+    ends_on = next_day(day) if minute >= quiet.begin > quiet.end else day
     return _Closed(_next_time(moment, ends_on, quiet.end, zone), f"quiet hours {quiet} in {zone}")
 
 

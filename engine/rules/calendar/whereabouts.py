@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from engine.rules.calendar.calendar import Calendar
-from engine.rules.calendar.zones import PREFIX, first_known, spread, zone_of, zones_of_phone
+from engine.rules.calendar.zones import first_known, spread, zone_of, zones_of_phone
 from schema.definition import AnyStep, Definition, QuietHours, SmsStep
 
 DAY: Final = timedelta(days=1)
@@ -24,12 +24,19 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of where a contact is."""
+    """What is known of where a contact is: for contacts with the same whereabouts the calendar is the same."""
 
-    timezone: str | None
-    phone: str | None
-    """E.164; its first characters tell (`PREFIX`)."""
+    zone: tzinfo | None
+    """None: nobody knows."""
+    phone_zones: tuple[tzinfo, ...]
+    """Those that its phone may be in, where its zone is not known."""
     hours: Hours
+
+
+def whereabouts(timezone: str | None, phone: str | None, hours: Hours) -> Whereabouts:
+    """Where a contact is, by its time zone (an IANA name), else its phone (E.164, or its first digits)."""
+    zone = zone_of(timezone)
+    return Whereabouts(zone, zones_of_phone(phone) if phone and zone is None else (), hours)
 
 
 def calendar_of(step: AnyStep, definition: Definition, where: Whereabouts) -> Calendar:
@@ -50,7 +57,7 @@ def zone_for(definition: Definition, where: Whereabouts) -> tzinfo:
     """The zone of a sequence's days and local times: the contact's, else the workspace's, else UTC."""
     match definition.timezone:
         case "contact":
-            return first_known(where.timezone, where.hours.timezone)
+            return where.zone or first_known(where.hours.timezone)
         case "workspace":
             return first_known(where.hours.timezone)
         case name:
@@ -79,10 +86,11 @@ def quiet_zones(where: Whereabouts, quiet: QuietHours) -> tuple[tzinfo, ...]:
 
     Those of a phone do not help where no hour of the day is awake in all of them: +1 800 may be in Guam and in Maine.
     """
-    if (known := zone_of(where.timezone)) is not None:
-        return (known,)
-    of_phone = zones_of_phone(where.phone[:PREFIX]) if where.phone else ()
-    return of_phone if of_phone and spread(of_phone) < _awake(quiet) else (first_known(where.hours.timezone),)
+    if where.zone is not None:
+        return (where.zone,)
+    if where.phone_zones and spread(where.phone_zones) < _awake(quiet):
+        return where.phone_zones
+    return (first_known(where.hours.timezone),)
 
 
 def _awake(quiet: QuietHours) -> timedelta:

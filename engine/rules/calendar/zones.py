@@ -30,17 +30,24 @@ def first_known(*names: str | None) -> tzinfo:
     return next((zone for name in names if (zone := zone_of(name)) is not None), ZoneInfo("UTC"))
 
 
-@cache
-def zones_of_phone(prefix: str) -> tuple[tzinfo, ...]:
-    """The zones that a number in E.164 may be in, by its first `PREFIX` characters; none: nobody knows.
+def zones_of_phone(number: str) -> tuple[tzinfo, ...]:
+    """The zones that a number in E.164 may be in; none: nobody knows.
 
-    What `phonenumbers.timezone` does, without reading the rest of the number.
+    What `phonenumbers.timezone` does, without reading the number: its first digits (`PREFIX`) tell.
     """
-    digits = prefix[1:PREFIX]
-    known = (TIMEZONE_DATA[digits[:length]] for length in range(len(digits), 0, -1) if digits[:length] in TIMEZONE_DATA)
-    return tuple(zone for name in next(known, ()) if (zone := zone_of(name)) is not None)
+    digits = number[1:PREFIX]
+    for length in range(len(digits), 0, -1):
+        if (names := TIMEZONE_DATA.get(digits[:length])) is not None:
+            return _zones(names)
+    return ()
 
 
+@cache
+def _zones(names: tuple[str, ...]) -> tuple[tzinfo, ...]:
+    return tuple(zone for name in names if (zone := zone_of(name)) is not None)
+
+
+@cache
 def spread(zones: tuple[tzinfo, ...]) -> timedelta:
     """How far apart the clocks of the zones are."""
     offsets = [[season.astimezone(zone).utcoffset() or timedelta() for zone in zones] for season in SEASONS]
