@@ -1,11 +1,10 @@
 """Programs of steps that do nothing: to plan with."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 from engine.rules.program import Branch, Place, Program
-from schema.definition import AnyStep
+from schema.definition import AnyStep, Delay
 
 #: A key is a plain step, a key with a star a gate without branches, a mapping a gate with the branches named.
 Shape: TypeAlias = "str | Mapping[str, Mapping[str, list[Any]]]"
@@ -27,14 +26,14 @@ class Gate(AnyStep):
         return True
 
 
-def program(*shapes: Shape, delay: timedelta = timedelta(days=1)) -> Program:
+def program(*shapes: Shape, delay: Delay = Delay(days=1)) -> Program:  # noqa: B008 (it is immutable)
     """A program of such steps, all with the same delay."""
     places: list[Place] = []
     _add(places, shapes, (), delay)
     return Program(tuple(places))
 
 
-def _add(places: list[Place], shapes: Any, within: tuple[Branch, ...], delay: timedelta) -> None:
+def _add(places: list[Place], shapes: Any, within: tuple[Branch, ...], delay: Delay) -> None:
     for shape in shapes:
         order = len(places) + 1
         if isinstance(shape, str):
