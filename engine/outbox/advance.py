@@ -108,14 +108,8 @@ def steps_of(session: Session, enrollment_id: int) -> dict[int, Step]:
     }
 
 
-def end_gate(
-    session: Session, held: Held, program: Program, steps: Mapping[int, Step], end: GateEnd, now: float
-) -> list[Due] | None:
-    """End a gate of an enrollment that is held, and go on behind it; give the wake-ups for after the COMMIT.
-
-    None: it has been ended by somebody else, or is being handed over.
-    """
-    step = steps[end.order]
+def end_row(session: Session, step: Step, end: GateEnd) -> bool:
+    """End a row, and nothing else; False: it has been ended by somebody else, or is being handed over."""
     cursor = session.execute(
         END,
         {
@@ -128,11 +122,32 @@ def end_gate(
         },
         binary=True,
     )
-    if cursor.rowcount == 0:
+    return cursor.rowcount == 1
+
+
+def end_gate(
+    session: Session, held: Held, program: Program, steps: Mapping[int, Step], end: GateEnd, now: float
+) -> list[Due] | None:
+    """End a gate of an enrollment that is held, and go on behind it; give the wake-ups for after the COMMIT.
+
+    None: it has been ended by somebody else, or is being handed over.
+    """
+    step = steps[end.order]
+    if not end_row(session, step, end):
         return None
     standings = {order: step.standing for order, step in steps.items()}
     standings[end.order] = replace(step.standing, status=end.status, outcome=end.outcome)
-    return go_on(session, held.id, advance(program, standings, now, timing_of(session, held.id, program)))
+    woken = _next_up(steps, standings)
+    return [*woken, *go_on(session, held.id, advance(program, standings, now, timing_of(session, held.id, program)))]
+
+
+def _next_up(steps: Mapping[int, Step], standings: Mapping[int, Standing]) -> list[Due]:
+    """The wake-up of the step that is next, if it had its time already: its own may have come and gone."""
+    for order, standing in standings.items():
+        if not standing.has_ended:
+            pending = standing.status is RowStatus.PENDING and standing.due_at is not None
+            return [(standing.due_at, [steps[order].id])] if pending and standing.due_at is not None else []
+    return []
 
 
 def plan_on(session: Session, enrollment_id: int, now: float) -> list[Due]:

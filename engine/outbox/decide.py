@@ -13,6 +13,9 @@ from schema.definition import ConditionStep, TimedQuestion, WaitStep
 from schema.definition.gates import ELSE, MET, THEN, TIMED_OUT
 from schema.states import UNDECIDED, EnrollmentStatus, RowStatus
 
+#: Before its enrollments, as those do who end them (engine/outbox/leave.py).
+HOLD_CONTACT: Final = "SELECT FROM contacts WHERE id = %(contact)b FOR NO KEY UPDATE"
+
 #: Waits for whoever is about to find that a gate is undecided, or to end it.
 HOLD_ALL: Final = """
 SELECT id FROM enrollments WHERE contact_id = %(contact)b AND status = 'active' ORDER BY id FOR NO KEY UPDATE
@@ -78,6 +81,7 @@ def wait_for(session: Session, row_id: int, asked: Asked, until: float) -> list[
 
 def heed(session: Session, contact_id: int, now: float) -> list[Due]:
     """End those gates of a contact that can be decided by what has just been heard; give the wake-ups that follow."""
+    session.execute(HOLD_CONTACT, {"contact": contact_id}, binary=True)
     held_now = [row[0] for row in session.execute(HOLD_ALL, {"contact": contact_id}, binary=True).fetchall()]
     watching = session.execute(WATCHING, {"enrollments": held_now}, binary=True).fetchall() if held_now else []
     due: list[Due] = []

@@ -1,5 +1,6 @@
 """The sequence definition: reading and checking the file that people write."""
 
+from schema.definition.actions import ActionStep
 from schema.definition.calendar import WEEKDAYS, DateAnchor, QuietHours, Window, time_of_day
 from schema.definition.definition import Definition
 from schema.definition.delay import Delay, parse_delay
@@ -16,6 +17,7 @@ from schema.definition.tasks import TaskStep
 __all__ = [
     "MAX_SMS",
     "WEEKDAYS",
+    "ActionStep",
     "AnyStep",
     "ConditionStep",
     "DateAnchor",

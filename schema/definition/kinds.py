@@ -4,17 +4,20 @@ from typing import Annotated, Final, TypeAlias, get_args
 
 from pydantic import Field
 
+from schema.definition.actions import ActionStep
 from schema.definition.gates import ConditionStep, WaitStep
 from schema.definition.steps import AnyStep, EmailStep, SmsStep
 from schema.definition.tasks import TaskStep
 
-Step: TypeAlias = Annotated[SmsStep | EmailStep | TaskStep | ConditionStep | WaitStep, Field(discriminator="type")]
+Step: TypeAlias = Annotated[
+    SmsStep | EmailStep | TaskStep | ConditionStep | WaitStep | ActionStep, Field(discriminator="type")
+]
 
 ConditionStep.model_rebuild(_types_namespace={"Step": Step})
 
 #: The model of each type of step.
 MODELS: Final[dict[str, type[AnyStep]]] = {
     kind: model
-    for model in (SmsStep, EmailStep, TaskStep, ConditionStep, WaitStep)
+    for model in (SmsStep, EmailStep, TaskStep, ConditionStep, WaitStep, ActionStep)
     for kind in get_args(model.model_fields["type"].annotation)
 }

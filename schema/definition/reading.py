@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from schema.definition.actions import DEEDS
 from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.definition import Definition, Header
 from schema.definition.distances import check_distances
@@ -123,6 +124,14 @@ def _check_asked(step: dict[str, Any], path: Path, document: Document, before: d
             check_question(step["if"], (*path, "if"), document, before)
         else:
             document.report(path, "'if' is missing: expected a question, such as {opened: KEY, within: 2 days}")
+    elif step["type"] == "action":
+        given = [name for name in DEEDS if step.get(name) is not None]
+        if len(given) != 1:
+            what = " and ".join(f"'{name}'" for name in given) or "nothing"
+            document.report(path, f"an action does one thing, not {what}: expected one of {', '.join(DEEDS)}")
+        for name in ("enroll_in", "exit_from"):
+            if step.get(name) is not None and step[name] == document.data.get("sequence"):
+                document.report((*path, name), f"'{name}' names this sequence: expected another, or 'exit: true'")
     elif step["type"] == "wait":
         until = step.get("until")
         if until is not None:

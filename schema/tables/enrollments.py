@@ -44,6 +44,7 @@ enrollments = Table(
     moment("completed_at", comment="sequence time"),
     moment("cancelled_at", comment="sequence time"),
     real_moment_of_writing("created_at"),
+    Column("caused_by", BigInteger, comment="the enrollment whose action made it"),
     one_of("status", EnrollmentStatus),
     one_of("reentry", Reentry),
     CheckConstraint("(status = 'paused') = (paused_at IS NOT NULL)", name="paused_at"),

@@ -7,12 +7,14 @@ from typing import Final
 
 import structlog
 
-from engine.clock import SequenceClock
+from engine.clock import SequenceClock, from_epoch
 from engine.database import GONE, Database, Session, first_line
+from engine.outbox.actions import hold_contact
 from engine.outbox.advance import end_gate, hold, steps_of
 from engine.outbox.claim import Claimed
 from engine.outbox.following import LATE
 from engine.outbox.gates import postpone
+from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.states import EnrollmentStatus, RowStatus
 from workers.delivery.known import Known, Version
@@ -87,6 +89,8 @@ class Gates:
             log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
 
     def _settled(self, session: Session, row: Claimed, version: Version) -> list[Due]:
+        if row.channel == "action":
+            hold_contact(session, row.enrollment_id)
         held = hold(session, row.enrollment_id)
         if held is None or held.status is not EnrollmentStatus.ACTIVE:
             return []
@@ -99,6 +103,9 @@ class Gates:
         if decision.end is None:
             return decision.wakeups
         ended_at = self._reached(row.due_at) if decision.ended_at is None else decision.ended_at
+        if ended_at > row.due_at and not facing.place.step.gate:
+            replan_behind(session, [Late(held.id, row.step_order, from_epoch(row.due_at), from_epoch(ended_at))])
+            steps = steps_of(session, held.id)
         return [*decision.wakeups, *(end_gate(session, held, version.program, steps, decision.end, ended_at) or [])]
 
     def _reached(self, moment: float) -> float:

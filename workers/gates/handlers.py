@@ -6,6 +6,7 @@ from engine.settings import Settings
 from schema.states import TASK_TYPES
 from workers.delivery.known import Known
 from workers.delivery.values import Values
+from workers.gates.actions import perform
 from workers.gates.facing import Handler
 from workers.gates.questions import settle_question
 from workers.gates.tasks import TaskHandler
@@ -14,4 +15,4 @@ from workers.gates.tasks import TaskHandler
 def handlers(settings: Settings, known: Known) -> Mapping[str, Handler]:
     """All of them, by the types of steps."""
     task = TaskHandler(known, Values(settings))
-    return {**dict.fromkeys(TASK_TYPES, task), "condition": settle_question, "wait": settle_question}
+    return {**dict.fromkeys(TASK_TYPES, task), "condition": settle_question, "wait": settle_question, "action": perform}

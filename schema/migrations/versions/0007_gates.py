@@ -60,11 +60,14 @@ ALTER TABLE events ADD COLUMN occurred_at TIMESTAMP WITH TIME ZONE,
 COMMENT ON COLUMN events.occurred_at IS 'sequence time';
 COMMENT ON COLUMN events.status IS 'of the delivery; of an inbound message what it says: stop, start, help, doubtful, reply; of a signal its kind: opened, clicked...';
 
+ALTER TABLE enrollments ADD COLUMN caused_by BIGINT;
+COMMENT ON COLUMN enrollments.caused_by IS 'the enrollment whose action made it';
 ALTER TABLE contacts ADD COLUMN tags TEXT[] DEFAULT '{{}}' NOT NULL;
 """
 
 DOWN = r"""
 ALTER TABLE contacts DROP COLUMN tags;
+ALTER TABLE enrollments DROP COLUMN caused_by;
 DELETE FROM events WHERE kind = 'signal';
 ALTER TABLE events DROP COLUMN occurred_at, DROP CONSTRAINT events_kind_check,
     ADD CONSTRAINT events_kind_check CHECK (kind IN ('status', 'inbound'));

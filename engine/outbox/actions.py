@@ -1,0 +1,122 @@
+"""What action steps do to their contact and its enrollments. The contact is held, and so is the enrollment."""
+
+from typing import Final
+
+from psycopg.types.json import Jsonb
+
+from engine.database import Session
+from engine.outbox.advance import Held
+from engine.outbox.hours import HOURS, hours_of
+from engine.outbox.leave import CANCEL
+from engine.outbox.plan import Stretch, plan_enrollments
+from engine.outbox.plan_by_calendar import plan_by_calendar
+from engine.rules.planning import plan, uses_calendar
+from engine.wakeups import Due
+from schema.definition import Definition
+from schema.states import Reentry, SequenceStatus
+
+#: The exit reasons of enrollments that an action has ended.
+EXIT: Final = "exit"
+
+#: Before the enrollment, as those do who end a contact's enrollments (engine/outbox/leave.py).
+HOLD_CONTACT: Final = """
+SELECT FROM contacts c JOIN enrollments e ON e.contact_id = c.id WHERE e.id = %(enrollment)b FOR NO KEY UPDATE OF c
+"""
+
+SET: Final = "UPDATE contacts SET attributes = attributes || %(set)s WHERE id = %(contact)s"
+TAG: Final = """
+UPDATE contacts SET tags = array_append(tags, %(tag)b::text)
+WHERE id = %(contact)b AND NOT tags @> ARRAY[%(tag)b::text]
+"""
+UNTAG: Final = """
+UPDATE contacts SET tags = array_remove(tags, %(tag)b::text) WHERE id = %(contact)b
+"""
+
+LEAVE: Final = """
+UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
+WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused') RETURNING id
+"""
+
+IN_SEQUENCE: Final = """
+SELECT e.id FROM enrollments e JOIN sequences s ON s.id = e.sequence_id
+WHERE e.contact_id = %(contact)b AND s.workspace_id = %(workspace)b AND s.key = %(key)b
+    AND e.status IN ('active', 'paused')
+ORDER BY e.id FOR NO KEY UPDATE OF e
+"""
+
+TARGET: Final = f"""
+SELECT s.id, s.status, newest.id, newest.definition, {HOURS}
+FROM sequences s JOIN workspaces w ON w.id = s.workspace_id CROSS JOIN LATERAL (
+    SELECT id, definition FROM sequence_versions WHERE sequence_id = s.id ORDER BY number DESC LIMIT 1
+) AS newest
+WHERE s.workspace_id = %(workspace)b AND s.key = %(key)b
+"""
+
+#: The sequences whose actions have led here, one after the other.
+CHAIN: Final = """
+WITH RECURSIVE chain AS (
+    SELECT id, sequence_id, caused_by FROM enrollments WHERE id = %(enrollment)b
+    UNION ALL
+    SELECT e.id, e.sequence_id, e.caused_by FROM chain JOIN enrollments e ON e.id = chain.caused_by
+)
+SELECT sequence_id FROM chain
+"""
+CAUSED: Final = "UPDATE enrollments SET caused_by = %(by)b WHERE id = ANY(%(enrollments)b::bigint[])"
+
+
+def hold_contact(session: Session, enrollment_id: int) -> None:
+    """Hold the contact of an enrollment until the end of the transaction."""
+    session.execute(HOLD_CONTACT, {"enrollment": enrollment_id}, binary=True)
+
+
+def set_attributes(session: Session, contact_id: int, attributes: dict[str, str]) -> None:
+    """Set attributes of a contact."""
+    session.execute(SET, {"contact": contact_id, "set": Jsonb(attributes)})
+
+
+def tag(session: Session, contact_id: int, name: str, *, remove: bool = False) -> None:
+    """Give a contact a tag, or take it away."""
+    session.execute(UNTAG if remove else TAG, {"contact": contact_id, "tag": name}, binary=True)
+
+
+def end_enrollments(session: Session, enrollments: list[int]) -> int:
+    """End them early; tell how many had not ended yet."""
+    rows = session.execute(LEAVE, {"enrollments": enrollments, "reason": EXIT}, binary=True).fetchall()
+    ended = [row[0] for row in rows]
+    if ended:
+        session.execute(CANCEL, {"enrollments": ended, "reason": EXIT}, binary=True)
+    return len(ended)
+
+
+def exit_from(session: Session, held: Held, key: str) -> int:
+    """End the contact's enrollments in a sequence; tell how many."""
+    asked = {"contact": held.contact_id, "workspace": held.workspace_id, "key": key}
+    rows = session.execute(IN_SEQUENCE, asked, binary=True).fetchall()
+    return end_enrollments(session, [row[0] for row in rows]) if rows else 0
+
+
+def enroll_in(session: Session, held: Held, key: str) -> tuple[str, list[Due]]:
+    """Enroll the contact in another sequence; tell what became of that, and the wake-ups for after the COMMIT.
+
+    No sequence leads back to one that has led to it: that would never end.
+    """
+    found = session.execute(TARGET, {"workspace": held.workspace_id, "key": key}, binary=True).fetchone()
+    if found is None:
+        return f"not enrolled: there is no sequence {key}", []
+    sequence_id, status, version_id, canonical, *hours_read = found
+    if status != SequenceStatus.ACTIVE:
+        return f"not enrolled: {key} is {status}", []
+    chain = session.execute(CHAIN, {"enrollment": held.id}, binary=True).fetchall()
+    if sequence_id in {row[0] for row in chain}:
+        return f"not enrolled: {key} has led here, and would lead here again", []
+    definition, hours = Definition.restore(canonical), hours_of(*hours_read)
+    reentry = Reentry(definition.reentry)
+    stretch = Stretch(held.workspace_id, sequence_id, version_id, reentry, plan(definition))
+    if uses_calendar(definition, hours):
+        planned = plan_by_calendar(session, stretch, definition, hours, [held.contact_id])
+    else:
+        planned = plan_enrollments(session, stretch, [held.contact_id])
+    if not planned.enrollments:
+        return f"not enrolled: in {key} before", []
+    session.execute(CAUSED, {"by": held.id, "enrollments": list(planned.enrollments)}, binary=True)
+    return f"enrolled in {key}", planned.wakeups
