@@ -13,6 +13,7 @@ from schema.definition.questions import Question, TimedQuestion
 from schema.definition.reading import MAX_SMS, parse
 from schema.definition.steps import AnyStep, EmailStep, MessageStep, SmsStep
 from schema.definition.tasks import TaskStep
+from schema.definition.variants import VariantsStep
 
 __all__ = [
     "MAX_SMS",
@@ -33,6 +34,7 @@ __all__ = [
     "Step",
     "TaskStep",
     "TimedQuestion",
+    "VariantsStep",
     "WaitStep",
     "Window",
     "did_you_mean",

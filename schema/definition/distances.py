@@ -40,6 +40,14 @@ def _behind(step: dict[str, Any], path: Path, since: timedelta, document: Docume
             message = f"delay under one minute between messages: {given}, expected at least 1 minute"
             document.report((*path, "delay"), message)
         return timedelta()
+    if kind == "variants" and isinstance(step.get("variants"), dict):
+        variants = [
+            ((*path, "variants", name, "steps"), variant.get("steps"))
+            for name, variant in step["variants"].items()
+            if isinstance(variant, dict)
+        ]
+        ends = [_check(steps, at, since, document) for at, steps in variants if isinstance(steps, list)]
+        return min([*ends, *([since] if len(ends) < len(variants) else [])], default=since)
     if kind == "condition":
         branches = [step[name] if isinstance(step.get(name), list) else [] for name in ("then", "else")]
         ends = [

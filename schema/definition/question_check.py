@@ -19,7 +19,7 @@ OF_STEPS: Final = {
     "replied": MESSAGE_TYPES,
     "delivered": MESSAGE_TYPES,
     "failed": MESSAGE_TYPES,
-    "outcome": (*TASK_TYPES, "wait"),
+    "outcome": (*TASK_TYPES, "wait", "variants"),
 }
 
 Steps = Mapping[str, Mapping[str, Any]]
@@ -113,8 +113,8 @@ def _check_step(name: str, key: str, path: Path, document: Document, before: Ste
 def _check_outcome(key: str, outcome: Any, path: Path, document: Document, before: Steps) -> None:
     _check_step("outcome", key, (*path, key), document, before)
     step = before.get(key, {})
-    known = WAIT_OUTCOMES if step.get("type") == "wait" else step.get("outcomes")
-    known = known if isinstance(known, (list, tuple)) else []
+    known = step.get("variants" if step.get("type") == "variants" else "outcomes")
+    known = WAIT_OUTCOMES if step.get("type") == "wait" else list(known) if isinstance(known, (list, dict)) else []
     if step.get("type") in OF_STEPS["outcome"] and outcome not in known:
         there_are = f"it can come to {', '.join(map(str, known))}" if known else "it has no outcomes"
         document.report((*path, key), f"'outcome': {key} can't come to {document.written((*path, key))}: {there_are}")

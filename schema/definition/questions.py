@@ -23,7 +23,7 @@ ATOMS: Final = {
     "replied": "true, or the key of a message before it",
     "delivered": "the key of a message before it",
     "failed": "the key of a message before it",
-    "outcome": "a task or wait before it, and what it came to: {call: interested}",
+    "outcome": "a task, wait or variants before it, and what it came to: {call: interested}",
     "attribute": "an attribute of the contact and its value, or a list of values: {plan: pro}",
     "has": "the name of an attribute of the contact",
     "tag": "a tag of the contact",

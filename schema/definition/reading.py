@@ -2,18 +2,13 @@
 
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-
-from schema.definition.actions import DEEDS
-from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.definition import Definition, Header
 from schema.definition.distances import check_distances
-from schema.definition.document import Document, Path, Unquoted, read_document
+from schema.definition.document import Document, Path, read_document
+from schema.definition.field_check import check_fields
 from schema.definition.kinds import MODELS
+from schema.definition.part_check import BRANCHES, check_asked, check_variants, without_parts
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
-from schema.definition.question_check import WITHIN, check_question
 from schema.definition.templates import check_template
 from schema.definition.timing import check_timing
 from schema.states import STEP_TYPES
@@ -21,17 +16,6 @@ from schema.states import STEP_TYPES
 #: The most that Twilio takes (its error 21617), in characters.
 MAX_SMS: Final = 1_600
 MAX_STEPS: Final = 200
-
-#: The branches of a condition.
-BRANCHES: Final = ("then", "else")
-
-#: Values that are mappings of their own.
-NESTED: Final[dict[str, type[BaseModel]]] = {
-    "window": Window,
-    "quiet_hours": QuietHours,
-    "before": DateAnchor,
-    "after": DateAnchor,
-}
 
 
 def parse(text: str) -> Definition:
@@ -44,7 +28,7 @@ def parse(text: str) -> Definition:
     if not isinstance(document.data, dict):
         raise InvalidDefinition([Problem(1, None, "expected a mapping with the keys sequence and steps, not a list")])
     header = {key: value for key, value in document.data.items() if key != "steps"}
-    _check_fields(Header, header, (), document)
+    check_fields(Header, header, (), document)
     _check_template(header.get("assignee"), "assignee", ("assignee",), document)
     _check_all_steps(document.data.get("steps"), header, document)
     if problems := document.problems():
@@ -75,9 +59,9 @@ def _check_steps(
             document.report(path, f"a step is a mapping with key and type, not {document.written(path)}")
             continue
         if _check_type(step, path, document):
-            _check_fields(MODELS[step["type"]], _without_parts(step), path, document)
+            check_fields(MODELS[step["type"]], without_parts(step), path, document)
             _check_templates(step, path, document)
-            _check_asked(step, path, document, before)
+            check_asked(step, path, document, before)
             check_timing(step, header, path, document)
         key = step.get("key")
         if isinstance(key, str):
@@ -94,52 +78,22 @@ def _check_steps(
 def _check_branches(
     step: dict[str, Any], path: Path, header: dict[str, Any], document: Document, before: dict[str, dict[str, Any]]
 ) -> int:
-    if step.get("type") != "condition":
-        return 0
+    match step.get("type"):
+        case "condition":
+            if not any(step.get(name) for name in BRANCHES):
+                document.report(path, "'then' and 'else' are both missing: expected steps in at least one of them")
+            within = [((*path, name), step.get(name)) for name in BRANCHES]
+        case "variants":
+            within = check_variants(step.get("variants"), (*path, "variants"), document)
+        case _:
+            return 0
     total = 0
-    for name in BRANCHES:
-        steps = step.get(name, [])
+    for place, steps in within:
         if isinstance(steps, list):
-            total += _check_steps(steps, (*path, name), header, document, before)
-        else:
-            document.report(
-                (*path, name), f"'{name}' can't be {document.written((*path, name))}: expected a list of steps"
-            )
-    if not any(step.get(name) for name in BRANCHES):
-        document.report(path, "'then' and 'else' are both missing: expected steps in at least one of them")
+            total += _check_steps(steps, place, header, document, before)
+        elif steps is not None:
+            document.report(place, f"'{place[-1]}' can't be {document.written(place)}: expected a list of steps")
     return total
-
-
-def _without_parts(step: dict[str, Any]) -> dict[str, Any]:
-    """A step without what is checked apart."""
-    if step["type"] == "condition":
-        return {"if": {"has": "-"}} | {key: value for key, value in step.items() if key not in ("if", *BRANCHES)}
-    return {key: value for key, value in step.items() if key != "until"} if step["type"] == "wait" else step
-
-
-def _check_asked(step: dict[str, Any], path: Path, document: Document, before: dict[str, dict[str, Any]]) -> None:
-    """Check the question of a condition or a wait."""
-    if step["type"] == "condition":
-        if "if" in step:
-            check_question(step["if"], (*path, "if"), document, before)
-        else:
-            document.report(path, "'if' is missing: expected a question, such as {opened: KEY, within: 2 days}")
-    elif step["type"] == "action":
-        given = [name for name in DEEDS if step.get(name) is not None]
-        if len(given) != 1:
-            what = " and ".join(f"'{name}'" for name in given) or "nothing"
-            document.report(path, f"an action does one thing, not {what}: expected one of {', '.join(DEEDS)}")
-        for name in ("enroll_in", "exit_from"):
-            if step.get(name) is not None and step[name] == document.data.get("sequence"):
-                document.report((*path, name), f"'{name}' names this sequence: expected another, or 'exit: true'")
-    elif step["type"] == "wait":
-        until = step.get("until")
-        if until is not None:
-            check_question(until, (*path, "until"), document, before)
-            if isinstance(until, dict) and WITHIN not in until:
-                document.report((*path, "until"), "'within' is missing: expected how long is waited, such as 14 days")
-        elif "delay" not in step:
-            document.report(path, "'delay' and 'until' are both missing: expected how long, or what, is waited for")
 
 
 def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
@@ -157,42 +111,6 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
         hint = did_you_mean(kind, MODELS) if isinstance(kind, str) else ""
         document.report((*path, "type"), f"unknown type {written}{hint}: expected {supported}")
     return False
-
-
-def _check_fields(model: type[BaseModel], given: dict[str, Any], path: Path, document: Document) -> None:
-    nested = {name for name in NESTED if name in _fields(model) and isinstance(given.get(name), dict)}
-    for name in sorted(nested):
-        _check_fields(NESTED[name], given[name], (*path, name), document)
-    try:
-        model.model_validate(given)
-    except ValidationError as error:
-        for details in error.errors(include_url=False):
-            place = (*path, *details["loc"])
-            if not details["loc"]:
-                document.report(path, f"'{path[-1]}': {details['ctx']['error']}")
-            elif details["type"] != "default_factory_not_called" and details["loc"][0] not in nested:
-                document.report(place, _describe(details, model, document.written(place)))
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields by the names that they have in a file."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _describe(details: ErrorDetails, model: type[BaseModel], written: str) -> str:
-    name, kind, value = str(details["loc"][0]), details["type"], details["input"]
-    known = _fields(model)
-    if kind == "extra_forbidden":
-        return f"unknown key {quoted(name)}{did_you_mean(name, known)}: expected {', '.join(known)}"
-    expected = known[name].description
-    if kind == "missing":
-        return f"'{name}' is missing: expected {expected}"
-    if kind == "value_error":
-        return f"'{name}': {details['ctx']['error']}"
-    if kind == "string_type" and isinstance(value, (Unquoted, bool)):
-        taken = value.kind if isinstance(value, Unquoted) else "yes or no"
-        return f"'{name}' must be text, but YAML takes {written} for {taken}: write it in quotes"
-    return f"'{name}' can't be {written}: expected {expected}"
 
 
 def _check_templates(step: dict[str, Any], path: Path, document: Document) -> None:

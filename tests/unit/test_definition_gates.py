@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from schema.definition import ConditionStep, Definition, InvalidDefinition, WaitStep, parse
+from schema.definition import ConditionStep, Definition, InvalidDefinition, VariantsStep, WaitStep, parse
 
 WELCOME = """
 sequence: welcome
@@ -100,6 +100,19 @@ def test_conditions_hold_steps_and_waits_wait() -> None:
         ("{key: x, type: condition, if: {opened: mail}, then: [{type: call}]}", "step #3 then #1: 'key' is missing"),
         ("{key: x, type: condition, if: {opened: mail}, thn: [], else: [{key: y, type: call}]}", "unknown key 'thn'"),
         ("{key: x, type: condition, if: {opened: mail}, then: y}", "'then' can't be 'y': expected a list of steps"),
+        ("{key: x, type: variants}", "'variants': expected 2 to 10 of them"),
+        ("{key: x, type: variants, variants: {a: {}}}", "'variants': expected 2 to 10 of them"),
+        ("{key: x, type: variants, variants: {a: {}, b: 5}}", "a variant is a mapping with weight and steps, not '5'"),
+        ("{key: x, type: variants, variants: {a: {}, B!: {}}}", "the variant 'B!' needs another name"),
+        ("{key: x, type: variants, variants: {a: {weight: x}, b: {}}}", "'weight' can't be 'x': expected how many"),
+        ("{key: x, type: variants, variants: {a: {weight: -1}, b: {}}}", "'weight' can't be '-1'"),
+        ("{key: x, type: variants, variants: {a: {wait: 1}, b: {}}}", "unknown key 'wait' (did you mean 'weight'?)"),
+        ("{key: x, type: variants, variants: {a: {weight: 0}, b: {weight: 0}}}", "all weights are 0"),
+        (
+            "{key: x, type: variants, variants: {a: {steps: x}, b: {}}}",
+            "'steps' can't be 'x': expected a list of steps",
+        ),
+        ("{key: x, type: variants, variants: {a: {steps: [{type: call}]}, b: {}}}", "'key' is missing"),
         ("{key: x, type: wait}", "'delay' and 'until' are both missing"),
         ("{key: x, type: action}", "an action does one thing, not nothing: expected one of set, tag, untag"),
         ("{key: x, type: action, tag: a, exit: true}", "an action does one thing, not 'tag' and 'exit'"),
@@ -142,3 +155,24 @@ def test_conditions_are_nested_as_deep_as_a_file_is_readable() -> None:
     assert len(list(parse(f"sequence: a\nsteps: [{nested(5)}]").walk())) == 6
     (found,) = problems(f"  - {nested(40)}\n")
     assert found == "line 5: this is nested too deep, or too much, for a sequence file"
+
+
+def test_variants_have_weights_and_steps() -> None:
+    definition = parse("""
+sequence: a
+steps:
+  - key: split
+    type: variants
+    variants:
+      short: {weight: 3, steps: [{key: s, type: sms, body: Hi}]}
+      long: {steps: [{key: l, type: sms, body: Hello there}, {key: c, type: call}]}
+  - key: which
+    type: condition
+    if: {outcome: {split: long}}
+    then: [{key: z, type: call}]
+""")
+    split = definition.steps[0]
+    assert isinstance(split, VariantsStep)
+    assert split.weights == {"short": 3, "long": 1}
+    assert [step.key for step in definition.walk()] == ["split", "l", "c", "s", "which", "z"]
+    assert Definition.restore(definition.canonical()) == definition

@@ -40,7 +40,7 @@ steps:
     text: hi
     bdy: x
   - key: c
-    type: variants
+    type: carrier_pigeon
   - key: d
     type: condition
     if: {opened: a}
@@ -82,7 +82,7 @@ steps:
         ("line 20: step #3", "'subject' is missing: expected the subject line"),
         ("line 21: step #3", "'5' has no unit: write 5 minutes, 5 hours, 5 days"),
         ("line 23: step #3", "unknown key 'bdy'"),
-        ("line 25: step c", "steps of type variants are not supported yet: expected sms, email, call, "),
+        ("line 25: step c", "unknown type 'carrier_pigeon': expected sms, email, call, "),
         ("line 28: step d", "'opened': step 'a' is of type sms: expected the key of an email before it"),
         ("line 29: step z", "unknown key 'delai' (did you mean 'delay'?)"),
         ("line 29: step z", "'delay' and 'until' are both missing"),
