@@ -24,9 +24,19 @@ SELECT id, step_order, status, date_part('epoch', due_at), outcome, fence FROM o
 WHERE enrollment_id = %(enrollment)b ORDER BY step_order
 """
 
+#: A provider has told of an attempt of a row that waits: the database was restored from a backup made before it.
+FORGOTTEN: Final = """
+    (change.status = 'pending' AND EXISTS (
+        SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted'
+    ))
+"""
+
 #: A row that is locked is being claimed, for a time that has come: it is waited for, and then left.
-CHANGE: Final = """
-UPDATE outbox o SET status = change.status, reason = change.reason, fence = o.fence + 1, outcome = NULL,
+CHANGE: Final = f"""
+UPDATE outbox o SET status = CASE WHEN {FORGOTTEN} THEN 'review' ELSE change.status END,
+    reason = CASE WHEN {FORGOTTEN} THEN 'it is known to have been accepted: the database was restored from a backup'
+        ELSE change.reason END,
+    fence = o.fence + 1, outcome = NULL,
     due_at = CASE change.status WHEN 'skipped' THEN o.due_at ELSE to_timestamp(change.due_at) END
 FROM unnest(%(orders)b::int[], %(was)b::text[], %(statuses)b::text[], %(due)b::float8[], %(reasons)b::text[])
     AS change (step_order, was, status, due_at, reason)

@@ -13,6 +13,7 @@ from uuid import UUID
 from engine.database import Session
 from engine.outbox.following import FOLLOWING
 from engine.outbox.replan import MOVED_WHILE_SHUT
+from schema.states import MESSAGE_TYPES
 
 READ: Final = """
 SELECT database, beat, open_until > clock_timestamp(), date_part('epoch', clock_timestamp() - beaten_at)
@@ -31,17 +32,22 @@ RETURNING beat
 #: More than the fences that a row may have had since the backup: no attempt is named like one that is forgotten.
 FENCES: Final = 1_000
 
-#: What is in doubt already may have been sent again since the backup: by a look-up, or by an operator.
-RENUMBER: Final = f"UPDATE outbox SET fence = fence + {FENCES} WHERE status IN ('unknown', 'review')"
+MESSAGES: Final = ", ".join(repr(kind) for kind in MESSAGE_TYPES)
+
+#: What is in doubt already may have been sent again since the backup: by a look-up, or by an operator; and what waits
+#: behind a gate, when that ended.
+RENUMBER: Final = f"UPDATE outbox SET fence = fence + {FENCES} WHERE status IN ('unknown', 'review', 'waiting')"
 
 #: Whatever the backup says is due or on its way may have been sent since it was made; or was, as somebody has told.
+#: Of gates nothing can have gone out: they are settled once more.
 HOLD: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 doubtful AS (
     SELECT o.id, o.fence,
         (SELECT min(a.provider_id) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted') AS proven
     FROM outbox o, moment
-    WHERE o.status = 'sending' OR o.status = 'pending' AND (o.due_at <= moment.now OR o.reason = %(moved)b)
+    WHERE o.type IN ({MESSAGES})
+        AND (o.status = 'sending' OR o.status = 'pending' AND (o.due_at <= moment.now OR o.reason = %(moved)b))
     FOR UPDATE OF o
 ),
 settled AS (

@@ -244,3 +244,21 @@ def test_a_step_that_is_given_up_by_others_lets_the_sequence_go_on(site: Site) -
         assert site.world.rows("status") == [("sent",), ("skipped",), ("skipped",), ("skipped",), ("pending",)]
         site.jump(1)
         until_step(site, "bye", "sent")
+
+
+def test_a_wait_that_is_noticed_late_moves_what_is_behind_it(site: Site) -> None:
+    site.world.publish("""
+sequence: late
+steps:
+  - {key: pause, type: wait, delay: 1 hour}
+  - {key: more, type: wait, delay: 1 hour}
+  - {key: later, type: call, delay: 1 hour}
+""")
+    site.enroll("late")
+    site.world.execute("UPDATE outbox SET due_at = due_at - interval '3 hours'")
+    with site.working():
+        until_step(site, "more", "pending")
+        wait_for(lambda: outcome(site, "pause") == [("done", None)], site.world.rows)
+    hours = [seconds / 3_600 for key in ("more", "later") if (seconds := due(site, key)) is not None]
+    assert 1 <= hours[0] < 1.1  # an hour after the pause was over, which was noticed now
+    assert 2 <= hours[1] < 2.1

@@ -12,12 +12,13 @@ from deploy.cli.doctor import _backups
 from deploy.cli.session import Open
 from engine.clock import SequenceClock
 from engine.errors import Unavailable
-from engine.outbox.dispatch import RESTORED, read_pulse
+from engine.outbox.dispatch import FENCES, RESTORED, read_pulse
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import BEAT
 from producers.review import Decision, decide
+from producers.tasks.acts import complete
 from workers.heartbeat import Heartbeat
 from workers.sweeper import Sweeper
 
@@ -47,6 +48,34 @@ def test_what_fell_due_since_the_backup_is_held(world: Any, wakeups: Wakeups) ->
     beat(world, wakeups)
     assert world.rows("status, reason", "step_order = 1") == [("review", RESTORED)] * 2
     assert world.rows("status", "step_order > 1") == [("pending",)] * 4
+
+
+VISIT = """
+sequence: visit
+steps: [{key: ring, type: call}, {key: thanks, type: sms, body: Thanks}]
+"""
+
+
+def test_tasks_and_other_gates_are_not_held(world: Any, wakeups: Wakeups) -> None:
+    """Nothing can have gone out of them; what waits behind them has other names from now on."""
+    world.publish(VISIT)
+    world.enroll("visit")
+    beat(world, wakeups, 3)
+    go_back(world, 2)
+    beat(world, wakeups)
+    assert world.rows("step_key, status, fence") == [("ring", "pending", 0), ("thanks", "waiting", FENCES)]
+
+
+def test_a_message_behind_a_gate_of_which_a_provider_tells_is_not_sent_again(world: Any) -> None:
+    world.publish(VISIT)
+    (enrolled,) = world.enroll("visit")
+    (row,) = world.ids("step_key = 'thanks'")
+    with world.database.transaction() as session:
+        accept_evidence(session, SequenceClock(world.database), Evidence(1, row, 1, "SM1"))
+        complete(session, 1, enrolled.enrollment_id, "ring")
+    assert world.rows("status, reason", "step_key = 'thanks'") == [
+        ("review", "it is known to have been accepted: the database was restored from a backup")
+    ]
 
 
 def test_an_enrollment_whose_last_step_is_held_is_complete(world: Any, wakeups: Wakeups) -> None:

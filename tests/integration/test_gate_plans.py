@@ -1,0 +1,54 @@
+"""What is asked when a gate ends, and when something is heard, finds its rows by an index, however many there are."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engine.outbox import actions, advance, decide, facts, gates, tasks, timing
+from producers import signals
+
+ENROLLMENT = {"enrollment": 1}
+CHANGES: dict[str, Any] = {
+    **ENROLLMENT,
+    "orders": [1],
+    "was": ["waiting"],
+    "statuses": ["pending"],
+    "due": [0.0],
+    "reasons": [None],
+}
+END: dict[str, Any] = {"row": 1, "fence": 1, "was": ["open"], "status": "done", "reason": None, "outcome": None}
+
+QUERIES: list[tuple[str, dict[str, Any]]] = [
+    (advance.HOLD, ENROLLMENT),
+    (advance.ROWS, ENROLLMENT),
+    (advance.CHANGE, CHANGES),
+    (advance.COMPLETE, ENROLLMENT),
+    (advance.END, END),
+    (timing.ENROLLMENT, ENROLLMENT),
+    (decide.HOLD_CONTACT, {"contact": 1}),
+    (decide.HOLD_ALL, {"contact": 1}),
+    (decide.WATCHING, {"enrollments": [1]}),
+    (decide.WATCHED, {"row": 1}),
+    (decide.WAIT, {"row": 1, "until": 0.0, "reason": ""}),
+    (facts.STEPS, ENROLLMENT),
+    (facts.CONTACT, ENROLLMENT),
+    (facts.SIGNALS, {**ENROLLMENT, "contact": 1, "since": datetime.now(UTC)}),
+    (gates.POSTPONE, {"row": 1, "fence": 1, "seconds": 1.0}),
+    (tasks.OPEN, {"outbox_id": 1}),
+    (actions.CHAIN, ENROLLMENT),
+    (actions.IN_SEQUENCE, {"contact": 1, "workspace": 1, "key": "a"}),
+    (actions.TARGET, {"workspace": 1, "key": "a"}),
+    (signals.BY_MESSAGE, {"workspace": 1, "message": "SM1"}),
+    (signals.BY_STEP, {"workspace": 1, "enrollment": 1, "step": "a"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"), QUERIES, ids=lambda one: one.split()[0] if isinstance(one, str) else ""
+)
+def test_no_table_is_read_from_end_to_end(world: Any, query: str, parameters: dict[str, Any]) -> None:
+    with world.database.transaction() as session:
+        session.execute("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN {query}".encode(), parameters).fetchall())
+    assert "Seq Scan" not in plan, plan
