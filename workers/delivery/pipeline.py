@@ -160,20 +160,14 @@ class Pipeline:
             raise
         self._in_flight += len(taken.ready)
         self._lanes.put(taken.ready)
-        self._gates.put(taken.gates, self._gate_is_done)
+        self._gates.put(taken.gates)
         for ending in taken.ended:
             self._news.put(Answer(ending, None))
         self._told.extendleft(reversed(taken.later))
-        kept = len(taken.ready) + len(taken.ended) + len(taken.gates) + len(taken.later)
-        self._room.leave(len(ids) - kept)
+        self._room.leave(len(ids) - len(taken.ready) - len(taken.ended) - len(taken.later))
         self._settler.look_again(taken.not_claimed)
         self._settler.wake(taken.wakeups)
         _observe(LATENESS, ((prepared.row.channel, prepared.lateness) for prepared in taken.ready))
-
-    def _gate_is_done(self) -> None:
-        """Let the next row in; and look whether this was what stopping has waited for."""
-        self._room.leave(1)
-        self._news.put(())
 
     def _hand_over(self, prepared: Prepared) -> None:
         """Hand a row over, in a lane. The lease is the last thing that is looked at: to ask the database takes time."""

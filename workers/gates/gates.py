@@ -1,8 +1,8 @@
 """Settles the gates of a worker process, one by one in a thread of its own: messages do not wait for them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 
 import structlog
@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 #: Real seconds before a gate that could not be settled is tried again.
 AGAIN_SECONDS: Final = 60.0
 
+#: So many wait at most: messages are not to wait for room that gates take.
+MOST: Final = 5_000
+
 
 class Gates:
     """Takes claimed rows, and settles them in the order in which they came."""
@@ -43,15 +46,20 @@ class Gates:
         self._clock = clock
         self._known = known
         self._handlers = handlers
-        self._rows: SimpleQueue[tuple[Claimed, Callable[[], None]] | None] = SimpleQueue()
+        self._rows: SimpleQueue[Claimed | None] = SimpleQueue()
+        self._queued: set[int] = set()
+        self._lock = Lock()
         self._stopping = False
         self._thread = Thread(target=self._run, name="gates", daemon=True)
         self._thread.start()
 
-    def put(self, rows: Sequence[Claimed], done: Callable[[], None]) -> None:
-        """Settle these soon; `done` is called after each."""
-        for row in rows:
-            self._rows.put((row, done))
+    def put(self, rows: Sequence[Claimed]) -> None:
+        """Settle these soon; those that there is no room for are brought again by the sweeper."""
+        with self._lock:
+            for row in rows:
+                if row.id not in self._queued and len(self._queued) < MOST:
+                    self._queued.add(row.id)
+                    self._rows.put(row)
 
     def stop(self) -> None:
         """Leave those that are not begun as they are, `pending`, for another worker."""
@@ -63,20 +71,18 @@ class Gates:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while (job := self._rows.get()) is not None:
-            row, done = job
+        while (row := self._rows.get()) is not None:
             try:
                 if not self._stopping:
                     self.settle(row)
             except GONE as error:
-                log.warning(
-                    "a gate is not settled: the sweeper will look after it", row=row.id, error=first_line(error)
-                )
+                log.warning("not settled: the sweeper will look after the gate", row=row.id, error=first_line(error))
             except Exception:
                 log.exception("a gate could not be settled", row=row.id, enrollment=row.enrollment_id)
                 self._postpone(row)
             finally:
-                done()
+                with self._lock:
+                    self._queued.discard(row.id)
 
     def settle(self, row: Claimed) -> None:
         """Settle a gate, if it still is to be, and wake what follows."""
