@@ -6,6 +6,7 @@ from deploy.cli import (
     api,
     audit,
     clock,
+    control,
     database,
     doctor,
     enrolling,
@@ -36,6 +37,8 @@ app.command()(processes.worker)
 app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(control.pause)
+app.command()(control.resume)
 app.command()(review.review)
 app.command()(audit.audit)
 app.add_typer(clock.app, name="clock")

@@ -1,0 +1,65 @@
+"""The history: who did what to enrollments and steps, and why. Only what rows and attempts don't tell themselves."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from engine.database import Session
+
+NOTE: Final = """
+INSERT INTO history
+    (sequence_at, workspace_id, sequence_id, enrollment_id, outbox_id, made_by, was, became, reason)
+SELECT sequence_now(), %(workspace)s, e.sequence_id, change.enrollment_id, change.outbox_id, %(by)s,
+    change.was, change.became, change.reason
+FROM unnest(%(enrollments)s::bigint[], %(rows)s::bigint[], %(was)s::text[], %(became)s::text[], %(reasons)s::text[])
+    WITH ORDINALITY AS change (enrollment_id, outbox_id, was, became, reason, number)
+LEFT JOIN enrollments e ON e.id = change.enrollment_id
+ORDER BY change.number
+"""
+
+NOTE_SCOPE: Final = """
+INSERT INTO history (sequence_at, workspace_id, sequence_id, made_by, became, reason)
+VALUES (sequence_now(), %(workspace)s, %(sequence)s, %(by)s, %(became)s, %(reason)s)
+"""
+
+#: Months that are there before they begin.
+MONTHS_AHEAD: Final = 3
+
+
+class Change(NamedTuple):
+    """A transition of an enrollment, or of one of its steps."""
+
+    enrollment_id: int
+    was: str | None
+    became: str
+    reason: str | None = None
+    row_id: int | None = None
+
+
+def note(session: Session, workspace_id: int, by: str, changes: Sequence[Change]) -> None:
+    """Write down who did what, in the transaction that does it."""
+    if changes:
+        session.execute(
+            NOTE,
+            {
+                "workspace": workspace_id,
+                "by": by,
+                "enrollments": [change.enrollment_id for change in changes],
+                "rows": [change.row_id for change in changes],
+                "was": [change.was for change in changes],
+                "became": [change.became for change in changes],
+                "reasons": [change.reason for change in changes],
+            },
+        )
+
+
+def note_scope(
+    session: Session, workspace_id: int, sequence_id: int | None, by: str, became: str, reason: str | None
+) -> None:
+    """Write down who did what to a sequence, or to the whole workspace."""
+    scope = {"workspace": workspace_id, "sequence": sequence_id, "by": by, "became": became, "reason": reason}
+    session.execute(NOTE_SCOPE, scope)
+
+
+def make_months(session: Session) -> None:
+    """Make the partitions of the coming months, as far as they are not there."""
+    session.execute("SELECT make_history_months(%s)", (MONTHS_AHEAD,))
