@@ -9,6 +9,7 @@ from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
+from engine.outbox.hold import held
 from engine.outbox.pause import paused
 from engine.wakeups import WakeupsUnavailable
 from producers.workspaces import find_workspace
@@ -35,6 +36,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         oldest = oldest_due(transaction, workspace_id)
         sent = sent_in_the_last_minute(transaction, workspace_id)
         pauses = paused(transaction, workspace_id)
+        holds = held(transaction, workspace_id)
     return {
         "workspace": workspace,
         "sequence_time": from_epoch(clock.now()),
@@ -43,6 +45,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         "oldest_due_seconds": round(max(0.0, clock.lateness(oldest.due_at, oldest.retry_at)), 3) if oldest else 0.0,
         "sent_last_minute": sent,
         "paused": [asdict(pause) for pause in pauses],
+        "held": [asdict(one) for one in holds],
         "wakeups": _wakeups(session),
     }
 
@@ -73,6 +76,15 @@ def _text(document: dict[str, Any]) -> str:
                 f"{pause['channel']} of {pause['workspace']}: {pause['error_code'] or ''} {pause['detail'] or ''}",
             )
             for pause in document["paused"]
+        ),
+        *(
+            (
+                "paused",
+                f"{'sequence ' + one['sequence'] if one['sequence'] else 'all'} of {one['workspace']}"
+                f" since {one['since']:%Y-%m-%d %H:%M} UTC by {one['made_by']}"
+                f"{'' if one['keep_times'] is None else '; being resumed: run `cadenza resume` again if it was stopped'}",
+            )
+            for one in document["held"]
         ),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
     ]

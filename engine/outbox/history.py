@@ -1,6 +1,7 @@
 """The history: who did what to enrollments and steps, and why. Only what rows and attempts don't tell themselves."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from engine.database import Session
@@ -21,6 +22,25 @@ INSERT INTO history (sequence_at, workspace_id, sequence_id, made_by, became, re
 VALUES (sequence_now(), %(workspace)s, %(sequence)s, %(by)s, %(became)s, %(reason)s)
 """
 
+#: Everything that is known of an enrollment in the order of real time: what was noted, and what rows and attempts tell.
+STORY: Final = """
+SELECT told.at, told.step, told.made_by, told.was, told.became, told.reason FROM (
+    SELECT h.at, o.step_key AS step, h.made_by, h.was, h.became, h.reason, 3 AS rank
+    FROM history h LEFT JOIN outbox o ON o.id = h.outbox_id WHERE h.enrollment_id = %(enrollment)s
+    UNION ALL
+    SELECT e.created_at, NULL, CASE WHEN e.batch_id IS NULL THEN 'event' ELSE 'file' END, NULL, 'active', NULL, 0
+    FROM enrollments e WHERE e.id = %(enrollment)s
+    UNION ALL
+    SELECT a.started_at, o.step_key, 'worker', 'pending', 'sending', NULL, 1
+    FROM outbox o JOIN attempts a ON a.outbox_id = o.id WHERE o.enrollment_id = %(enrollment)s
+    UNION ALL
+    SELECT a.ended_at, o.step_key, 'worker', 'sending', a.outcome, concat_ws(': ', a.error_code, a.detail), 2
+    FROM outbox o JOIN attempts a ON a.outbox_id = o.id
+    WHERE o.enrollment_id = %(enrollment)s AND a.ended_at IS NOT NULL
+) AS told
+ORDER BY told.at, told.rank
+"""
+
 #: Months that are there before they begin.
 MONTHS_AHEAD: Final = 3
 
@@ -33,6 +53,24 @@ class Change(NamedTuple):
     became: str
     reason: str | None = None
     row_id: int | None = None
+
+
+class Told(NamedTuple):
+    """Something that happened to an enrollment or one of its steps."""
+
+    at: datetime
+    """Real time."""
+    step: str | None
+    """None: the enrollment itself."""
+    made_by: str
+    was: str | None
+    became: str
+    reason: str | None
+
+
+def story(session: Session, enrollment_id: int) -> list[Told]:
+    """The whole history of an enrollment, the oldest first."""
+    return [Told._make(row) for row in session.execute(STORY, {"enrollment": enrollment_id})]
 
 
 def note(session: Session, workspace_id: int, by: str, changes: Sequence[Change]) -> None:

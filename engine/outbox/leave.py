@@ -34,6 +34,11 @@ WHERE e.workspace_id = %(workspace)b AND e.contact_id = %(contact)b AND e.status
 RETURNING e.id
 """
 
+END_ONE: Final = """
+UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
+WHERE id = %(enrollment)b AND status IN ('active', 'paused') RETURNING id
+"""
+
 #: Waits for rows that are being begun (engine/outbox/begin.py): they are on their way when this is committed, and no
 #: others. A statement of its own, so that it sees what was settled while the one above was waiting.
 CANCEL: Final = f"""
@@ -69,6 +74,14 @@ def leave(
     if enrollments:
         session.execute(CANCEL, {"enrollments": enrollments, "reason": reason}, binary=True)
     return enrollments
+
+
+def leave_one(session: Session, enrollment_id: int, reason: str) -> bool:
+    """End one enrollment, for the reason; False: it has ended already."""
+    ended = session.execute(END_ONE, {"enrollment": enrollment_id, "reason": reason}, binary=True).fetchone()
+    if ended is not None:
+        session.execute(CANCEL, {"enrollments": [enrollment_id], "reason": reason}, binary=True)
+    return ended is not None
 
 
 def cancel_returned(session: Session, rows: Sequence[int]) -> None:
