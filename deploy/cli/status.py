@@ -77,15 +77,13 @@ def _text(document: dict[str, Any]) -> str:
             )
             for pause in document["paused"]
         ),
-        *(
-            (
-                "paused",
-                f"{'sequence ' + one['sequence'] if one['sequence'] else 'all'} of {one['workspace']}"
-                f" since {one['since']:%Y-%m-%d %H:%M} UTC by {one['made_by']}"
-                f"{'' if one['keep_times'] is None else '; being resumed: run `cadenza resume` again if it was stopped'}",
-            )
-            for one in document["held"]
-        ),
+        *(("paused", _held(one)) for one in document["held"]),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
     ]
     return table(rows)
+
+
+def _held(one: dict[str, Any]) -> str:
+    what = f"sequence {one['sequence']}" if one["sequence"] else "all"
+    half = "" if one["keep_times"] is None else "; half resumed: `cadenza resume` goes on"
+    return f"{what} of {one['workspace']} since {one['since']:%Y-%m-%d %H:%M} UTC by {one['made_by']}{half}"

@@ -9,11 +9,10 @@ from engine.database import Session
 NOTE: Final = """
 INSERT INTO history
     (sequence_at, workspace_id, sequence_id, enrollment_id, outbox_id, made_by, was, became, reason)
-SELECT sequence_now(), %(workspace)s, e.sequence_id, change.enrollment_id, change.outbox_id, %(by)s,
+SELECT sequence_now(), %(workspace)s, NULL, change.enrollment_id, change.outbox_id, %(by)s,
     change.was, change.became, change.reason
 FROM unnest(%(enrollments)s::bigint[], %(rows)s::bigint[], %(was)s::text[], %(became)s::text[], %(reasons)s::text[])
     WITH ORDINALITY AS change (enrollment_id, outbox_id, was, became, reason, number)
-LEFT JOIN enrollments e ON e.id = change.enrollment_id
 ORDER BY change.number
 """
 

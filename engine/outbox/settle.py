@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
-from engine.outbox.leave import called_off, cancel_returned
+from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
 from engine.outbox.pause import pause
 from schema.states import AttemptOutcome, RowStatus
 
@@ -67,7 +67,12 @@ left_early AS (
         paused_at = NULL
     FROM unnest(%(enrollments)b::bigint[], %(reasons)b::text[]) AS exits (enrollment_id, reason), moment
     WHERE e.id = exits.enrollment_id AND e.status IN ('active', 'paused')
-    RETURNING e.id, e.exit_reason
+    RETURNING e.id, e.workspace_id, e.exit_reason
+),
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, made_by, became, reason)
+    SELECT moment.now, left_early.workspace_id, left_early.id, '{EXIT_RULE}', 'cancelled', left_early.exit_reason
+    FROM left_early, moment
 )
 UPDATE outbox o SET {called_off("left_early.exit_reason")}
 FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting', 'pending', 'open')

@@ -10,7 +10,7 @@ history = Table(
     real_moment_of_writing("at"),
     moment("sequence_at", nullable=False, comment="sequence time"),
     Column("workspace_id", BigInteger, nullable=False),
-    Column("sequence_id", BigInteger, comment="null, and no enrollment either: the whole workspace"),
+    Column("sequence_id", BigInteger, comment="what was done to a whole sequence"),
     Column("enrollment_id", BigInteger),
     Column("outbox_id", BigInteger, comment="null: the enrollment itself"),
     Column("made_by", Text, nullable=False, comment="who: a person, or a part of the engine"),

@@ -29,6 +29,9 @@ COMMENT ON COLUMN holds.released_to IS 'the enrollment within it';
 
 CREATE INDEX enrollments_running_idx ON enrollments (sequence_id, id) WHERE status IN ('active', 'paused');
 
+CREATE INDEX contacts_company_idx ON contacts (workspace_id, lower(btrim(attributes ->> 'company')))
+    WHERE attributes ->> 'company' IS NOT NULL;
+
 CREATE TABLE history (
     at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     sequence_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -43,7 +46,7 @@ CREATE TABLE history (
 ) PARTITION BY RANGE (at);
 CREATE INDEX history_enrollment_idx ON history (enrollment_id, at);
 COMMENT ON COLUMN history.sequence_at IS 'sequence time';
-COMMENT ON COLUMN history.sequence_id IS 'null, and no enrollment either: the whole workspace';
+COMMENT ON COLUMN history.sequence_id IS 'what was done to a whole sequence';
 COMMENT ON COLUMN history.outbox_id IS 'null: the enrollment itself';
 COMMENT ON COLUMN history.made_by IS 'who: a person, or a part of the engine';
 """
@@ -104,5 +107,6 @@ def downgrade() -> None:
     op.execute("DROP TABLE history")
     op.execute("DROP FUNCTION make_history_months(integer), refuse_rewriting()")
     op.execute("DROP SCHEMA history_months")
+    op.execute("DROP INDEX contacts_company_idx")
     op.execute("DROP INDEX enrollments_running_idx")
     op.execute("DROP TABLE holds")
