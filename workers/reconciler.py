@@ -10,6 +10,7 @@ from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import GONE, Database, Session
 from engine.errors import CadenzaError
 from engine.metrics import MESSAGES, RECOVERED
+from engine.outbox.dispatch import read_pulse
 from engine.outbox.doubt import Doubtful, doubtful, note_look, open_attempts, taken_ids
 from engine.outbox.resolve import Resolution, Resolved, note_acceptance, resolve
 from engine.rules.doubt import (
@@ -84,6 +85,8 @@ class Reconciler:
         """
         settings = self._settings
         with self._database.transaction() as session:
+            if not read_pulse(session).is_open:
+                return 0  # the database may have been restored: a leader compares first
             rows = doubtful(
                 session,
                 list(self._channels),
@@ -144,7 +147,8 @@ class Reconciler:
         if others.under_way:
             return self._write(row, Decision(None, "another message to the recipient is on its way"), looked=True)
         matches = [one for one in found.provider_ids if one not in taken]
-        decision = decide_sms(matches, strangers(found.others, taken, others.texts, row.ended_at), row.looks)
+        unexplained = strangers(found.others, taken, others.texts, row.ended_at)
+        decision = decide_sms(matches, unexplained, row.looks, has_rivals=others.may_own(row.payload["body"]))
         empty = decision.status is None or decision.status is RowStatus.PENDING
         return self._write(row, decision, looked=True, empty=empty)
 

@@ -7,6 +7,7 @@ from deploy.mutants.mutant import Mutant
 CLAIM: Final = "engine/outbox/claim.py"
 BEGIN: Final = "engine/outbox/begin.py"
 SETTLE: Final = "engine/outbox/settle.py"
+DISPATCH: Final = "engine/outbox/dispatch.py"
 PIPELINE: Final = "workers/delivery/pipeline.py"
 
 TEST_CLAIM: Final = "tests/integration/test_outbox_claim.py"
@@ -213,6 +214,38 @@ RESOLVING: Final = (
         "held = hold_what_is_due(session)",
         "held = 0",
         (f"{TEST_RESTORED}::test_what_fell_due_since_the_backup_is_held",),
+    ),
+    Mutant(
+        "restore-moved",
+        "what was moved before a leader has compared is sent again from a restored database",
+        DISPATCH,
+        "AND (o.due_at <= moment.now OR o.reason = %(moved)b)",
+        "AND (o.due_at <= moment.now OR %(moved)b::text IS NULL)",
+        (f"{TEST_RESTORED}::test_a_row_that_was_moved_before_a_leader_has_compared_is_held",),
+    ),
+    Mutant(
+        "restore-ids",
+        "rows get ids that were given out since the backup",
+        DISPATCH,
+        "session.execute(LEAP_AHEAD)",
+        "pass",
+        (f"{TEST_RESTORED}::test_no_row_gets_an_id_that_the_backup_has_forgotten",),
+    ),
+    Mutant(
+        "restore-fences",
+        "attempts are named like those that the backup has forgotten",
+        DISPATCH,
+        "FENCES: Final = 1_000",
+        "FENCES: Final = 1",
+        (f"{TEST_RESTORED}::test_no_attempt_is_named_like_one_that_the_backup_has_forgotten",),
+    ),
+    Mutant(
+        "look-rivals",
+        "a message that may be another row's proves that this one was accepted",
+        "engine/rules/doubt.py",
+        "if len(matches) == 1 and not has_rivals:",
+        "if len(matches) == 1:",
+        ("tests/integration/test_reconciler.py::test_a_message_of_one_of_two_rows_is_for_a_person",),
     ),
     Mutant(
         "enroll-once",

@@ -14,7 +14,7 @@ OLDEST_DUE: Final = f"""
 SELECT date_part('epoch', first.due_at), date_part('epoch', first.retry_at)
 FROM workspaces w CROSS JOIN LATERAL (
     SELECT o.due_at, o.retry_at FROM outbox o
-    WHERE o.workspace_id = w.id AND o.status = 'pending' AND o.due_at <= sequence_now()
+    WHERE o.workspace_id = w.id AND o.status = 'pending' AND o.due_at <= (SELECT sequence_now())
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp()) AND {MAY_GO}
     ORDER BY o.due_at LIMIT 1
 ) AS first

@@ -27,23 +27,39 @@ UPDATE dispatch SET beat = greatest(beat, %(known)b) + 1, beaten_at = clock_time
 RETURNING beat
 """
 
-#: Whatever the backup says is due or on its way may have been sent since it was made.
+#: More than the fences that a row may have had since the backup: no attempt is named like one that is forgotten.
+FENCES: Final = 1_000
+
+#: What is in doubt already may have been sent again since the backup: by a look-up, or by an operator.
+RENUMBER: Final = f"UPDATE outbox SET fence = fence + {FENCES} WHERE status IN ('unknown', 'review')"
+
+#: Whatever the backup says is due or on its way may have been sent since it was made; or was, as somebody has told.
 HOLD: Final = f"""
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
-settled AS (
-    UPDATE outbox o SET status = 'review', reason = %(reason)b, fence = o.fence + 1, lease_until = NULL, retry_at = NULL
-    FROM moment
+doubtful AS (
+    SELECT o.id, o.fence,
+        (SELECT min(a.provider_id) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted') AS proven
+    FROM outbox o, moment
     WHERE o.status = 'sending' OR o.status = 'pending' AND (o.due_at <= moment.now OR o.reason = %(moved)b)
+    FOR UPDATE OF o
+),
+settled AS (
+    UPDATE outbox o SET status = CASE WHEN doubtful.proven IS NULL THEN 'review' ELSE 'sent' END,
+        reason = %(reason)b, provider_id = coalesce(doubtful.proven, o.provider_id),
+        sent_at = CASE WHEN doubtful.proven IS NOT NULL THEN moment.now END,
+        fence = o.fence + {FENCES}, lease_until = NULL, retry_at = NULL
+    FROM doubtful, moment WHERE o.id = doubtful.id
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
 {FOLLOWING}
 """
 
-#: More ids than were given out since any backup that is worth restoring.
-LEAP: Final = 1_000_000_000
-
+#: The microseconds of this moment are above any id that was given out since the backup, be it after an earlier restore:
+#: fewer rows are written than one in a microsecond.
 LEAP_AHEAD: Final = """
-SELECT setval(numbers.name, nextval(numbers.name) + %(leap)b)
+SELECT setval(
+    numbers.name, greatest(nextval(numbers.name), (date_part('epoch', clock_timestamp()) * 1000000)::bigint)
+)
 FROM (SELECT pg_get_serial_sequence('outbox', 'id')::regclass AS name) AS numbers
 """
 
@@ -88,7 +104,8 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
 
 def hold_what_is_due(session: Session) -> int:
     """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
-    session.execute(LEAP_AHEAD, {"leap": LEAP}, binary=True)
+    session.execute(LEAP_AHEAD)
+    session.execute(RENUMBER)
     return session.execute(HOLD, {"reason": RESTORED, "moved": MOVED_WHILE_SHUT}, binary=True).rowcount
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
+from engine.outbox.dispatch import RESTORED
 from engine.outbox.sweep import LOST
-from engine.rules.doubt import NOT_ACCEPTED
+from engine.rules.doubt import NOT_ACCEPTED, comparable
 from schema.states import sql_list
 
 REFUSALS: Final = sql_list(*NOT_ACCEPTED)
@@ -55,12 +56,20 @@ JOIN attempts a ON a.outbox_id = o.id AND a.provider_id = ANY(%(ids)b::text[])
 WHERE (a.outbox_id, a.fence) <> (%(row)b, %(fence)b)
 """
 
-#: Other attempts to the recipient of which nobody knows yet what they were accepted as.
+#: Other attempts to the recipient of which nobody knows yet what they were accepted as; and the rows that are held
+#: since the database was restored: if they had attempts, these are forgotten, and what they said.
 OPEN: Final = """
 SELECT a.payload ->> 'body', o.status = 'sending'
 FROM outbox o JOIN attempts a ON a.outbox_id = o.id AND a.channel = 'sms' AND a.recipient = %(recipient)b
     AND (a.outcome IS NULL OR a.outcome = 'unanswered')
 WHERE o.id <> %(row)b AND (o.status = 'sending' AND a.fence = o.fence OR o.status IN ('unknown', 'review', 'open'))
+UNION ALL
+SELECT NULL, false
+FROM workspaces w
+JOIN contacts c ON c.workspace_id = w.id AND c.phone = %(recipient)b
+JOIN enrollments e ON e.contact_id = c.id
+JOIN outbox o ON o.enrollment_id = e.id AND o.type = 'sms' AND o.status = 'review' AND o.reason = %(restored)b
+WHERE o.id <> %(row)b
 """
 
 
@@ -121,9 +130,21 @@ class OpenAttempts:
     """One of them is being handed over."""
     texts: tuple[str, ...]
     """What those in doubt say."""
+    forgotten: bool
+    """There may have been others before the database was restored."""
+
+    def may_own(self, text: str) -> bool:
+        """Whether a message with this text may be that of one of them."""
+        return self.forgotten or comparable(text) in map(comparable, self.texts)
 
 
 def open_attempts(session: Session, row: Doubtful) -> OpenAttempts:
     """Other attempts to the recipient of a row in doubt."""
-    rows = session.execute(OPEN, {"recipient": row.recipient, "row": row.id}, binary=True).fetchall()
-    return OpenAttempts(any(sending for _, sending in rows), tuple(text or "" for text, sending in rows if not sending))
+    rows = session.execute(
+        OPEN, {"recipient": row.recipient, "row": row.id, "restored": RESTORED}, binary=True
+    ).fetchall()
+    return OpenAttempts(
+        any(sending for _, sending in rows),
+        tuple(text for text, sending in rows if not sending and text is not None),
+        any(text is None for text, _ in rows),
+    )

@@ -1,4 +1,4 @@
-"""What follows when rows have ended: the step behind each is told; without one, the enrollment is complete."""
+"""What follows when rows have ended: the step behind each is told; without any left, the enrollment is complete."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -22,6 +22,10 @@ completed AS (
     UPDATE enrollments e SET status = 'completed', completed_at = (SELECT sequence_now()) FROM following
     WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
         AND e.id = following.enrollment_id AND e.status = 'active'
+        AND NOT EXISTS (
+            SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)})
+                AND o.id NOT IN (SELECT settled.id FROM settled)
+        )
 )
 SELECT id, enrollment_id, step_order, date_part('epoch', due_at), date_part('epoch', retry_at),
     next_id, date_part('epoch', next_due_at)

@@ -39,7 +39,7 @@ AWAITING: Final = f"""
 SELECT o.id, o.due_at, o.retry_at
 FROM outbox o
 WHERE o.workspace_id = %(workspace)b AND o.status = 'pending' AND (o.due_at, o.id) > (%(after_due)b, %(after_id)b)
-    AND o.due_at <= sequence_now() + %(horizon)b * %(rate)b * interval '1 second'
+    AND o.due_at <= (SELECT sequence_now()) + %(horizon)b * %(rate)b * interval '1 second'
     AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp() + %(horizon)b * interval '1 second')
     AND {MAY_GO}
 ORDER BY o.due_at, o.id LIMIT %(limit)b

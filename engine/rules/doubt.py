@@ -54,13 +54,15 @@ class Decision:
     provider_id: str | None = None
 
 
-def decide_sms(matches: Collection[str], strangers: Collection[str], empty_looks: int) -> Decision:
+def decide_sms(
+    matches: Collection[str], strangers: Collection[str], empty_looks: int, *, has_rivals: bool = False
+) -> Decision:
     """Exactly one match is the message; none, twice, means that there is none; everything else is for a person.
 
     `matches` and `strangers` (see `strangers`) are no other attempt's. `empty_looks` is how many look-ups before this
-    one found nothing.
+    one found nothing. `has_rivals`: a match may as well be the message of another row.
     """
-    if len(matches) == 1:
+    if len(matches) == 1 and not has_rivals:
         return Decision(RowStatus.SENT, "found at the provider", next(iter(matches)))
     if candidates := [*matches, *strangers]:
         told = ", ".join(candidates[:TOLD]) + (", ..." if len(candidates) > TOLD else "")

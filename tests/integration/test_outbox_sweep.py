@@ -1,13 +1,15 @@
 """What the sweeper finds: leases that ended, and rows that are due and not moving."""
 
 import time
+from datetime import UTC, datetime
 from threading import Event, Timer
 from typing import Any
 
 import pytest
 
 from engine.clock import SequenceClock
-from engine.outbox.sweep import Awaiting, awaiting, end_leases
+from engine.outbox.counts import OLDEST_DUE
+from engine.outbox.sweep import AWAITING, Awaiting, awaiting, end_leases
 from engine.wakeups import Wakeups
 from workers.sweeper import Sweeper
 
@@ -134,3 +136,32 @@ def test_nobody_leads_while_the_clocks_differ(world: Any, redis_url: str, monkey
     assert world.statuses()[0] == "sending"
     assert world.query("SELECT beat FROM dispatch") == [(0,)]
     wakeups.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        (
+            AWAITING,
+            {
+                "workspace": 1,
+                "after_due": datetime.min.replace(tzinfo=UTC),
+                "after_id": 0,
+                "horizon": 60.0,
+                "rate": 1.0,
+                "limit": 100,
+            },
+        ),
+        (OLDEST_DUE, {"workspace": 1}),
+    ],
+    ids=["awaiting", "oldest_due"],
+)
+def test_rows_that_are_not_due_are_not_read(world: Any, statement: str, parameters: dict[str, Any]) -> None:
+    """However many wait: the moment is a bound of the index scan, not asked of each row."""
+    world.enroll(count=20)
+    with world.database.transaction() as session:
+        session.execute("SET LOCAL enable_seqscan = off")
+        session.execute("SET LOCAL enable_bitmapscan = off")
+        rows = session.execute("EXPLAIN " + statement, parameters).fetchall()
+    (bound,) = [line.strip() for (line,) in rows if line.strip().startswith("Index Cond") and "due_at <=" in line]
+    assert "InitPlan" in bound or "$" in bound

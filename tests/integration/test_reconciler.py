@@ -14,6 +14,7 @@ from world import World
 
 from engine.clock import SequenceClock
 from engine.database import BY_ID, Database
+from engine.outbox.dispatch import RESTORED
 from engine.outbox.doubt import DOUBTFUL, OPEN, TAKEN, doubtful, note_look
 from engine.rules.doubt import Seen, Sighting
 from engine.settings import Settings
@@ -107,6 +108,33 @@ def test_a_message_that_may_be_that_of_an_attempt_under_way_is_nobodys_yet(singl
     )
     reconcile(single, redis_url, Lists("SM1"), times=2)
     assert status_of(single, lost) == ("pending", None)
+
+
+def test_a_message_of_one_of_two_rows_is_for_a_person(single: World, redis_url: str) -> None:
+    """Both say the same to the same person, and one of them was accepted: which, only a callback tells."""
+    rows = [in_doubt(single), in_doubt(single, email="ana2@example.com", phone="+12025550102")]
+    single.execute("UPDATE attempts SET recipient = %s", ANA)
+    reconcile(single, redis_url, Lists("SM1"), times=2)
+    assert [status_of(single, row_id) for row_id in rows] == [("review", None)] * 2
+
+
+def test_a_message_that_may_be_of_a_forgotten_attempt_is_for_a_person(single: World, redis_url: str) -> None:
+    """A row is held since the database was restored: it may have said the same."""
+    single.enroll(phone=ANA, email="ana@example.com")
+    single.execute("UPDATE outbox SET status = 'review', reason = %s WHERE step_order = 1", RESTORED)
+    row_id = in_doubt(single)
+    reconcile(single, redis_url, Lists("SM1"))
+    assert status_of(single, row_id) == ("review", None)
+
+
+def test_nothing_is_looked_up_before_a_leader_has_compared(single: World, redis_url: str) -> None:
+    row_id = in_doubt(single)
+    single.execute("UPDATE dispatch SET open_until = clock_timestamp()")
+    reconcile(single, redis_url, Lists("SM1"))
+    assert status_of(single, row_id) == ("unknown", None)
+    single.execute("UPDATE dispatch SET open_until = 'infinity'")
+    reconcile(single, redis_url, Lists("SM1"))
+    assert status_of(single, row_id) == ("sent", "SM1")
 
 
 def test_a_message_that_nothing_explains_is_for_a_person(single: World, redis_url: str) -> None:
@@ -209,7 +237,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     ("statement", "parameters"),
     [
         (TAKEN, {"ids": ["SM1"], "recipient": ANA, "row": 1, "fence": 1}),
-        (OPEN, {"recipient": ANA, "row": 1}),
+        (OPEN, {"recipient": ANA, "row": 1, "restored": RESTORED}),
         (DOUBTFUL, {"channels": ["sms"], "grace": 0.0, "interval": 1.0, "limit": 100}),
     ],
     ids=["taken", "open", "doubtful"],

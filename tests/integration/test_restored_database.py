@@ -13,9 +13,11 @@ from deploy.cli.session import Open
 from engine.clock import SequenceClock
 from engine.errors import Unavailable
 from engine.outbox.dispatch import RESTORED, read_pulse
+from engine.outbox.evidence import Evidence, accept_evidence
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import BEAT
+from producers.review import Decision, decide
 from workers.heartbeat import Heartbeat
 from workers.sweeper import Sweeper
 
@@ -68,6 +70,76 @@ def test_no_row_gets_an_id_that_the_backup_has_forgotten(world: Any, wakeups: Wa
     beat(world, wakeups)
     world.enroll()
     assert min(world.ids()) > max(forgotten)
+
+
+def test_no_row_gets_an_id_that_was_given_out_after_an_earlier_restore(world: Any, wakeups: Wakeups) -> None:
+    beat(world, wakeups, 2)
+    given: list[int] = []
+    for _ in range(2):
+        world.execute("SELECT setval('outbox_id_seq', 1, false)")
+        go_back(world, 1)
+        beat(world, wakeups)
+        world.enroll(count=2)
+        assert not set(world.ids()) & set(given)
+        given += world.ids()
+        world.execute("DELETE FROM outbox")
+
+
+@pytest.mark.parametrize("status", ["pending", "unknown", "review"])
+def test_no_attempt_is_named_like_one_that_the_backup_has_forgotten(world: Any, wakeups: Wakeups, status: str) -> None:
+    world.enroll()
+    beat(world, wakeups, 2)
+    row_id = world.ids()[0]
+    world.execute("UPDATE outbox SET status = %s, fence = 1 WHERE id = %s", status, row_id)
+    forgotten = range(1, 100)  # looked up, sent again by an operator, and tried so many times
+    go_back(world, 1)
+    beat(world, wakeups)
+    with world.database.transaction() as session:
+        decide(session, SequenceClock(world.database), 1, row_id, Decision.RESEND)
+    (again,) = world.claim([row_id])
+    assert again.fence not in forgotten
+
+
+def test_a_row_that_was_moved_before_a_leader_has_compared_is_held(world: Any, wakeups: Wakeups) -> None:
+    """It may have gone out at the time it had before: a callback has moved it, in the instant after the restore."""
+    world.enroll()
+    beat(world, wakeups, 2)
+    first, second, _ = world.ids()
+    world.begin([first])
+    world.execute("UPDATE clock SET sequence_from = sequence_from + interval '2 days'")
+    go_back(world, 1)
+    with world.database.transaction() as session:
+        accept_evidence(session, SequenceClock(world.database), Evidence(1, first, 1, "SM1"))
+    assert world.rows("status, due_at > sequence_now()", f"id = {second}") == [("pending", True)]
+    beat(world, wakeups)
+    assert world.rows("status, reason", f"id = {second}") == [("review", RESTORED)]
+
+
+def test_what_is_known_to_have_been_accepted_is_not_held(world: Any, wakeups: Wakeups) -> None:
+    world.enroll()
+    beat(world, wakeups, 2)
+    (row,) = world.begin(world.ids("step_order = 1"))
+    world.execute(
+        "INSERT INTO attempts SELECT outbox_id, 7, workspace_id, channel, recipient, payload, lateness_seconds,"
+        " started_at, now(), 'accepted', 'SM1' FROM attempts"
+    )
+    go_back(world, 1)
+    beat(world, wakeups)
+    assert world.rows("status, provider_id", f"id = {row.id}") == [("sent", "SM1")]
+
+
+def test_an_enrollment_with_a_row_in_doubt_is_not_complete_when_all_behind_it_is_held(
+    world: Any, wakeups: Wakeups
+) -> None:
+    world.enroll()
+    beat(world, wakeups, 2)
+    world.begin(world.ids("step_order = 1"))
+    world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL WHERE step_order = 1")
+    world.execute("UPDATE clock SET sequence_from = sequence_from + interval '9 days'")
+    go_back(world, 1)
+    beat(world, wakeups)
+    assert world.statuses() == ["unknown", "review", "review"]
+    assert world.query("SELECT status FROM enrollments") == [("active",)]
 
 
 def test_nothing_is_claimed_before_a_leader_has_compared(world: Any, wakeups: Wakeups) -> None:

@@ -31,6 +31,12 @@ def test_what_is_not_clear_is_for_a_person_who_is_told_the_candidates(matches: l
     assert all(sid in decision.reason for sid in [*matches, *others])
 
 
+def test_a_match_that_may_be_of_another_row_is_for_a_person() -> None:
+    decision = decide_sms(["SM1"], [], 0, has_rivals=True)
+    assert decision.status is RowStatus.REVIEW and "SM1" in decision.reason
+    assert decide_sms([], [], 1, has_rivals=True).status is RowStatus.PENDING
+
+
 def test_of_many_candidates_some_are_told() -> None:
     reason = decide_sms([f"SM{number}" for number in range(100)], [], 0).reason
     assert reason.startswith("100 message(s)") and len(reason) < 100

@@ -59,8 +59,8 @@ class Histories(ActsOfPeople, ActsOfWorkers, ActsOfServers, RuleBasedStateMachin
         last = stage.new_worker()
         for _ in range(20):
             stage.ground.let_pass(1_000)
-            stage.reconciler.reconcile(Event())
             stage.sweep()
+            stage.reconciler.reconcile(Event())
             stage.promises.hold()
             if is_over(stage.promises):
                 break
