@@ -72,7 +72,7 @@ def skip(
     """
     clock = SequenceClock(database)
     with database.transaction() as session:
-        workspace_id, found = _enrollment(session, operator, enrollment_id)
+        _, found = _enrollment(session, operator, enrollment_id)
         _require_running(found)
         steps = steer.steps_of(session, enrollment_id)
         target = _step(steps, step)
@@ -82,9 +82,7 @@ def skip(
         giving_up = [one for one in asked if one.status in BLOCKING] if to else asked
         for one in giving_up:
             _require_pending(enrollment_id, one)
-        due = steer.skip(session, clock, giving_up)
-        changes = [Change(enrollment_id, one.status, "skipped", operator.reason, one.id) for one in giving_up]
-        note(session, workspace_id, operator.name, changes)
+        due = steer.skip(session, clock, giving_up, operator.name, operator.reason)
         under_way = steer.under_way(session, enrollment_id)
     return Steered(bool(giving_up), [one.step_key for one in giving_up], under_way, wake(wakeups, due))
 

@@ -10,6 +10,7 @@ from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.dispatch import read_pulse
+from engine.outbox.history import make_months
 from engine.outbox.pause import end_pauses
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
@@ -33,6 +34,9 @@ PAGE: Final = 1_000
 #: With so many rows queued the workers have enough to do: the rest can wait for the next sweep.
 ENOUGH_QUEUED: Final = 50_000
 
+#: Real seconds between two looks whether the history's coming months are there: the first when it becomes the leader.
+MONTHS_SECONDS: Final = 3_600.0
+
 #: Real seconds between two tries to become the leader, and between two looks at notifications.
 ELECTION: Final = 1.0
 LISTEN: Final = 0.25
@@ -49,6 +53,7 @@ class Sweeper:
         self._sweep_seconds = sweep_seconds
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
         self._next_beat = float("-inf")
+        self._next_months = float("-inf")
 
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost.
@@ -96,7 +101,15 @@ class Sweeper:
         """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""
         while self._end_leases() >= PAGE:
             self._beat()
+        self._make_months()
         return self._wake()
+
+    def _make_months(self) -> None:
+        """Make the partitions of the coming months of the history, if it is time to."""
+        if time.monotonic() >= self._next_months:
+            with self._database.transaction() as session:
+                make_months(session)
+            self._next_months = time.monotonic() + MONTHS_SECONDS
 
     def _end_leases(self) -> int:
         """End the oldest leases that are over; tell how many."""

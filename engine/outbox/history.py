@@ -40,9 +40,6 @@ SELECT told.at, told.step, told.made_by, told.was, told.became, told.reason FROM
 ORDER BY told.at, told.rank
 """
 
-#: Months that are there before they begin.
-MONTHS_AHEAD: Final = 3
-
 
 class Change(NamedTuple):
     """A transition of an enrollment, or of one of its steps."""
@@ -99,4 +96,4 @@ def note_scope(
 
 def make_months(session: Session) -> None:
     """Make the partitions of the coming months, as far as they are not there."""
-    session.execute("SELECT make_history_months(%s)", (MONTHS_AHEAD,))
+    session.execute("SELECT make_history_months()")

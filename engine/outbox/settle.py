@@ -45,10 +45,22 @@ settled AS (
     WHERE o.id = ended.id AND o.fence = ended.fence AND o.status = %(sending)b
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
+{{noted}}
 {FOLLOWING}
 """
-SETTLE: Final = _SETTLE.format(ended=ENDED)
-SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED)
+
+#: Attempts tell how they ended; what ended without one is told by the history.
+NOTED: Final = """
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
+    SELECT (SELECT sequence_now()), o.workspace_id, o.enrollment_id, o.id, 'worker', 'sending', ended.status,
+        ended.reason
+    FROM ended JOIN settled ON settled.id = ended.id JOIN outbox o ON o.id = ended.id
+    WHERE ended.outcome IS NULL
+),
+"""
+SETTLE: Final = _SETTLE.format(ended=ENDED, noted=NOTED)
+SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, noted="")
 
 SUPPRESS: Final = """
 INSERT INTO suppressions (workspace_id, channel, address, reason)

@@ -58,7 +58,7 @@ def cancel(session: Session, enrollment_id: int, reason: str) -> bool:
     return leave_one(session, enrollment_id, reason)
 
 
-def skip(session: Session, clock: SequenceClock, steps: list[Step]) -> list[Due]:
+def skip(session: Session, clock: SequenceClock, steps: list[Step], by: str, because: str | None) -> list[Due]:
     """Give up steps that have not begun; those behind keep their times. Gives the wake-ups that follow."""
     resolutions = [
         Resolution(step.id, step.fence, RowStatus.REVIEW, MAY_HAVE_GONE)
@@ -66,7 +66,7 @@ def skip(session: Session, clock: SequenceClock, steps: list[Step]) -> list[Due]
         else Resolution(step.id, step.fence, RowStatus.SKIPPED, BY_HAND)
         for step in steps
     ]
-    return resolve(session, clock, resolutions).wakeups
+    return resolve(session, clock, resolutions, by, because).wakeups
 
 
 def run_now(session: Session, enrollment_id: int, step: Step) -> list[Due]:

@@ -66,7 +66,7 @@ CREATE SCHEMA history_months;
 CREATE TABLE history_months.other PARTITION OF history DEFAULT;
 CREATE TRIGGER not_emptied BEFORE TRUNCATE ON history_months.other EXECUTE FUNCTION refuse_rewriting();
 
-CREATE FUNCTION make_history_months(ahead integer) RETURNS integer
+CREATE FUNCTION make_history_months(ahead integer DEFAULT 3) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     first timestamptz := date_trunc('month', clock_timestamp());
@@ -92,7 +92,7 @@ BEGIN
     RETURN made;
 END
 $$;
-SELECT make_history_months(3);
+SELECT make_history_months();
 """
 
 

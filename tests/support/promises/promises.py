@@ -52,7 +52,6 @@ class Promises:
         self._proven.clear()
         self._given_up.clear()
         self.look()
-        self.provider.handed_over = [one for one in self.provider.handed_over if one in self.attempts]
 
     # What a worker does.
 
