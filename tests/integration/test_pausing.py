@@ -6,6 +6,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from pauser import WHO, Pauser
 from stage_site import GENEROUS, wait_for
 from world import World
 
@@ -19,36 +20,12 @@ from engine.outbox.hold import hold, one_by_one
 from engine.outbox.resume import release
 from engine.outbox.sweep import awaiting
 from engine.wakeups import Wakeups
-from producers.operator import Operator
-from producers.pausing import Paused, pause_all, pause_enrollment, resume_all, resume_one
-
-WHO = Operator("default", "ann", "holidays")
-
-DAY = 86_400
+from producers.pausing import Paused, pause_all, pause_enrollment, resume_one
 
 #: How far each row is from the end of its enrollment's start, in days.
 DAYS = "round(extract(epoch FROM o.due_at - e.enrolled_at) / 86400, 3)::float8"
 
 SCOPES = ["enrollment", "sequence", "workspace"]
-
-
-class Pauser:
-    """Pauses and resumes one kind of thing."""
-
-    def __init__(self, world: World, wakeups: Wakeups, scope: str) -> None:
-        self.world, self.wakeups, self.scope = world, wakeups, scope
-
-    def pause(self, enrollment: int = 1) -> Paused:
-        if self.scope == "enrollment":
-            return pause_enrollment(self.world.database, WHO, enrollment)
-        return pause_all(self.world.database, WHO, "follow-up" if self.scope == "sequence" else None)
-
-    def resume(self, enrollment: int = 1, *, keep_times: bool = False) -> bool:
-        arguments = (self.world.database, self.wakeups, WHO)
-        if self.scope == "enrollment":
-            return resume_one(*arguments, enrollment, keep_times=keep_times).changed
-        sequence = "follow-up" if self.scope == "sequence" else None
-        return resume_all(*arguments, sequence, keep_times=keep_times).changed
 
 
 @pytest.fixture
