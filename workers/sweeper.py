@@ -108,7 +108,8 @@ class Sweeper:
         """Make the partitions of the coming months of the history, if it is time to."""
         if time.monotonic() >= self._next_months:
             with self._database.transaction() as session:
-                make_months(session)
+                if not make_months(session):
+                    log.warning("the coming months of the history were not made yet: somebody reads them")
             self._next_months = time.monotonic() + MONTHS_SECONDS
 
     def _end_leases(self) -> int:

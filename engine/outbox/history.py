@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import psycopg
+
 from engine.database import Session
 
 NOTE: Final = """
@@ -94,6 +96,15 @@ def note_scope(
     session.execute(NOTE_SCOPE, scope)
 
 
-def make_months(session: Session) -> None:
-    """Make the partitions of the coming months, as far as they are not there."""
-    session.execute("SELECT make_history_months()")
+def make_months(session: Session) -> bool:
+    """Make the partitions of the coming months, as far as they are not there; False: not now, somebody reads them.
+
+    A backup reads them for hours, and the leader waits for nobody.
+    """
+    try:
+        with session.transaction():
+            session.execute("SET LOCAL lock_timeout = '1s'")
+            session.execute("SELECT make_history_months()")
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True

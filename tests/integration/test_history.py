@@ -7,6 +7,7 @@ import pytest
 from world import World
 
 from engine.clock import SequenceClock
+from engine.database import Database
 from engine.outbox.dispatch import hold_what_is_due
 from engine.outbox.history import Change, make_months, note, story
 from engine.outbox.resolve import Resolution, resolve
@@ -64,6 +65,33 @@ def test_this_month_and_three_more_are_there_and_what_comes_elsewhere_is_kept_to
         make_months(session)
         assert session.execute("SELECT make_history_months(5)").fetchone() == (1,)  # not over what is in `other`
     assert len(noted(world)) == 3
+
+
+def test_nobody_waits_for_somebody_else_who_makes_them(world: World) -> None:
+    """The leader sweeps and beats in the same thread."""
+    apart = Database(world.database.url, name="making")
+    with apart.transaction() as session:
+        make_months(session)
+        with world.database.transaction() as other:
+            other.execute("SET lock_timeout = '30s'")
+            make_months(other)
+    apart.close()
+
+
+def test_nobody_waits_for_a_backup_that_reads_them(world: World) -> None:
+    world.execute(
+        "DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE history_months.' || max(relname) FROM pg_class"
+        " WHERE relnamespace = 'history_months'::regnamespace AND relkind = 'r' AND relname LIKE 'm2%%'); END $$"
+    )
+    apart = Database(world.database.url, name="backing up")
+    with apart.transaction() as session:
+        session.execute("SELECT FROM history")
+        with world.database.transaction() as other:
+            assert not make_months(other)
+    with apart.transaction() as session:
+        assert make_months(session)
+    apart.close()
+    assert len(world.query(PARTS)) == 5
 
 
 def test_an_old_month_can_be_dropped_and_is_made_anew(world: World) -> None:

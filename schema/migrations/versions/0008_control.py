@@ -74,7 +74,9 @@ DECLARE
     part text;
     made integer := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock(4207003);
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('cadenza: months of the history', 0)) THEN
+        RETURN 0;  -- somebody else makes them
+    END IF;
     FOR number IN 0..ahead LOOP
         month := first + number * interval '1 month';
         part := to_char(month, '"m"YYYY_MM');
