@@ -34,7 +34,7 @@ CLAIMING: Final = (
         CLAIM,
         "FOR UPDATE OF o SKIP LOCKED",
         "",
-        (f"{TEST_CLAIM}::test_many_workers_share_rows_without_overlap",),
+        (f"{TEST_CLAIM}::test_rows_that_another_worker_is_claiming_are_left_alone",),
     ),
     Mutant(
         "claim-due",
@@ -190,7 +190,7 @@ RESOLVING: Final = (
         "engine/outbox/resolve.py",
         "WHERE outbox_id = %(row)b AND fence = %(fence)b",
         "WHERE outbox_id = %(row)b AND %(fence)b::int IS NOT NULL",
-        (f"{TEST_EVIDENCE}::test_a_callback_of_a_forgotten_attempt_is_kept",),
+        (f"{TEST_EVIDENCE}::test_a_callback_of_a_forgotten_attempt_tells_nothing_of_another",),
     ),
     Mutant(
         "evidence-workspace",

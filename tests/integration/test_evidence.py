@@ -235,6 +235,16 @@ def test_a_callback_of_a_forgotten_attempt_is_kept(world: World, status: str) ->
         assert read_pulse(session).is_open
 
 
+def test_a_callback_of_a_forgotten_attempt_tells_nothing_of_another(world: World) -> None:
+    world.enroll()
+    row = hand_over(world)
+    lose_sight(world, row)
+    prove(world, row.id, row.fence + 4)
+    attempts = world.query("SELECT fence, outcome, provider_id FROM attempts ORDER BY fence")
+    assert attempts == [(row.fence, "unanswered", None), (row.fence + 4, "accepted", "SM1")]
+    assert first(world) == ("sent", "SM1")
+
+
 def test_a_callback_for_a_row_that_is_not_there_changes_nothing(world: World) -> None:
     world.enroll()
     assert prove(world, 4_711, 1) == []

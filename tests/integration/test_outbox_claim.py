@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.outbox.claim import left_alone
+from engine.outbox.claim import claim, left_alone
 
 
 def test_only_the_first_step_is_due(world: Any) -> None:
@@ -31,6 +31,15 @@ def test_many_workers_share_rows_without_overlap(world: Any) -> None:
         claims = list(pool.map(lambda _: world.claim(ids), range(16)))
     claimed = [row.id for rows in claims for row in rows]
     assert sorted(claimed) == sorted(world.ids("step_order = 1"))
+
+
+def test_rows_that_another_worker_is_claiming_are_left_alone(world: Any) -> None:
+    world.enroll(count=2)
+    first, second = world.ids("step_order = 1")
+    with world.database.transaction() as session:
+        assert [row.id for row in claim(session, [first])] == [first]
+        with world.database.transaction() as other:
+            assert [row.id for row in claim(other, [first, second])] == [second]
 
 
 def test_a_step_never_overtakes_the_one_before(world: Any) -> None:

@@ -125,9 +125,10 @@ def test_a_try_goes_back_with_its_back_off(world: Any) -> None:
 
 def test_the_last_row_completes_the_enrollment(world: Any) -> None:
     world.enroll()
-    for _ in range(3):
+    for row_id in world.ids():
         world.execute("UPDATE outbox SET due_at = now() - interval '1 hour' WHERE status = 'pending'")
-        end(world, claim_and_begin(world), **SENT)
+        (row,) = world.begin([row_id])
+        end(world, row, **SENT)
     assert world.query("SELECT status, completed_at IS NOT NULL FROM enrollments") == [("completed", True)]
 
 
