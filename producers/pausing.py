@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
+
 from engine.database import Database
 from engine.errors import InvalidInput
 from engine.outbox.barrier import wait_for_claims
@@ -139,9 +141,12 @@ def resume_all(
     for hold_id in holds:
         over = False
         while not over:
-            with database.transaction() as session:
-                one_by_one(session, workspace_id)
-                chunk = release(session, hold_id, keep_times=keep_times)
+            try:
+                with database.transaction() as session:
+                    one_by_one(session, workspace_id)
+                    chunk = release(session, hold_id, keep_times=keep_times)
+            except psycopg.errors.DeadlockDetected:
+                continue  # with a worker that settles late rows: it has moved those behind them, and we go on
             over = chunk.over
             enrollments += chunk.enrollments
             woken = wake(wakeups, chunk.wakeups) and woken

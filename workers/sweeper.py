@@ -11,6 +11,7 @@ from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.dispatch import read_pulse
 from engine.outbox.history import make_months
+from engine.outbox.hold import going_workspaces
 from engine.outbox.pause import end_pauses
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
@@ -144,7 +145,7 @@ class Sweeper:
 
     def _workspaces(self) -> list[int]:
         with self._database.transaction() as session:
-            return [row[0] for row in session.execute("SELECT id FROM workspaces ORDER BY id")]
+            return going_workspaces(session)
 
     def _wake_page(self, workspace_id: int, place: Awaiting | None) -> list[Awaiting]:
         horizon = 2 * self._sweep_seconds

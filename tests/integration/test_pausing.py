@@ -16,7 +16,7 @@ from engine.database import Database
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.begin import Attempt, begin, still_good
 from engine.outbox.claim import claim, left_alone
-from engine.outbox.hold import hold, one_by_one
+from engine.outbox.hold import going_workspaces, hold, one_by_one
 from engine.outbox.resume import release
 from engine.outbox.sweep import awaiting
 from engine.wakeups import Wakeups
@@ -275,6 +275,22 @@ def test_a_pause_touches_no_row_however_many_are_enrolled(world: World, wakeups:
         "SELECT id, xmin::text FROM outbox UNION ALL SELECT id, xmin::text FROM enrollments ORDER BY 1, 2"
     )
     assert after == before
+
+
+def test_what_is_due_in_a_paused_workspace_is_not_looked_at(world: World, wakeups: Wakeups) -> None:
+    world.execute("INSERT INTO workspaces (key, name) VALUES ('other', 'Other')")
+    everything = Pauser(world, wakeups, "workspace")
+    Pauser(world, wakeups, "sequence").pause()
+    with world.database.transaction() as session:
+        assert len(going_workspaces(session)) == 2
+    everything.pause()
+    with world.database.transaction() as session:
+        assert going_workspaces(session) == [
+            row[0] for row in world.query("SELECT id FROM workspaces WHERE key = 'other'")
+        ]
+    everything.resume()
+    with world.database.transaction() as session:
+        assert len(going_workspaces(session)) == 2
 
 
 def test_of_two_who_pause_the_same_one_does(world: World) -> None:
