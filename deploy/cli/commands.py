@@ -6,14 +6,17 @@ from deploy.cli import (
     api,
     audit,
     clock,
+    control,
     database,
     doctor,
     enrolling,
+    explain,
     processes,
     review,
     sandbox,
     sequences,
     status,
+    steering,
     workspaces,
 )
 
@@ -36,6 +39,12 @@ app.command()(processes.worker)
 app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(explain.explain)
+app.command()(control.pause)
+app.command()(control.resume)
+app.command()(steering.cancel)
+app.command()(steering.skip)
+app.command(name="run-now")(steering.run_now)
 app.command()(review.review)
 app.command()(audit.audit)
 app.add_typer(clock.app, name="clock")
