@@ -42,6 +42,10 @@ faults: $(READY) ## every fault scenario, three times in a row (FULL=1: as many 
 	    CADENZA_TEST_FULL_LENGTH=$(FULL) $(PYTHON_IN_VENV) -m pytest tests/acceptance/faults $(ARGS) || exit 1; \
 	done
 
+.PHONY: races
+races: $(READY) ## pause, resume, cancel, skip, STOP and a reply against eight workers, 1,000 times each
+	@CADENZA_TEST_FULL_LENGTH=1 $(PYTHON_IN_VENV) -m pytest tests/integration/test_control_race.py $(ARGS)
+
 .PHONY: check
 check: $(READY) ## style, types, rooms, and migrations equal to the declared tables
 	@$(PYTHON_IN_VENV) -m ruff check

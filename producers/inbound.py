@@ -8,10 +8,10 @@ import structlog
 from engine.clock import sequence_now
 from engine.database import Session
 from engine.outbox.decide import heed
-from engine.outbox.leave import leave
 from engine.rules.opt_out import OptOut, classify
 from engine.wakeups import Due
 from producers.events import Event, record
+from producers.leaving import Happened, leave_for
 from producers.phones import E164, e164
 from producers.suppressions import STOP, UNSUBSCRIBED, has_opted_out, lift, suppress
 from producers.tenants import Tenant
@@ -19,7 +19,6 @@ from producers.tenants import Tenant
 log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "sms"
-REPLIED: Final = "replied"
 
 #: What is an answer, or may be one.
 REPLIES: Final = (OptOut.NONE, OptOut.DOUBTFUL)
@@ -81,7 +80,7 @@ def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int
                 lift(session, workspace_id, CHANNEL, phone)
         case OptOut.DOUBTFUL | OptOut.NONE:
             if contact_id is not None:
-                leave(session, workspace_id, contact_id, REPLIED, only_where_asked=True)
+                leave_for(session, Happened(workspace_id, contact_id, "replied"))
         case OptOut.HELP:
             pass
 
@@ -91,7 +90,7 @@ def opt_out(session: Session, workspace_id: int, phone: str | None, contact_id: 
     if phone is not None:
         suppress(session, workspace_id, CHANNEL, phone, STOP)
     if contact_id is not None:
-        leave(session, workspace_id, contact_id, UNSUBSCRIBED)
+        leave_for(session, Happened(workspace_id, contact_id, UNSUBSCRIBED))
 
 
 def phone_of(address: str, region: str) -> str | None:

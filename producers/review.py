@@ -133,7 +133,7 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
         session.execute(DUE_NOW, (row_id,))
     new_status, reason = OUTCOME[decision]
     try:
-        return resolve(session, clock, [Resolution(row_id, fence, new_status, reason)])
+        return resolve(session, clock, [Resolution(row_id, fence, new_status, reason)], "operator")
     except psycopg.errors.UniqueViolation:
         raise InvalidInput(
             f"row {row_id} can't be sent again: its enrollment {enrollment_id} has ended, and the contact has been"

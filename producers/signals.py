@@ -14,13 +14,13 @@ from engine.clock import sequence_now
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.decide import heed
-from engine.outbox.leave import leave
 from engine.rules.delivery_status import replaceable_by
 from engine.rules.machines import machine_of
 from engine.wakeups import Due
 from producers.emails import email_address
 from producers.events import Event, record
 from producers.fields import NotStorableError, json_of
+from producers.leaving import Happened, leave_for
 from producers.phones import e164
 from producers.suppressions import UNSUBSCRIBED, suppress
 from producers.workspaces import Workspace
@@ -172,13 +172,17 @@ def _act(session: Session, workspace_id: int, kind: SignalKind, target: _Target)
         session.execute(MOVE, {"status": status, "row": target.row_id, "replaceable": replaceable_by(status)})
     match kind:
         case SignalKind.REPLIED:
-            leave(session, workspace_id, target.contact_id, "replied", only_where_asked=True)
+            leave_for(session, Happened(workspace_id, target.contact_id, "replied"))
         case SignalKind.BOUNCED:
             _suppress(session, workspace_id, target, "bounced")
-            leave(session, workspace_id, target.contact_id, "bounced", only_where_asked=True)
-        case SignalKind.COMPLAINED | SignalKind.UNSUBSCRIBED:
-            _suppress(session, workspace_id, target, "complained" if kind is SignalKind.COMPLAINED else UNSUBSCRIBED)
-            leave(session, workspace_id, target.contact_id, UNSUBSCRIBED)
+            leave_for(session, Happened(workspace_id, target.contact_id, "bounced"))
+        case SignalKind.COMPLAINED:
+            _suppress(session, workspace_id, target, "complained")
+            leave_for(session, Happened(workspace_id, target.contact_id, "complained"))
+            leave_for(session, Happened(workspace_id, target.contact_id, "unsubscribed"))
+        case SignalKind.UNSUBSCRIBED:
+            _suppress(session, workspace_id, target, UNSUBSCRIBED)
+            leave_for(session, Happened(workspace_id, target.contact_id, "unsubscribed"))
         case _:
             pass
 

@@ -36,6 +36,7 @@ def up(connection: Connection) -> str:
     """Bring the database up to the newest revision and name it."""
     _lock(connection)
     command.upgrade(_config(connection), "head")
+    connection.execute(text("SELECT make_history_months()"))
     return newest()
 
 

@@ -10,6 +10,8 @@ from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
 from engine.outbox.dispatch import read_pulse
+from engine.outbox.history import make_months
+from engine.outbox.hold import going_workspaces
 from engine.outbox.pause import end_pauses
 from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
@@ -33,6 +35,9 @@ PAGE: Final = 1_000
 #: With so many rows queued the workers have enough to do: the rest can wait for the next sweep.
 ENOUGH_QUEUED: Final = 50_000
 
+#: Real seconds between two looks whether the history's coming months are there: the first when it becomes the leader.
+MONTHS_SECONDS: Final = 3_600.0
+
 #: Real seconds between two tries to become the leader, and between two looks at notifications.
 ELECTION: Final = 1.0
 LISTEN: Final = 0.25
@@ -49,6 +54,7 @@ class Sweeper:
         self._sweep_seconds = sweep_seconds
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
         self._next_beat = float("-inf")
+        self._next_months = float("-inf")
 
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost.
@@ -96,7 +102,16 @@ class Sweeper:
         """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""
         while self._end_leases() >= PAGE:
             self._beat()
+        self._make_months()
         return self._wake()
+
+    def _make_months(self) -> None:
+        """Make the partitions of the coming months of the history, if it is time to."""
+        if time.monotonic() >= self._next_months:
+            with self._database.transaction() as session:
+                if not make_months(session):
+                    log.warning("the coming months of the history were not made yet: somebody reads them")
+            self._next_months = time.monotonic() + MONTHS_SECONDS
 
     def _end_leases(self) -> int:
         """End the oldest leases that are over; tell how many."""
@@ -130,7 +145,7 @@ class Sweeper:
 
     def _workspaces(self) -> list[int]:
         with self._database.transaction() as session:
-            return [row[0] for row in session.execute("SELECT id FROM workspaces ORDER BY id")]
+            return going_workspaces(session)
 
     def _wake_page(self, workspace_id: int, place: Awaiting | None) -> list[Awaiting]:
         horizon = 2 * self._sweep_seconds

@@ -8,6 +8,7 @@ from deploy.audit.book import Attempt, Book, Contact, Enrollment, Row
 from deploy.audit.clock_history import ClockHistory
 from engine.clock import Segment
 from engine.database import Database, Session
+from engine.outbox.hold import KEEPS
 
 ROWS: Final = """
 SELECT o.id, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, o.reason,
@@ -18,13 +19,16 @@ WHERE %(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s
 ORDER BY o.enrollment_id, o.step_order
 """
 
-ENROLLMENTS: Final = """
-SELECT e.id, e.workspace_id, e.status, extract(epoch FROM e.created_at)::float8,
+#: Those that an operator has paused with their sequence or workspace are paused too.
+ENROLLMENTS: Final = f"""
+SELECT e.id, e.workspace_id,
+    CASE WHEN e.status = 'active' AND EXISTS (SELECT FROM holds h WHERE {KEEPS}) THEN 'paused' ELSE e.status END,
+    extract(epoch FROM e.created_at)::float8,
     extract(epoch FROM coalesce(e.completed_at, e.cancelled_at))::float8,
     c.workspace_id, c.email, c.phone, extract(epoch FROM c.updated_at)::float8
 FROM enrollments e LEFT JOIN contacts c ON c.id = e.contact_id
 WHERE %(workspace)s::bigint IS NULL OR e.workspace_id = %(workspace)s
-"""
+"""  # noqa: S608
 
 ATTEMPTS: Final = """
 SELECT outbox_id AS row_id, fence, workspace_id, channel, recipient, payload,

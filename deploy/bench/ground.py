@@ -33,8 +33,8 @@ SELECT count(*) FROM outbox o
 WHERE o.fence > 2 OR o.fence > 0 AND (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id) > 1
 """
 
-#: What every measure keeps.
-KEPT: Final = {"clock", "dispatch", "workspaces", "sequences", "sequence_versions"}
+#: What every measure keeps; the history can only be appended to.
+KEPT: Final = {"clock", "dispatch", "workspaces", "sequences", "sequence_versions", "history"}
 
 CONTACTS: Final = """
 INSERT INTO contacts (workspace_id, external_id, email, email_key, phone, first_name, last_name, attributes)

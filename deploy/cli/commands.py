@@ -6,15 +6,18 @@ from deploy.cli import (
     api,
     audit,
     clock,
+    control,
     database,
     doctor,
     enrolling,
     event,
+    explain,
     processes,
     review,
     sandbox,
     sequences,
     status,
+    steering,
     tasks,
     workspaces,
 )
@@ -38,6 +41,12 @@ app.command()(processes.worker)
 app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(explain.explain)
+app.command()(control.pause)
+app.command()(control.resume)
+app.command()(steering.cancel)
+app.command()(steering.skip)
+app.command(name="run-now")(steering.run_now)
 app.command()(event.event)
 app.command()(tasks.tasks)
 app.command()(tasks.complete)

@@ -9,6 +9,7 @@ from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
+from engine.outbox.hold import held
 from engine.outbox.pause import paused
 from engine.wakeups import WakeupsUnavailable
 from producers.workspaces import find_workspace
@@ -35,6 +36,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         oldest = oldest_due(transaction, workspace_id)
         sent = sent_in_the_last_minute(transaction, workspace_id)
         pauses = paused(transaction, workspace_id)
+        holds = held(transaction, workspace_id)
     return {
         "workspace": workspace,
         "sequence_time": from_epoch(clock.now()),
@@ -43,6 +45,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         "oldest_due_seconds": round(max(0.0, clock.lateness(oldest.due_at, oldest.retry_at)), 3) if oldest else 0.0,
         "sent_last_minute": sent,
         "paused": [asdict(pause) for pause in pauses],
+        "held": [asdict(one) for one in holds],
         "wakeups": _wakeups(session),
     }
 
@@ -74,6 +77,13 @@ def _text(document: dict[str, Any]) -> str:
             )
             for pause in document["paused"]
         ),
+        *(("paused", _held(one)) for one in document["held"]),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
     ]
     return table(rows)
+
+
+def _held(one: dict[str, Any]) -> str:
+    what = f"sequence {one['sequence']}" if one["sequence"] else "all"
+    half = "" if one["keep_times"] is None else "; half resumed: `cadenza resume` goes on"
+    return f"{what} of {one['workspace']} since {one['since']:%Y-%m-%d %H:%M} UTC by {one['made_by']}{half}"

@@ -16,6 +16,7 @@ TEST_EVIDENCE: Final = "tests/integration/test_evidence.py"
 TEST_RESOLUTION: Final = "tests/integration/test_resolution.py"
 TEST_RESTORED: Final = "tests/integration/test_restored_database.py"
 TEST_STATUS: Final = "tests/integration/test_api_status.py"
+TEST_PAUSING: Final = "tests/integration/test_pausing.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
 HOURS: Final = "workers/delivery/hours.py"
@@ -278,4 +279,47 @@ RESOLVING: Final = (
     ),
 )
 
-MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING)
+CONTROLLING: Final = (
+    Mutant(
+        "hold-claim",
+        "rows of a paused sequence or workspace are claimed",
+        CLAIM,
+        "AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}",
+        "AND {UNBLOCKED} AND {NOT_PAUSED}",
+        (f"{TEST_PAUSING}::test_nothing_goes_out_while_it_is_paused",),
+    ),
+    Mutant(
+        "hold-socket",
+        "a worker that was held up does not look again for a pause",
+        BEGIN,
+        "AND o.status = 'sending' AND {NOT_HELD} AND NOT EXISTS (",
+        "AND o.status = 'sending' AND NOT EXISTS (",
+        (f"{TEST_PAUSING}::test_a_pause_waits_for_claims_that_have_not_seen_it",),
+    ),
+    Mutant(
+        "pause-barrier",
+        "a pause does not wait for claims that have not seen it",
+        "engine/outbox/barrier.py",
+        "under_way = _claims(database)",
+        "under_way: set[str] = set()",
+        (f"{TEST_PAUSING}::test_a_pause_waits_for_claims_that_have_not_seen_it",),
+    ),
+    Mutant(
+        "resume-once",
+        "the time that two pauses have in common is counted twice",
+        "engine/outbox/resume.py",
+        "least(moment.now, e.paused_at, {OTHERS}) AS until",
+        "moment.now AS until",
+        (f"{TEST_PAUSING}::test_pauses_that_overlap_are_counted_once",),
+    ),
+    Mutant(
+        "skip-doubt",
+        "an email that may have been accepted is said to be skipped",
+        "engine/outbox/steer.py",
+        "if step.in_doubt",
+        "if False",
+        ("tests/integration/test_steering.py::test_an_email_that_may_have_been_accepted_is_not_said_to_be_skipped",),
+    ),
+)
+
+MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING)

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.arrays import BigInts
 from engine.database import Session
+from engine.outbox.hold import NOT_HELD
 from engine.outbox.pause import NOT_PAUSED
 from schema.states import BLOCKING, RowStatus, sql_list
 
@@ -18,10 +19,11 @@ UNBLOCKED: Final = f"""
     ))
 """
 
-#: The enrollment is active, the steps before have ended, and the channel does not pause.
+#: The enrollment is active, nobody has paused its sequence or workspace, the steps before have ended, and the channel
+#: does not pause.
 MAY_GO: Final = f"""
-    EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active') AND {UNBLOCKED}
-    AND {NOT_PAUSED}
+    EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active' AND {NOT_HELD})
+    AND {UNBLOCKED} AND {NOT_PAUSED}
 """
 
 #: Only rows that are really due and may go. A row that another worker has locked is skipped. Whoever ends an
@@ -35,7 +37,7 @@ WITH claimed AS MATERIALIZED (
         AND o.due_at <= (SELECT sequence_now())
         AND (SELECT open_until > clock_timestamp() FROM dispatch)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
-        AND e.status = 'active' AND {UNBLOCKED} AND {NOT_PAUSED}
+        AND e.status = 'active' AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}
     FOR UPDATE OF o SKIP LOCKED
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,

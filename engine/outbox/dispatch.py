@@ -56,7 +56,13 @@ settled AS (
         sent_at = CASE WHEN doubtful.proven IS NOT NULL THEN moment.now END,
         fence = o.fence + {FENCES}, lease_until = NULL, retry_at = NULL
     FROM doubtful, moment WHERE o.id = doubtful.id
-    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.workspace_id
+),
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
+    SELECT moment.now, settled.workspace_id, settled.enrollment_id, settled.id, 'leader', before.status,
+        settled.status, %(reason)b
+    FROM moment, settled JOIN outbox before ON before.id = settled.id
 ),
 {FOLLOWING}
 """

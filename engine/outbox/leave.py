@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.history import Change, note
+
+#: Who ended an enrollment that nobody ended by hand, as the history says.
+EXIT_RULE: Final = "exit rule"
 
 #: What becomes of a row (`o`) whose enrollment ended first: cancelled, unless it is an email that a server may have
 #: accepted and that was to be sent once more (promise P3): nobody is told that it did not go out when nobody knows.
@@ -25,13 +29,36 @@ def called_off(reason: str) -> str:
 #: An enrollment that is just being made needs the contact to stay (its foreign key): it is waited for, and then seen.
 HOLD: Final = "SELECT FROM contacts WHERE id = %(contact)b FOR UPDATE"
 
-#: Ends nothing that has ended.
+#: Ends nothing that has ended. One after the other, so that of two who end the same ones one waits for the other.
 END: Final = """
+WITH leaving AS MATERIALIZED (
+    SELECT e.id, e.status FROM enrollments e JOIN sequence_versions v ON v.id = e.version_id
+    WHERE e.workspace_id = %(workspace)b AND e.contact_id = ANY(%(contacts)b::bigint[])
+        AND e.status IN ('active', 'paused') AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
+    ORDER BY e.id FOR UPDATE OF e
+)
 UPDATE enrollments e SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-FROM sequence_versions v
-WHERE e.workspace_id = %(workspace)b AND e.contact_id = %(contact)b AND e.status IN ('active', 'paused')
-    AND v.id = e.version_id AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
-RETURNING e.id
+FROM leaving WHERE e.id = leaving.id
+RETURNING e.id, leaving.status
+"""
+
+#: In what words somebody's company is written, as far as it matters; there is an index of it.
+COMPANY: Final = "lower(btrim(attributes ->> 'company'))"
+
+COMPANY_OF: Final = f"SELECT {COMPANY} FROM contacts WHERE id = %(contact)b AND attributes ->> 'company' IS NOT NULL"
+
+#: Two colleagues who reply at the same moment end each other's enrollments: one after the other.
+HOLD_COMPANY: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%(company)b::text, %(workspace)b))"
+
+COLLEAGUES: Final = f"""
+SELECT id FROM contacts
+WHERE workspace_id = %(workspace)b AND attributes ->> 'company' IS NOT NULL AND {COMPANY} = %(company)b::text
+    AND id <> %(contact)b
+"""
+
+END_ONE: Final = """
+UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
+WHERE id = %(enrollment)b AND status IN ('active', 'paused') RETURNING id
 """
 
 #: Waits for rows that are being begun (engine/outbox/begin.py): they are on their way when this is committed, and no
@@ -60,15 +87,48 @@ def leave(
     `only_where_asked`: those alone whose sequence names the reason in `exit_on`.
     """
     session.execute(HOLD, {"contact": contact_id}, binary=True)
+    return _end(session, workspace_id, [contact_id], reason, everywhere=not only_where_asked)
+
+
+def hold_company(session: Session, workspace_id: int, contact_id: int) -> str | None:
+    """The contact's company, whose people leave nothing until the transaction ends but by it; None: there is none."""
+    row = session.execute(COMPANY_OF, {"contact": contact_id}, binary=True).fetchone()
+    if row is None or not row[0]:
+        return None
+    session.execute(HOLD_COMPANY, {"company": row[0], "workspace": workspace_id}, binary=True)
+    return str(row[0])
+
+
+def colleagues_leave(session: Session, workspace_id: int, contact_id: int, company: str, reason: str) -> Sequence[int]:
+    """End the enrollments of the others of a company, where their sequence names the reason; give their ids."""
+    rows = session.execute(
+        COLLEAGUES, {"workspace": workspace_id, "contact": contact_id, "company": company}, binary=True
+    )
+    colleagues = [colleague for (colleague,) in rows]
+    return _end(session, workspace_id, colleagues, reason, everywhere=False) if colleagues else []
+
+
+def _end(
+    session: Session, workspace_id: int, contacts: Sequence[int], reason: str, *, everywhere: bool
+) -> Sequence[int]:
     rows = session.execute(
         END,
-        {"workspace": workspace_id, "contact": contact_id, "reason": reason, "all": not only_where_asked},
+        {"workspace": workspace_id, "contacts": list(contacts), "reason": reason, "all": everywhere},
         binary=True,
     ).fetchall()
-    enrollments = [enrollment_id for (enrollment_id,) in rows]
+    enrollments = [enrollment_id for enrollment_id, _ in rows]
     if enrollments:
         session.execute(CANCEL, {"enrollments": enrollments, "reason": reason}, binary=True)
+        note(session, workspace_id, EXIT_RULE, [Change(one, was, "cancelled", reason) for one, was in rows])
     return enrollments
+
+
+def leave_one(session: Session, enrollment_id: int, reason: str) -> bool:
+    """End one enrollment, for the reason; False: it has ended already."""
+    ended = session.execute(END_ONE, {"enrollment": enrollment_id, "reason": reason}, binary=True).fetchone()
+    if ended is not None:
+        session.execute(CANCEL, {"enrollments": [enrollment_id], "reason": reason}, binary=True)
+    return ended is not None
 
 
 def cancel_returned(session: Session, rows: Sequence[int]) -> None:

@@ -26,7 +26,13 @@ settled AS (
         sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
     FROM resolved
     WHERE o.id = resolved.id AND o.fence = resolved.fence AND o.status NOT IN ('sent', 'done', 'waiting', 'open')
-    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.reason, o.workspace_id
+),
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
+    SELECT (SELECT sequence_now()), settled.workspace_id, settled.enrollment_id, settled.id, %(by)b, before.status,
+        settled.status, coalesce(%(because)b::text, settled.reason)
+    FROM settled JOIN outbox before ON before.id = settled.id
 ),
 {FOLLOWING}
 """
@@ -78,8 +84,17 @@ class Resolved:
     """To be scheduled after the COMMIT, in sequence time."""
 
 
-def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolution]) -> Resolved:
-    """Write the resolutions; a row whose fence has moved on is left as it is."""
+def resolve(
+    session: Session,
+    clock: SequenceClock,
+    resolutions: Sequence[Resolution],
+    by: str = "engine",
+    because: str | None = None,
+) -> Resolved:
+    """Write the resolutions; a row whose fence has moved on is left as it is.
+
+    `by` and `because`: who, and why if not for the reason that the rows get, for the history.
+    """
     held_up = {row_id for (row_id,) in session.execute(HELD_UP, {"ids": [one.id for one in resolutions]}, binary=True)}
     rows = session.execute(
         RESOLVE,
@@ -89,6 +104,8 @@ def resolve(session: Session, clock: SequenceClock, resolutions: Sequence[Resolu
             "statuses": [resolution.status.value for resolution in resolutions],
             "reasons": [resolution.reason for resolution in resolutions],
             "provider_ids": [resolution.provider_id for resolution in resolutions],
+            "by": by,
+            "because": because,
         },
         binary=True,
     ).fetchall()

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
-from engine.outbox.leave import called_off, cancel_returned
+from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
 from engine.outbox.pause import pause
 from schema.states import AttemptOutcome, RowStatus
 
@@ -45,10 +45,22 @@ settled AS (
     WHERE o.id = ended.id AND o.fence = ended.fence AND o.status = %(sending)b
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
 ),
+{{noted}}
 {FOLLOWING}
 """
-SETTLE: Final = _SETTLE.format(ended=ENDED)
-SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED)
+
+#: Attempts tell how they ended; what ended without one is told by the history.
+NOTED: Final = """
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
+    SELECT (SELECT sequence_now()), o.workspace_id, o.enrollment_id, o.id, 'worker', 'sending', ended.status,
+        ended.reason
+    FROM ended JOIN settled ON settled.id = ended.id JOIN outbox o ON o.id = ended.id
+    WHERE ended.outcome IS NULL
+),
+"""
+SETTLE: Final = _SETTLE.format(ended=ENDED, noted=NOTED)
+SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, noted="")
 
 SUPPRESS: Final = """
 INSERT INTO suppressions (workspace_id, channel, address, reason)
@@ -67,7 +79,12 @@ left_early AS (
         paused_at = NULL
     FROM unnest(%(enrollments)b::bigint[], %(reasons)b::text[]) AS exits (enrollment_id, reason), moment
     WHERE e.id = exits.enrollment_id AND e.status IN ('active', 'paused')
-    RETURNING e.id, e.exit_reason
+    RETURNING e.id, e.workspace_id, e.exit_reason
+),
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, made_by, became, reason)
+    SELECT moment.now, left_early.workspace_id, left_early.id, '{EXIT_RULE}', 'cancelled', left_early.exit_reason
+    FROM left_early, moment
 )
 UPDATE outbox o SET {called_off("left_early.exit_reason")}
 FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting', 'pending', 'open')

@@ -24,7 +24,13 @@ moved AS (
         reason = CASE WHEN over.begun THEN 'the worker was lost after the hand-over had begun' END,
         fence = o.fence + 1, lease_until = NULL
     FROM over WHERE o.id = over.id
-    RETURNING o.id, o.status, o.due_at, o.fence
+    RETURNING o.id, o.status, o.due_at, o.fence, o.workspace_id, o.enrollment_id, o.reason
+),
+noted AS (
+    INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
+    SELECT (SELECT sequence_now()), workspace_id, enrollment_id, id, 'sweeper', 'sending', status,
+        coalesce(reason, 'its lease ended before the hand-over')
+    FROM moved
 ),
 closed AS (
     UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = '{LOST}'

@@ -9,6 +9,8 @@ import psycopg
 from engine.database import Session
 from engine.errors import InvalidInput
 from engine.outbox.advance import GateEnd, change, end_gate, go_on
+from engine.outbox.history import Change
+from engine.outbox.history import note as write_down
 from engine.outbox.resolve import REOPEN
 from engine.outbox.tasks import NewTask, note_task
 from engine.outbox.timing import timing_of
@@ -19,6 +21,9 @@ from schema.states import RowStatus
 
 #: What can still be done, snoozed or skipped.
 TO_DO: Final = (RowStatus.OPEN, RowStatus.PENDING, RowStatus.WAITING)
+
+#: Who did it, if they do not say who they are.
+A_PERSON: Final = "a person"
 
 SKIPPED: Final = "skipped by a person"
 
@@ -107,6 +112,7 @@ def reassign(session: Session, workspace_id: int, enrollment_id: int, key: str, 
     task.require(*TO_DO, to="given to somebody")
     _write(task)
     session.execute(ASSIGN, {"assignee": assignee, "row": task.step.id})
+    _note(task, None, task.status, f"given to {assignee}")
     return Acted()
 
 
@@ -121,6 +127,7 @@ def snooze(session: Session, workspace_id: int, enrollment_id: int, key: str, by
     task.require(RowStatus.OPEN, RowStatus.PENDING, to="snoozed")
     until = task.now + by
     session.execute(SNOOZE, {"row": task.step.id, "fence": task.step.fence, "until": until})
+    _note(task, None, RowStatus.PENDING, f"snoozed until {until.isoformat()}")
     return Acted(wakeups=[(until.timestamp(), [task.step.id])])
 
 
@@ -142,6 +149,7 @@ def reopen(session: Session, workspace_id: int, enrollment_id: int, key: str) ->
     status = RowStatus.OPEN if had_time else RowStatus.WAITING
     session.execute(REOPEN_ROW, {"row": task.step.id, "fence": task.step.fence, "status": status.value})
     session.execute(NOT_ENDED, {"row": task.step.id})
+    _note(task, None, status, "reopened")
     _write(task)
     changes = withdraw(task.program, standings, task.place.order)
     change(session, enrollment_id, changes)
@@ -172,7 +180,13 @@ def _end(task: AtHand, end: GateEnd, note: str | None, by: str | None) -> list[D
         raise AssertionError("a row changed whose enrollment is held")
     _write(task)
     task.session.execute(ENDED, {"row": task.step.id, "by": by, "note": note})
+    _note(task, by, end.status, " ".join(filter(None, [end.outcome and f"came to {end.outcome}", note])) or None)
     return due
+
+
+def _note(task: AtHand, by: str | None, became: RowStatus, reason: str | None) -> None:
+    change = Change(task.held.id, task.status.value, became.value, reason, task.step.id)
+    write_down(task.session, task.held.workspace_id, by or A_PERSON, [change])
 
 
 def _now(task: AtHand) -> float:

@@ -28,7 +28,7 @@ from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
 
 Tag: TypeAlias = Annotated[str, Field(pattern=r"^[^\s,]([^,\n\t]{0,61}[^\s,])?$")]
-ExitReason: TypeAlias = Literal["replied", "unsubscribed", "bounced", "goal"]
+ExitReason: TypeAlias = Literal["replied", "unsubscribed", "bounced", "goal", "complained", "company_replied"]
 
 
 def _once(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,7 +77,10 @@ class Header(BaseModel):
     exit_on: Annotated[
         tuple[ExitReason, ...],
         AfterValidator(_in_order),
-        Field(description="a list of what ends it early: replied, unsubscribed, bounced, goal"),
+        Field(
+            description="a list of what ends it early: replied, unsubscribed, bounced, complained, goal, "
+            "company_replied (another contact of the same company replied)"
+        ),
     ] = ()
     assignee: Annotated[
         str | None,

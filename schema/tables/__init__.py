@@ -7,6 +7,8 @@ from schema.tables.contacts import contacts, suppressions
 from schema.tables.dispatch import dispatch
 from schema.tables.enrollments import enroll_events, enrollments
 from schema.tables.events import events
+from schema.tables.history import history
+from schema.tables.holds import holds
 from schema.tables.outbox import attempts, outbox
 from schema.tables.pauses import pauses
 from schema.tables.sequences import sequence_versions, sequences
@@ -23,6 +25,8 @@ __all__ = [
     "enroll_events",
     "enrollments",
     "events",
+    "history",
+    "holds",
     "metadata",
     "outbox",
     "pauses",

@@ -46,6 +46,13 @@ for _key in ("external_id", "email_key", "phone"):
         postgresql_where=contacts.c[_key].is_not(None),
     )
 
+Index(
+    "contacts_company_idx",
+    contacts.c.workspace_id,
+    text("lower(btrim(attributes ->> 'company'))"),
+    postgresql_where=text("attributes ->> 'company' IS NOT NULL"),
+)
+
 suppressions = Table(
     "suppressions",
     metadata,

@@ -68,6 +68,12 @@ Index(
     postgresql_where=enrollments.c.batch_id.is_not(None),
 )
 Index("enrollments_contact_idx", enrollments.c.contact_id, enrollments.c.sequence_id)
+Index(
+    "enrollments_running_idx",
+    enrollments.c.sequence_id,
+    enrollments.c.id,
+    postgresql_where=enrollments.c.status.in_([EnrollmentStatus.ACTIVE.value, EnrollmentStatus.PAUSED.value]),
+)
 
 enroll_events = Table(
     "enroll_events",

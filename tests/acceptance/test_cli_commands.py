@@ -23,10 +23,9 @@ from engine.settings import Settings
 COMMANDS = [
     [],
     *([name] for name in ("up", "migrate", "apply", "schema", "enroll", "publish", "worker", "api", "status")),
-    *(
-        [name]
-        for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace", "tasks", "complete", "task", "event")
-    ),
+    *([name] for name in ("pause", "resume", "cancel", "skip", "run-now", "explain")),
+    *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
+    *([name] for name in ("event", "tasks", "complete", "task")),
     *(["task", name] for name in ("skip", "reopen", "reassign", "snooze", "add")),
     *(["sandbox", name] for name in ("fault", "faults", "mend")),
     *(["clock", name] for name in ("advance", "rate", "reset")),
@@ -57,6 +56,18 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
         0,
         {"workspace": "default", "oldest_due_at": ..., "sent_last_minute": 0, "paused": []},
     ),
+    (["pause", "1", "--reason", "holidays"], 0, {"enrollment": 1, "changed": True, "under_way": 0}),
+    (["resume", "1", "--clock-ran-on"], 0, {"enrollment": 1, "changed": True, "status": "active", "enrollments": 1}),
+    (["pause", "--sequence", "welcome"], 0, {"sequence": "welcome", "changed": True}),
+    (["status"], 0, {"held": ...}),
+    (["resume", "--sequence", "welcome"], 0, {"sequence": "welcome", "changed": True, "enrollments": 3}),
+    (["pause", "--workspace-wide"], 0, {"workspace": "default", "changed": True}),
+    (["resume", "--workspace-wide"], 0, {"workspace": "default", "changed": True, "enrollments": 3}),
+    (["run-now", "1"], 0, {"enrollment": 1, "changed": True, "steps": ["hello"]}),
+    (["skip", "1", "--to", "more"], 0, {"enrollment": 1, "changed": True, "steps": ["hello"]}),
+    (["skip", "2", "more"], 0, {"enrollment": 2, "changed": True, "steps": ["more"]}),
+    (["cancel", "2", "--by", "Ann"], 0, {"enrollment": 2, "changed": True, "steps": ["hello"], "under_way": 0}),
+    (["explain", "1"], 0, {"enrollment": 1, "status": "active", "steps": ..., "history": ..., "next": ...}),
     (["review"], 0, {"rows": [], "doubtful_messages": 0}),
     (["review", "--messages"], 0, {"messages": []}),
     (["clock"], 0, {"sequence_time": ..., "real_time": ..., "rate": 1.0}),

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from people_at_work import act, due, states, until_step
-from stage_site import Site
+from stage_site import Site, wait_for
 
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.leave import leave
+from producers.explaining import explain_enrollment
 from producers.tasks import by_hand
 from producers.tasks.acts import complete
 from producers.tasks.listing import LIST, Task, tasks
@@ -334,3 +335,33 @@ def test_a_list_of_tasks_is_read_from_an_index(line: Site) -> None:
         plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN {LIST}".encode(), asked).fetchall())
     assert "outbox_tasks_idx" in plan
     assert "Seq Scan on outbox" not in plan
+
+
+def test_what_people_do_is_explained_and_kept_in_the_history(line: Site) -> None:
+    def next_is() -> str:
+        says: str = explain_enrollment(line.world.database, "default", 1).next["says"]
+        return says
+
+    with line.working():
+        until_step(line, "hello", "sent")
+        wait_for(lambda: next_is() == "call: becomes active when it is due", next_is)
+        line.jump(1)
+        until_step(line, "call", "open")
+        assert next_is() == "call: waits for a person"
+        act(line, "reassign", 1, "call", "nina")
+        act(line, "complete", 1, "call", outcome="no_thanks", by="nina", note="Busy")
+        act(line, "reopen", 1, "call")
+        act(line, "snooze", 1, "call", timedelta(days=1))
+        act(line, "skip", 1, "call")
+    told = [
+        (one["step"], one["made_by"], one["was"], one["became"], (one["reason"] or "").split(" until")[0])
+        for one in explain_enrollment(line.world.database, "default", 1).history
+        if one["step"] == "call"
+    ]
+    assert told == [
+        ("call", "a person", "open", "open", "given to nina"),
+        ("call", "nina", "open", "done", "came to no_thanks Busy"),
+        ("call", "a person", "done", "open", "reopened"),
+        ("call", "a person", "open", "pending", "snoozed"),
+        ("call", "a person", "pending", "skipped", ""),
+    ]

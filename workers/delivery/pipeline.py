@@ -174,7 +174,7 @@ class Pipeline:
         started = time.monotonic()
         if started > prepared.begun + FRESH and not self._still_good(prepared.row):
             DUPLICATES_PREVENTED.labels("stop").inc()
-            outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended before the hand-over")
+            outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended, or was paused, before the hand-over")
         elif time.monotonic() + self._settings.provider_timeout > prepared.lease_until:
             DUPLICATES_PREVENTED.labels("lease").inc()
             outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")

@@ -7,32 +7,26 @@ from engine.errors import InvalidInput
 from engine.outbox.leave import leave
 from producers.enroll_event import EnrollEvent, write
 from producers.inbound import InboundMessage, receive
+from producers.operator import Operator
+from producers.pausing import pause_all, pause_enrollment, resume_all, resume_one
 from producers.review import DECIDABLE, Decision, UnderWay, decide
 from producers.suppressions import suppress
 from promises.ground import SEQUENCES
 from promises.stage import Enrolled, Stage
-from schema.states import BLOCKING, RowStatus, sql_list
 
 PEOPLE = st.integers(1, 4)
 PICKS = st.integers(0, 1_000)
 
 #: What people text, and what an operator does.
-ACTS = ("STOP", "START", "Who is this?", "pause", "resume", "cancel", "bar", "edit")
+ACTS = ("STOP", "START", "Who is this?", "cancel", "bar", "edit")
+PAUSES = ("enrollments", "long", "everything", "resume", "resume, and the clock ran on")
 
-#: What a command to pause and to resume will do; the engine knows paused enrollments already.
-PAUSE = """
-UPDATE enrollments SET status = 'paused', paused_at = sequence_now() WHERE status = 'active' AND contact_id = %s
-"""
-RESUME = f"""
-UPDATE enrollments e SET paused_at = NULL,
-    status = CASE WHEN rows.move THEN 'active' ELSE 'completed' END,
-    completed_at = CASE WHEN NOT rows.move THEN sequence_now() END
-FROM (
-    SELECT enrollment_id, bool_or(status IN ({sql_list(*BLOCKING, RowStatus.REVIEW)})) AS move
-    FROM outbox GROUP BY enrollment_id
-) AS rows
-WHERE rows.enrollment_id = e.id AND e.status = 'paused'
-"""
+#: Who steers.
+ANN = Operator("default", "ann")
+
+OF_PERSON = "SELECT id FROM enrollments WHERE contact_id = %s AND status IN ('active', 'paused') ORDER BY id"
+PAUSED = "SELECT id FROM enrollments WHERE status = 'paused' ORDER BY id"
+PAUSED_SEQUENCES = "SELECT key FROM sequences WHERE status = 'paused' ORDER BY key"
 
 
 def phone(person: int) -> str:
@@ -50,6 +44,8 @@ class ActsOfPeople:
     def enroll(self, person: int, sequence: str, again: bool) -> None:
         """P7: whoever was enrolled before is not enrolled again, by the same event or by one with another key."""
         stage = self.stage
+        if (sequence,) in stage.ground.query(PAUSED_SEQUENCES):
+            return
         known = stage.enrolled.get((phone(person), sequence))
         key = known.key if known is not None and again else f"event {stage.next_number()}"
         event = EnrollEvent(sequence, email=f"p{person}@example.com", phone=phone(person), idempotency_key=key)
@@ -65,10 +61,6 @@ class ActsOfPeople:
         ground = self.stage.ground
         with ground.database.transaction() as session:
             match act:
-                case "pause":
-                    session.execute(PAUSE, (person,))
-                case "resume":
-                    session.execute(RESUME)
                 case "cancel":
                     leave(session, 1, person, "operator")
                 case "bar":
@@ -78,6 +70,27 @@ class ActsOfPeople:
                 case says:
                     message = InboundMessage(f"SMin{self.stage.next_number():030}", phone(person), says, None, {})
                     receive(session, ground.tenant(), message)
+
+    @rule(person=PEOPLE, act=st.sampled_from(PAUSES))
+    def pause(self, person: int, act: str) -> None:
+        """An operator pauses some of it, or resumes all that is paused."""
+        ground = self.stage.ground
+        match act:
+            case "enrollments":
+                for (enrollment_id,) in ground.query(OF_PERSON, person):
+                    pause_enrollment(ground.database, ANN, enrollment_id)
+            case "long" | "everything":
+                pause_all(ground.database, ANN, None if act == "everything" else act)
+            case _:
+                self.resume_everything(keep_times=act != "resume")
+
+    def resume_everything(self, *, keep_times: bool = False) -> None:
+        """All that is paused."""
+        ground, wakeups = self.stage.ground, self.stage.site.wakeups
+        for sequence in (None, *sorted(SEQUENCES)):
+            resume_all(ground.database, wakeups, ANN, sequence, keep_times=keep_times)
+        for (enrollment_id,) in ground.query(PAUSED):
+            resume_one(ground.database, wakeups, ANN, enrollment_id, keep_times=keep_times)
 
     @rule(pick=PICKS, decision=st.sampled_from(Decision))
     @precondition(lambda self: any(row.status in DECIDABLE for row in self.stage.promises.rows.values()))

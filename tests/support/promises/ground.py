@@ -24,6 +24,7 @@ KEPT = (
     "events",
     "suppressions",
     "pauses",
+    "holds",
     "dispatch",
 )
 

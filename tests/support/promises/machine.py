@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from engine.outbox.sweep import awaiting
-from promises.acts_of_people import RESUME, ActsOfPeople
+from promises.acts_of_people import ActsOfPeople
 from promises.acts_of_servers import ActsOfServers
 from promises.acts_of_workers import ActsOfWorkers
 from promises.ending import all_reports_are_heard, is_over, nothing_is_lost
@@ -52,7 +52,7 @@ class Histories(ActsOfPeople, ActsOfWorkers, ActsOfServers, RuleBasedStateMachin
     def become_quiet(self) -> None:
         """No more trouble: each worker settles and ends, and a new one does what the sweeper finds."""
         stage = self.stage
-        stage.ground.execute(RESUME)
+        self.resume_everything()
         stage.provider.mood = "answers"
         for worker in stage.workers.values():
             worker.settle()

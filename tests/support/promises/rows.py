@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from engine.outbox.hold import KEEPS
 from schema.states import BLOCKING
 
 AttemptId: TypeAlias = tuple[int, int]
@@ -12,14 +13,16 @@ AttemptId: TypeAlias = tuple[int, int]
 Step: TypeAlias = tuple[str, str, str]
 """Whose it is (the phone), and the sequence and the step: the same in every copy of the database."""
 
-ROWS = """
+#: An enrollment that is kept by a pause of its sequence or workspace is paused.
+ROWS = f"""
 SELECT o.id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, o.reason, o.fence, o.provider_id,
     extract(epoch FROM o.due_at)::float8, extract(epoch FROM o.sent_at)::float8, o.due_at <= sequence_now(),
     EXISTS (
         SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
             AND s.address = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END
     ),
-    e.status, c.phone, s.key, v.number,
+    CASE WHEN e.status = 'active' AND EXISTS (SELECT FROM holds h WHERE {KEEPS}) THEN 'paused' ELSE e.status END,
+    c.phone, s.key, v.number,
     (
         SELECT jsonb_agg(jsonb_build_array(a.outbox_id, a.fence, a.outcome, a.provider_id, a.payload) ORDER BY a.fence)
         FROM attempts a WHERE a.outbox_id = o.id

@@ -45,7 +45,7 @@ class Worker:
         """Hand one row over, at once or after having been held up, if it still may go."""
         prepared = self.begun.pop(0)
         if held_up and not self._still_good(prepared):
-            outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended before the hand-over")
+            outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended, or was paused, before the hand-over")
         elif self.ground.monotonic() + self.settings.provider_timeout > prepared.lease_until:
             outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
         else:

@@ -1,0 +1,68 @@
+"""`cadenza explain`."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from deploy.cli.control import EnrollmentId
+from deploy.cli.output import Json, WorkspaceName, report
+from deploy.cli.session import opened
+from producers.explaining import Explained, explain_enrollment
+
+
+def explain(enrollment: EnrollmentId, workspace: WorkspaceName = None, as_json: Json = False) -> None:
+    """Tell of every step of an enrollment how it stands and why, and what comes next if nothing changes."""
+    with opened(workspace) as session:
+        explained = explain_enrollment(session.database, session.settings.workspace, enrollment)
+    report(as_json, asdict(explained), lambda: "\n".join(_lines(explained)))
+
+
+def _lines(explained: Explained) -> list[str]:
+    exit_reason = f" ({explained.exit_reason})" if explained.exit_reason else ""
+    lines = [
+        f"enrollment {explained.enrollment}  {explained.name}",
+        f"  {explained.sequence}, version {explained.version}: {explained.status}{exit_reason}",
+        f"  enrolled {_time(explained.enrolled_at)}; ended {_time(explained.ended_at)}",
+        f"  times are sequence time, in UTC and in {explained.timezone}; attempts and history are in real time",
+    ]
+    lines += [
+        f"  paused: the {pause['of']} since {_time(pause['since'])} by {pause['made_by'] or 'somebody'}"
+        for pause in explained.paused
+    ]
+    for step in explained.steps:
+        lines += _step(step)
+    lines += ["", "history"]
+    for told in explained.history:
+        was = f"{told['was']} -> " if told["was"] else ""
+        reason = f": {told['reason']}" if told["reason"] else ""
+        lines.append(
+            f"  {_time(told['at'])}  {told['step'] or 'enrollment'}: {was}{told['became']}{reason}  [{told['made_by']}]"
+        )
+    return [*lines, "", f"next: {explained.next['says']}"]
+
+
+def _step(step: dict[str, Any]) -> list[str]:
+    reason = f": {step['reason']}" if step["reason"] else ""
+    local = f" ({_time(step['local_due_at'])} local)" if step["local_due_at"] else ""
+    lines = [
+        "",
+        f"{step['order']}. {step['step']}  {step['type']}  {step['status']}{reason}  [row {step['row']}]",
+        f"   due {_time(step['due_at'])}{local}",
+    ]
+    if step["sent_at"]:
+        delivery = f"; delivery: {step['delivery_status']}" if step["delivery_status"] else ""
+        lines.append(f"   sent {_time(step['sent_at'])} as {step['provider_id'] or '-'}{delivery}")
+    if step["retry_at"]:
+        lines.append(f"   tried again from {_time(step['retry_at'])} on, real time; tries used: {step['tries']}")
+    for attempt in step["attempts"]:
+        looked = f"; looked up {attempt['looks']} time(s) in vain" if attempt["looks"] else ""
+        code = f" {attempt['error_code']}" if attempt["error_code"] else ""
+        lines.append(
+            f"   attempt {attempt['started_at'][:19]}: {attempt['outcome'] or 'no answer yet'}{code},"
+            f" {attempt['lateness_seconds']:.1f} s late{'; ' + attempt['detail'] if attempt['detail'] else ''}{looked}"
+        )
+    return lines
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "-"

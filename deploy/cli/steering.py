@@ -1,0 +1,70 @@
+"""`cadenza cancel`, `cadenza skip` and `cadenza run-now`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from deploy.cli.control import By, EnrollmentId, Reason, operator
+from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.session import opened
+from engine.errors import InvalidInput
+from producers import steering
+from producers.steering import Steered
+
+
+def cancel(
+    enrollment: EnrollmentId,
+    reason: Reason = None,
+    by: By = None,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Cancel an enrollment: what has not begun by the time this returns never will."""
+    with opened(workspace) as session:
+        done = steering.cancel(session.database, operator(session, by, reason), enrollment)
+    said = "is cancelled" if done.changed else "had ended already"
+    _report(as_json, enrollment, done, f"enrollment {enrollment} {said}")
+
+
+def skip(
+    enrollment: EnrollmentId,
+    step: Annotated[str | None, typer.Argument(metavar="STEP", help="The key of the step.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="STEP", help="All steps before this one.")] = None,
+    reason: Reason = None,
+    by: By = None,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Skip a step that has not begun, or all those before one; the others keep their times."""
+    key = step if step is not None else to
+    if key is None or (step is not None and to is not None):
+        raise InvalidInput("skip: name the step to skip, or with --to the step to skip to")
+    with opened(workspace) as session:
+        who = operator(session, by, reason)
+        done = steering.skip(session.database, session.wakeups, who, enrollment, key, to=to is not None)
+    said = f"skipped {', '.join(done.steps)}" if done.steps else "there was nothing to skip"
+    _report(as_json, enrollment, done, f"enrollment {enrollment}: {said}")
+
+
+def run_now(
+    enrollment: EnrollmentId,
+    reason: Reason = None,
+    by: By = None,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Let the next step of an enrollment go now; those behind it keep their distance to it."""
+    with opened(workspace) as session:
+        done = steering.run_now(session.database, session.wakeups, operator(session, by, reason), enrollment)
+    _report(as_json, enrollment, done, f"enrollment {enrollment}: {done.steps[0]} is due now")
+
+
+def _report(as_json: bool, enrollment: int, done: Steered, said: str) -> None:
+    if not done.woken:
+        note("cadenza: Redis is away: the sweeper makes up for the wake-ups")
+    if done.under_way:
+        said += f"; {done.under_way} step(s) had been handed over by then and can't be called back"
+    document = {"enrollment": enrollment, **asdict(done)}
+    del document["woken"]
+    report(as_json, document, lambda: said)

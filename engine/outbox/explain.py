@@ -1,0 +1,130 @@
+"""Everything that is known of one enrollment, read by indexes alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.rows import class_row
+
+from engine.database import Session
+from engine.outbox.hold import KEEPS
+from engine.outbox.pause import IN_FORCE
+
+ABOUT: Final = """
+SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
+    s.key AS sequence, s.name AS sequence_name, v.number AS version, v.definition, e.version_id,
+    c.id AS contact_id, c.external_id, c.email, c.phone, c.first_name, c.last_name,
+    coalesce(c.timezone, w.timezone) AS timezone,
+    sequence_now() AS now, clock_timestamp() AS real_now,
+    coalesce((SELECT open_until > clock_timestamp() FROM dispatch), false) AS is_open
+FROM enrollments e JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
+JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
+WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s
+"""
+
+STEPS: Final = f"""
+SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.retry_at, o.attempts AS tries,
+    o.provider_id, o.error_code, o.sent_at, o.delivery_status,
+    CASE WHEN o.status = 'pending' THEN (
+        SELECT s.reason FROM suppressions s
+        WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
+            AND s.address = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END
+    ) END AS suppressed,
+    CASE WHEN o.status = 'pending' THEN (
+        SELECT coalesce(p.detail, p.error_code, 'its provider refuses') FROM pauses p
+        WHERE p.workspace_id = o.workspace_id AND p.channel = o.type AND p.outbox_id <> o.id AND {IN_FORCE}
+    ) END AS channel_pauses,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'started_at', a.started_at, 'ended_at', a.ended_at, 'lateness_seconds', a.lateness_seconds,
+            'outcome', a.outcome, 'error_code', a.error_code, 'detail', a.detail, 'provider_id', a.provider_id,
+            'looks', a.looks, 'looked_at', a.looked_at
+        ) ORDER BY a.fence), '[]') FROM attempts a WHERE a.outbox_id = o.id
+    ) AS attempts
+FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
+WHERE o.enrollment_id = %(enrollment)s ORDER BY o.step_order
+"""
+
+HOLDS: Final = f"""
+SELECT CASE WHEN h.sequence_id IS NULL THEN 'workspace' ELSE 'sequence' END, h.since, h.made_by
+FROM enrollments e JOIN holds h ON {KEEPS} WHERE e.id = %(enrollment)s ORDER BY h.id
+"""
+
+PAUSED_BY: Final = """
+SELECT made_by FROM history WHERE enrollment_id = %(enrollment)s AND outbox_id IS NULL AND became = 'paused'
+ORDER BY at DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """An enrollment, and what it belongs to."""
+
+    id: int
+    status: str
+    exit_reason: str | None
+    enrolled_at: datetime
+    paused_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
+    created_at: datetime
+    sequence: str
+    sequence_name: str
+    version: int
+    version_id: int
+    definition: dict[str, Any]
+    contact_id: int
+    external_id: str | None
+    email: str | None
+    phone: str | None
+    first_name: str | None
+    last_name: str | None
+    timezone: str
+    now: datetime
+    real_now: datetime
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as it stands, with its attempts."""
+
+    id: int
+    step_order: int
+    step_key: str
+    type: str
+    status: str
+    reason: str | None
+    due_at: datetime | None
+    retry_at: datetime | None
+    tries: int
+    provider_id: str | None
+    error_code: str | None
+    sent_at: datetime | None
+    delivery_status: str | None
+    suppressed: str | None
+    channel_pauses: str | None
+    attempts: list[dict[str, Any]]
+
+
+def about(session: Session, workspace_id: int, enrollment_id: int) -> About | None:
+    """The enrollment; None: the workspace has none of that id."""
+    with session.cursor(row_factory=class_row(About)) as cursor:
+        return cursor.execute(ABOUT, {"workspace": workspace_id, "enrollment": enrollment_id}).fetchone()
+
+
+def steps(session: Session, enrollment_id: int) -> list[Step]:
+    """Its steps in order."""
+    with session.cursor(row_factory=class_row(Step)) as cursor:
+        return cursor.execute(STEPS, {"enrollment": enrollment_id}).fetchall()
+
+
+def holds_of(session: Session, enrollment_id: int) -> list[tuple[str, datetime, str]]:
+    """What keeps it beside its own status: the scope, since when (sequence time), and who did it."""
+    return [(of, since, by) for of, since, by in session.execute(HOLDS, {"enrollment": enrollment_id})]
+
+
+def paused_by(session: Session, enrollment_id: int) -> str | None:
+    """Who paused it last."""
+    row = session.execute(PAUSED_BY, {"enrollment": enrollment_id}).fetchone()
+    return None if row is None else str(row[0])

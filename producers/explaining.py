@@ -1,0 +1,140 @@
+"""Explain an enrollment: every step, what was decided and why, and what comes next if nothing changes."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.clock import SequenceClock
+from engine.database import Database, Session
+from engine.errors import NotFound
+from engine.outbox import explain
+from engine.outbox.explain import About, Step
+from engine.outbox.history import story
+from engine.rules.prospects import Pause, Standing, what_is_next
+from producers.workspaces import find_workspace
+from schema.definition import Definition
+from schema.states import BLOCKING, EnrollmentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An enrollment, explained. Times are sequence time, but for attempts and the history, which are in real time."""
+
+    enrollment: int
+    name: str
+    sequence: str
+    version: int
+    contact: dict[str, Any]
+    status: str
+    exit_reason: str | None
+    enrolled_at: datetime
+    ended_at: datetime | None
+    timezone: str
+    paused: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    history: list[dict[str, Any]]
+    next: dict[str, Any]
+
+
+def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -> Explained:
+    """Explain an enrollment.
+
+    Raises:
+        NotFound: the workspace has none of that id.
+    """
+    clock = SequenceClock(database)
+    with database.transaction() as session:
+        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        workspace_id = find_workspace(session, workspace).id
+        about = explain.about(session, workspace_id, enrollment_id) if 0 < enrollment_id < 2**63 else None
+        if about is None:
+            raise NotFound(f"no enrollment {enrollment_id} in this workspace")
+        steps = explain.steps(session, enrollment_id)
+        pauses = _pauses(session, about)
+        told = story(session, enrollment_id)
+    zone = ZoneInfo(about.timezone)
+    following = next((step for step in steps if step.status in BLOCKING), None)
+    return Explained(
+        enrollment=about.id,
+        name=name_of(about),
+        sequence=about.sequence,
+        version=about.version,
+        contact={
+            "id": about.contact_id,
+            "external_id": about.external_id,
+            "email": about.email,
+            "phone": about.phone,
+            "first_name": about.first_name,
+            "last_name": about.last_name,
+        },
+        status=about.status,
+        exit_reason=about.exit_reason,
+        enrolled_at=about.enrolled_at,
+        ended_at=about.completed_at or about.cancelled_at,
+        timezone=about.timezone,
+        paused=[asdict(pause) for pause in pauses],
+        steps=[_step(step, zone) for step in steps],
+        history=[one._asdict() for one in told],
+        next={
+            "step": None if following is None else following.step_key,
+            "due_at": None if following is None else following.due_at,
+            "says": what_is_next(_standing(about, following, pauses, clock)),
+        },
+    )
+
+
+def name_of(about: About) -> str:
+    """What lists call an enrollment: `Demo follow-up - Ada Lovelace - 2026-01-17`."""
+    who = " ".join(filter(None, [about.first_name, about.last_name]))
+    who = who or about.external_id or about.email or about.phone or f"contact {about.contact_id}"
+    return f"{about.sequence_name} - {who} - {about.enrolled_at:%Y-%m-%d}"
+
+
+def _pauses(session: Session, about: About) -> tuple[Pause, ...]:
+    own = []
+    if about.status == EnrollmentStatus.PAUSED and about.paused_at is not None:
+        own = [Pause("enrollment", about.paused_at, explain.paused_by(session, about.id))]
+    held = [
+        Pause("sequence" if of == "sequence" else "workspace", since, by)
+        for of, since, by in explain.holds_of(session, about.id)
+    ]
+    return (*own, *held)
+
+
+def _step(step: Step, zone: ZoneInfo) -> dict[str, Any]:
+    document = asdict(step)
+    document["row"] = document.pop("id")
+    document["step"] = document.pop("step_key")
+    document["order"] = document.pop("step_order")
+    document["local_due_at"] = None if step.due_at is None else step.due_at.astimezone(zone)
+    return document
+
+
+def _standing(about: About, step: Step | None, pauses: tuple[Pause, ...], clock: SequenceClock) -> Standing:
+    late, retry_in, max_lateness = 0.0, None, 0.0
+    if step is not None:
+        if step.retry_at is not None:
+            retry_in = (step.retry_at - about.real_now).total_seconds()
+        if step.due_at is not None:
+            late = clock.lateness(step.due_at.timestamp())
+        for defined in Definition.restore(about.definition).walk():
+            if defined.key == step.step_key:
+                max_lateness = defined.max_lateness.total_seconds()
+    return Standing(
+        status=about.status,
+        exit_reason=about.exit_reason,
+        pauses=pauses,
+        step_key=None if step is None else step.step_key,
+        step_status=None if step is None else step.status,
+        channel=None if step is None else step.type,
+        due_at=None if step is None else step.due_at,
+        now=about.now,
+        retry_in=retry_in,
+        late=late,
+        max_lateness=max_lateness,
+        suppressed=None if step is None else step.suppressed,
+        has_address=step is None or (about.phone if step.type == "sms" else about.email) is not None,
+        channel_pauses=None if step is None else step.channel_pauses,
+        is_open=about.is_open,
+    )

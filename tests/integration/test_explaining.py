@@ -1,0 +1,149 @@
+"""Explain an enrollment: its steps, what was decided and why, and what comes next."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from world import World
+
+from engine.clock import advance
+from engine.errors import NotFound
+from engine.outbox import explain
+from engine.outbox.history import STORY
+from engine.outbox.settle import Ending, settle
+from producers.explaining import Explained, explain_enrollment
+from producers.operator import Operator
+from producers.pausing import pause_all, pause_enrollment
+from producers.steering import cancel
+from schema.states import RowStatus
+
+WHO = Operator("default", "ann", "holidays")
+
+
+def explained(world: World) -> Explained:
+    return explain_enrollment(world.database, "default", 1)
+
+
+def says(world: World) -> str:
+    return str(explained(world).next["says"])
+
+
+def ended(world: World, where: str, *given: Any, **more: Any) -> None:
+    """Let a row be claimed, begun and settled."""
+    (row,) = world.begin(world.ids(where))
+    with world.database.transaction() as session:
+        settle(session, [Ending(row.id, row.fence, row.channel, *given, **more)])
+
+
+def test_every_step_is_told_with_its_times_and_attempts(world: World) -> None:
+    world.enroll(first_name="Ada", last_name="Lovelace", timezone="Asia/Tokyo")
+    ended(world, "step_order = 1", RowStatus.PENDING, "busy", 1, 0.0, "deferred", error_code="429", detail="busy")
+    ended(world, "step_order = 1", RowStatus.SENT, outcome="accepted", provider_id="SM1")
+    one = explained(world)
+    assert one.name == f"Follow up - Ada Lovelace - {one.enrolled_at:%Y-%m-%d}"
+    assert (one.sequence, one.version, one.status, one.timezone) == ("follow-up", 1, "active", "Asia/Tokyo")
+    first, second, third = one.steps
+    assert [step["status"] for step in one.steps] == ["sent", "pending", "pending"]
+    assert [attempt["outcome"] for attempt in first["attempts"]] == ["deferred", "accepted"]
+    assert (first["provider_id"], first["attempts"][0]["error_code"]) == ("SM1", "429")
+    assert third["due_at"] - second["due_at"] == timedelta(days=1)
+    assert second["local_due_at"] == second["due_at"]
+    assert second["local_due_at"].utcoffset() == timedelta(hours=9)
+    assert one.next == {"step": "second", "due_at": second["due_at"], "says": "second: goes out when it is due"}
+
+
+def test_the_history_is_whole_and_in_order(world: World) -> None:
+    world.enroll()
+    ended(world, "step_order = 1", RowStatus.SENT, outcome="accepted", provider_id="SM1", detail="queued")
+    pause_enrollment(world.database, WHO, 1)
+    cancel(world.database, Operator("default", "bob"), 1)
+    told = [(one["step"], one["made_by"], one["was"], one["became"], one["reason"]) for one in explained(world).history]
+    assert told == [
+        (None, "event", None, "active", None),
+        ("first", "worker", "pending", "sending", None),
+        ("first", "worker", "sending", "accepted", "queued"),
+        (None, "ann", "active", "paused", "holidays"),
+        (None, "bob", "paused", "cancelled", None),
+    ]
+
+
+def test_what_comes_next_is_told_of_every_standing(world: World) -> None:
+    world.enroll(phone="+12025550101")
+    assert says(world) == "first: is due, and goes out as soon as a worker takes it"
+    world.execute("UPDATE dispatch SET open_until = now()")
+    assert "waits for dispatch to open" in says(world)
+    world.execute("UPDATE dispatch SET open_until = 'infinity'")
+    world.execute("UPDATE outbox SET retry_at = now() + interval '1 hour' WHERE step_order = 1")
+    assert "is tried again in 3" in says(world)
+    world.execute("UPDATE outbox SET retry_at = NULL")
+    world.execute("INSERT INTO suppressions VALUES (DEFAULT, 1, 'sms', '+12025550101', 'stop')")
+    assert says(world) == "first: will be skipped now: its recipient is suppressed (stop)"
+    world.execute("DELETE FROM suppressions")
+    with world.database.transaction() as session:
+        advance(session, timedelta(days=2))
+    world.execute("UPDATE outbox SET due_at = due_at - interval '2 days'")
+    world.execute("DELETE FROM clock WHERE id > 1")
+    assert says(world) == "first: will be skipped: it is too late"
+    world.execute("UPDATE outbox SET due_at = due_at + interval '2 days'")
+    world.execute("UPDATE contacts SET phone = NULL")
+    assert says(world) == "first: will be skipped now: the contact has no phone"
+
+
+def test_what_keeps_it_is_told(world: World) -> None:
+    world.enroll(count=2)
+    pause_all(world.database, WHO, None)
+    assert says(world) == "first: waits until its workspace is resumed, paused by ann"
+    pause_enrollment(world.database, Operator("default", "bob"), 1)
+    assert says(world) == "first: waits until its enrollment is resumed, paused by bob"
+    assert [pause["of"] for pause in explained(world).paused] == ["enrollment", "workspace"]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("sending", "is on its way"),
+        ("unknown", "looked up at the provider"),
+        ("open", "waits for a person"),
+        ("waiting", "waits for what comes before it"),
+    ],
+)
+def test_what_is_under_way_is_told(world: World, status: str, expected: str) -> None:
+    world.enroll()
+    lease = "now()" if status == "sending" else "NULL"
+    world.execute(f"UPDATE outbox SET status = %s, lease_until = {lease} WHERE step_order = 1", status)
+    assert expected in says(world)
+
+
+def test_when_nothing_comes_any_more_that_is_told(world: World) -> None:
+    world.enroll()
+    cancel(world.database, WHO, 1)
+    assert says(world) == "nothing: it ended early (operator)"
+    with pytest.raises(NotFound, match="no enrollment 2"):
+        explain_enrollment(world.database, "default", 2)
+    with pytest.raises(NotFound, match="no enrollment"):
+        explain_enrollment(world.database, "default", 2**70)
+
+
+MANY = """
+INSERT INTO outbox (workspace_id, enrollment_id, step_order, step_key, type, status, due_at)
+SELECT 1, 1000 + number, 1, 'x', 'sms', 'pending', now() FROM generate_series(1, 20000) AS number;
+INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
+SELECT 100000 + number, 1, 1, 'sms', '+12025550100', '{}', 0 FROM generate_series(1, 20000) AS number;
+INSERT INTO enrollments (workspace_id, sequence_id, version_id, contact_id, reentry, enrolled_at)
+SELECT 1, 99, 1, number, 'always', now() FROM generate_series(1, 20000) AS number;
+INSERT INTO history (sequence_at, workspace_id, enrollment_id, made_by, became)
+SELECT now(), 1, 1000 + number, 'ann', 'paused' FROM generate_series(1, 20000) AS number;
+ANALYZE
+"""
+
+
+def test_it_scans_no_table(world: World) -> None:
+    world.enroll()
+    for statement in MANY.split(";"):
+        world.execute(statement.replace("%", "%%"))
+    for query in (explain.ABOUT, explain.STEPS, explain.HOLDS, explain.PAUSED_BY, STORY):
+        with world.database.transaction() as session:
+            rows = session.execute(f"EXPLAIN {query}".encode(), {"workspace": 1, "enrollment": 1}).fetchall()
+        plan = "\n".join(line for (line,) in rows)
+        for table in ("outbox", "attempts", "enrollments", "history", f"m{datetime.now(UTC):%Y_%m}"):
+            assert f"Seq Scan on {table}" not in plan, plan
