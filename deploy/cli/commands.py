@@ -16,6 +16,7 @@ from deploy.cli import (
     review,
     sandbox,
     sequences,
+    simulate,
     status,
     steering,
     tasks,
@@ -35,6 +36,7 @@ app.command()(processes.up)
 app.command()(database.migrate)
 app.command()(sequences.apply)
 app.command()(sequences.schema)
+app.command()(simulate.simulate)
 app.command()(enrolling.enroll)
 app.command()(enrolling.publish)
 app.command()(processes.worker)

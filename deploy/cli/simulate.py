@@ -1,0 +1,129 @@
+"""`cadenza simulate`: what would go out to a contact, when, and why. Nothing is sent, and no server is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli.output import Json, report
+from deploy.cli.supposing import contact_of, hours_of, outcomes_of, signals_of, start_of
+from engine.errors import InvalidInput
+from engine.rules.calendar import Hours
+from engine.rules.calendar.whereabouts import whereabouts, zone_for
+from engine.rules.facts import Facts
+from engine.rules.planning import Contact, timing_by_calendar
+from engine.rules.program import Program
+from engine.rules.rehearsal import Assumed, Happening
+from engine.rules.simulation import MOST_WAYS, every_way, likely_way
+from producers.sequences import read_definition_file
+from schema.definition import Definition, parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way through the sequence."""
+
+    happenings: Sequence[Happening]
+    zone: tzinfo
+
+    def document(self) -> list[dict[str, Any]]:
+        """As JSON data; moments in the zone of the contact."""
+        return [
+            {
+                "order": one.order,
+                "step": one.key,
+                "type": one.type,
+                "status": one.status.value,
+                "at": self._moment(one),
+                "outcome": one.outcome,
+                "reasons": list(one.reasons),
+            }
+            for one in self.happenings
+        ]
+
+    def text(self) -> str:
+        """As a table."""
+        rows = [(one.key, one.type, self._shown(one), _result(one), "; ".join(one.reasons)) for one in self.happenings]
+        header = ("step", "type", f"when ({self.zone})", "what", "why")
+        widths = [max(len(row[column]) for row in (header, *rows)) for column in range(4)]
+        return "\n".join(_line(row, widths) for row in (header, *rows))
+
+    def _moment(self, one: Happening) -> str | None:
+        return None if one.at is None else self._local(one.at).isoformat(timespec="seconds")
+
+    def _shown(self, one: Happening) -> str:
+        return "-" if one.at is None else self._local(one.at).strftime("%a %Y-%m-%d %H:%M")
+
+    def _local(self, moment: float) -> datetime:
+        return datetime.fromtimestamp(moment, UTC).astimezone(self.zone)
+
+
+def simulate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sequence file, YAML or JSON.")],
+    contact: Annotated[
+        str | None, typer.Option(metavar="JSON", help='To whom: {"phone": "+1...", "timezone": "...", ...}.')
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When the enrollment begins, ISO 8601; now otherwise.")
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EVENT", help="What is heard: KIND[:STEP or NAME]@DELAY after the start; several."),
+    ] = None,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STEP=OUTCOME", help="What a task, condition, wait or variants comes to; several."),
+    ] = None,
+    tasks_take: Annotated[str, typer.Option(metavar="DELAY", help="How long people take for a task.")] = "0 minutes",
+    every_branch: Annotated[bool, typer.Option("--every-branch", help="Every way through the branches.")] = False,
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help="The workspace's time zone.")] = "UTC",
+    quiet_hours: Annotated[
+        str, typer.Option(metavar="FROM-TO", help="The workspace's quiet hours for SMS, or off.")
+    ] = Hours().quiet_hours,
+    as_json: Json = False,
+) -> None:
+    """Print when each step would go out, and why; send nothing. No server is needed."""
+    definition = read_definition_file(file)
+    started = start_of(start)
+    who = contact_of(contact, definition)
+    where = whereabouts(who.timezone, who.phone, hours_of(timezone, quiet_hours))
+    program = Program.of(definition)
+    timing = timing_by_calendar(definition, Contact(where, who.attributes), started)
+    facts = Facts(started.timestamp(), attributes=who.attributes)
+    assumed = Assumed(
+        signals_of(event or [], definition, started), outcomes_of(outcome or [], program), _seconds(tasks_take)
+    )
+    walk = every_way if every_branch else likely_way
+    ways = islice(walk(program, timing, facts, assumed), MOST_WAYS + 1)
+    told = [_Way(way, zone_for(definition, where)) for way in ways]
+    if len(told) > MOST_WAYS:
+        raise InvalidInput(f"there are more than {MOST_WAYS} ways through {file}: fix some with --outcome STEP=OUTCOME")
+    report(as_json, _document(definition, started, told), lambda: "\n\n".join(way.text() for way in told))
+
+
+def _document(definition: Definition, started: datetime, ways: Sequence[_Way]) -> dict[str, Any]:
+    return {
+        "sequence": definition.sequence,
+        "start": started.isoformat(),
+        "ways": [{"steps": way.document()} for way in ways],
+    }
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise InvalidInput(f"--tasks-take: {error}") from None
+
+
+def _result(one: Happening) -> str:
+    return f"{one.status.value}: {one.outcome}" if one.outcome is not None else one.status.value
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
+    return "  ".join([*cells, row[-1]]).rstrip()
