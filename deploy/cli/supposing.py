@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from engine.errors import InvalidInput
 from engine.rules.calendar import Hours
 from engine.rules.calendar.whereabouts import read_quiet_hours
+from engine.rules.calendar.zones import zone_of
 from engine.rules.facts import Signal
 from engine.rules.program import Program
 from producers.emails import email_address
@@ -134,7 +134,5 @@ def _signal(text: str, definition: Definition, started: float) -> Signal:
 
 
 def _require_zone(name: str, option: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError):
-        raise InvalidInput(f"{option}: {name!r} is no time zone: write an IANA name, as in Europe/Berlin") from None
+    if zone_of(name) is None:
+        raise InvalidInput(f"{option}: {name!r} is no time zone: write an IANA name, as in Europe/Berlin")
