@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from engine.database import Session
 from engine.errors import InvalidInput
 from engine.outbox.plan import Stretch, plan_enrollments
-from engine.rules.planning import plan
+from engine.outbox.plan_by_calendar import plan_by_calendar
+from engine.rules.planning import plan, uses_calendar
 from engine.wakeups import Due
 from producers.contacts import find_or_make_contacts
 from producers.people import Person
@@ -47,15 +48,20 @@ def enroll_people(
     require_active(sequence)
     contacts = find_or_make_contacts(session, sequence.workspace_id, people)
     accepted = [contact for contact in contacts if isinstance(contact, int)]
+    definition = sequence.definition
     stretch = Stretch(
         sequence.workspace_id,
         sequence.sequence_id,
         sequence.version_id,
-        Reentry(sequence.definition.reentry),
-        plan(sequence.definition),
+        Reentry(definition.reentry),
+        plan(definition),
     )
     # In the order of their ids: of two chunks with the same people, one waits for the other, never each for each.
-    planned = plan_enrollments(session, stretch, sorted(set(accepted)), data=data, batch_id=batch_id)
+    ids = sorted(set(accepted))
+    if uses_calendar(definition, sequence.hours):
+        planned = plan_by_calendar(session, stretch, definition, sequence.hours, ids, data=data, batch_id=batch_id)
+    else:
+        planned = plan_enrollments(session, stretch, ids, data=data, batch_id=batch_id)
     return EnrolledChunk(
         enrolled=len(planned.enrollments),
         repeats=len(accepted) - len(planned.enrollments),

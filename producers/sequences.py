@@ -9,6 +9,8 @@ from psycopg.types.json import Jsonb
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
+from engine.outbox.hours import HOURS, hours_of
+from engine.rules.calendar import Hours
 from producers.unknown import unknown
 from schema.definition import Definition, InvalidDefinition, parse
 from schema.definition.steps import KEY_PATTERN
@@ -30,14 +32,14 @@ ADD: Final = """
 INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, digest) VALUES (%s, %s, %s, %s, %s)
 RETURNING id
 """
-FIND: Final = """
-SELECT sequences.id, sequences.status, newest.id, newest.number, newest.definition
-FROM sequences CROSS JOIN LATERAL (
+FIND: Final = f"""
+SELECT sequences.id, sequences.status, newest.id, newest.number, newest.definition, {HOURS}
+FROM sequences JOIN workspaces w ON w.id = sequences.workspace_id CROSS JOIN LATERAL (
     SELECT id, number, definition FROM sequence_versions
     WHERE sequence_id = sequences.id ORDER BY number DESC LIMIT 1
 ) AS newest
 WHERE sequences.workspace_id = %s AND sequences.key = %s
-"""
+"""  # noqa: S608 (composed of our own constants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class PublishedSequence:
     key: str
     status: SequenceStatus
     definition: Definition
+    hours: Hours
+    """What the workspace says of its time."""
 
 
 def publish(session: Session, workspace_id: int, definition: Definition) -> Published:
@@ -87,9 +91,16 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
     if row is None:
         keys = session.execute("SELECT key FROM sequences WHERE workspace_id = %s ORDER BY key", (workspace_id,))
         raise NotFound(unknown("sequence", key, [name for (name,) in keys], "publish one with `cadenza apply FILE`"))
-    sequence_id, status, version_id, number, definition = row
+    sequence_id, status, version_id, number, definition, *hours = row
     return PublishedSequence(
-        workspace_id, sequence_id, version_id, number, key, SequenceStatus(status), Definition.restore(definition)
+        workspace_id,
+        sequence_id,
+        version_id,
+        number,
+        key,
+        SequenceStatus(status),
+        Definition.restore(definition),
+        hours_of(*hours),
     )
 
 

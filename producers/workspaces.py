@@ -1,21 +1,33 @@
 """Workspaces: the tenants."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, LiteralString
 from zoneinfo import available_timezones
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
+from pydantic import ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
 from producers.unknown import unknown
-from schema.definition import did_you_mean
+from schema.definition import QuietHours, did_you_mean
+from schema.definition.calendar import OFF
 
 KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
-COLUMNS: Final[LiteralString] = "id, key, public_id, name, timezone, region, max_tries, sender_name, email_from"
+COLUMNS: Final[LiteralString] = (
+    "id, key, public_id, name, timezone, region, max_tries, sender_name, email_from, quiet_hours, holidays"
+)
+
+CHANGE: Final[LiteralString] = """
+UPDATE workspaces SET name = coalesce(%s, name), timezone = coalesce(%s, timezone), region = coalesce(%s, region),
+    quiet_hours = coalesce(%s, quiet_hours), holidays = coalesce(%s::date[], holidays)
+WHERE key = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +46,23 @@ class Workspace:
     max_tries: int
     sender_name: str | None
     email_from: str | None
+    quiet_hours: str
+    """Of SMS: `20:00-09:00`, or `off`."""
+    holidays: list[date]
+    """Its own, beside those of the countries that a window names."""
 
 
 def add(
-    session: Session, key: str, name: str | None = None, timezone: str | None = None, region: str | None = None
+    session: Session,
+    key: str,
+    name: str | None = None,
+    timezone: str | None = None,
+    region: str | None = None,
+    quiet_hours: str | None = None,
 ) -> Workspace:
     """Make a workspace; its name is the key, its time zone UTC and its region US unless told otherwise.
+
+    SMS have quiet hours from 20:00 to 09:00 unless told otherwise.
 
     Raises:
         InvalidInput: there is one with that key, or a value can't be used.
@@ -49,20 +72,50 @@ def add(
             f"{key!r} can't be the key of a workspace: lower-case letters, digits, - and _, at most 63,"
             " the first a letter or digit"
         )
-    if name is not None and not (name.strip() and name.isprintable() and len(name) <= 200):
-        raise InvalidInput("the name of a workspace is 1 to 200 printable characters")
+    _check_name(name)
+    quiet_hours = None if quiet_hours is None else _quiet_hours(quiet_hours)
     timezone = "UTC" if timezone is None else _timezone(timezone)
     region = "US" if region is None else _region(region)
     try:
         with session.transaction():
-            row = session.execute(
-                f"INSERT INTO workspaces (key, name, timezone, region) VALUES (%s, %s, %s, %s) RETURNING {COLUMNS}",  # noqa: S608
+            session.execute(
+                "INSERT INTO workspaces (key, name, timezone, region) VALUES (%s, %s, %s, %s)",
                 (key, name or key, timezone, region),
-            ).fetchone()
+            )
+            if quiet_hours is not None:
+                session.execute(CHANGE, (None, None, None, quiet_hours, None, key))
     except UniqueViolation:
         raise InvalidInput(f"there is a workspace {key!r} already") from None
-    assert row is not None  # noqa: S101 (an INSERT ... RETURNING that raises nothing has a row)
-    return Workspace(*row)
+    return find_workspace(session, key)
+
+
+def change(
+    session: Session,
+    key: str,
+    *,
+    name: str | None = None,
+    timezone: str | None = None,
+    region: str | None = None,
+    quiet_hours: str | None = None,
+    holidays: Sequence[str] | None = None,
+) -> Workspace:
+    """Change what is given of a workspace. Steps that are planned keep their times; quiet hours hold for all at once.
+
+    Raises:
+        NotFound: there is no such workspace.
+        InvalidInput: a value can't be used.
+    """
+    find_workspace(session, key)
+    _check_name(name)
+    given = (
+        name,
+        None if timezone is None else _timezone(timezone),
+        None if region is None else _region(region),
+        None if quiet_hours is None else _quiet_hours(quiet_hours),
+        None if holidays is None else _holidays(holidays),
+    )
+    session.execute(CHANGE, (*given, key))
+    return find_workspace(session, key)
 
 
 def list_workspaces(session: Session) -> list[Workspace]:
@@ -84,6 +137,31 @@ def find_workspace(session: Session, key: str) -> Workspace:
         keys = [workspace.key for workspace in list_workspaces(session)]
         raise NotFound(unknown("workspace", key, keys, "make one with `cadenza workspace add KEY`"))
     return Workspace(*row)
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and not (name.strip() and name.isprintable() and len(name) <= 200):
+        raise InvalidInput("the name of a workspace is 1 to 200 printable characters")
+
+
+def _quiet_hours(text: str) -> str:
+    """As they are stored."""
+    begin, _, end = (part.strip() for part in text.partition("-"))
+    if not end and begin.lower() in OFF:
+        return "off"
+    try:
+        return str(QuietHours.model_validate({"from": begin, "to": end}))
+    except ValidationError:
+        raise InvalidInput(
+            f"{text!r} can't be quiet hours: expected two times of day, such as 20:00-09:00, or off"
+        ) from None
+
+
+def _holidays(dates: Sequence[str]) -> list[date]:
+    try:
+        return sorted({date.fromisoformat(day.strip()) for day in dates})
+    except ValueError:
+        raise InvalidInput(f"{', '.join(dates)!r} can't be holidays: expected dates, such as 2026-12-24") from None
 
 
 def _timezone(name: str) -> str:

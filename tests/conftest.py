@@ -35,6 +35,13 @@ hypothesis_settings.register_profile("deep", max_examples=2_000, print_blob=True
 hypothesis_settings.load_profile("gate")
 
 
+#: Tests run at night too: SMS have no quiet hours, unless a test asks for them.
+AT_ANY_TIME = """
+UPDATE workspaces SET quiet_hours = 'off';
+ALTER TABLE workspaces ALTER COLUMN quiet_hours SET DEFAULT 'off';
+"""
+
+
 @dataclass(frozen=True)
 class Servers:
     """Where the servers of this run are; None before that is known."""
@@ -101,6 +108,7 @@ def template(servers: Settings) -> Iterator[str]:
         )
         with engine.begin() as connection:
             migrate.up(connection)
+            connection.exec_driver_sql(AT_ANY_TIME)
         yield name
     finally:
         as_superuser(url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -49,7 +49,8 @@ def prepare(database: Database, seconds: float) -> Mapping[str, str]:
             if key != "default":
                 add(session, key)
             session.execute(
-                "UPDATE workspaces SET smtp_guarantee = %s, max_tries = %s WHERE key = %s", (guarantee, MAX_TRIES, key)
+                "UPDATE workspaces SET smtp_guarantee = %s, max_tries = %s, quiet_hours = 'off' WHERE key = %s",
+                (guarantee, MAX_TRIES, key),
             )
         found = list_workspaces(session)
         for workspace in found:

@@ -1,7 +1,7 @@
-"""`cadenza workspace add` and `cadenza workspace list`."""
+"""`cadenza workspace add`, `cadenza workspace set` and `cadenza workspace list`."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -9,7 +9,11 @@ from deploy.cli.output import Json, report
 from deploy.cli.session import opened
 from producers import workspaces
 
-app = typer.Typer(help="Make and list workspaces.", no_args_is_help=True)
+QuietHours: TypeAlias = Annotated[
+    str | None, typer.Option(help="When no SMS goes out, where its recipient is: 20:00-09:00, or off.")
+]
+
+app = typer.Typer(help="Make, change and list workspaces.", no_args_is_help=True)
 
 
 @app.command()
@@ -18,12 +22,40 @@ def add(
     name: Annotated[str | None, typer.Option(help="For people to read; the key otherwise.")] = None,
     timezone: Annotated[str | None, typer.Option(help="An IANA name, as Europe/Paris; UTC otherwise.")] = None,
     region: Annotated[str | None, typer.Option(help="Whose national phone numbers are meant; US otherwise.")] = None,
+    quiet_hours: QuietHours = None,
     as_json: Json = False,
 ) -> None:
     """Make a workspace."""
     with opened() as session, session.database.transaction() as transaction:
-        made = workspaces.add(transaction, key, name=name, timezone=timezone, region=region)
-    report(as_json, asdict(made), lambda: f"workspace {made.key} made; its public id is {made.public_id}")
+        made = workspaces.add(transaction, key, name=name, timezone=timezone, region=region, quiet_hours=quiet_hours)
+    report(as_json, _document(made), lambda: f"workspace {made.key} made; its public id is {made.public_id}")
+
+
+@app.command(name="set")
+def change(
+    key: Annotated[str, typer.Argument(help="The key of the workspace.")],
+    name: Annotated[str | None, typer.Option(help="For people to read.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="An IANA name, as Europe/Paris.")] = None,
+    region: Annotated[str | None, typer.Option(help="Whose national phone numbers are meant.")] = None,
+    quiet_hours: QuietHours = None,
+    holidays: Annotated[
+        str | None, typer.Option(help="Its own days off: dates such as 2026-12-24,2026-12-31; none: it has none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is given of a workspace."""
+    days = None if holidays is None else [] if holidays.strip() == "none" else holidays.split(",")
+    with opened() as session, session.database.transaction() as transaction:
+        changed = workspaces.change(
+            transaction,
+            key,
+            name=name,
+            timezone=timezone,
+            region=region,
+            quiet_hours=quiet_hours,
+            holidays=days,
+        )
+    report(as_json, _document(changed), lambda: _line(changed))
 
 
 @app.command(name="list")
@@ -33,9 +65,18 @@ def list_all(as_json: Json = False) -> None:
         found = workspaces.list_workspaces(transaction)
     report(
         as_json,
-        {"workspaces": [asdict(workspace) for workspace in found]},
-        lambda: "\n".join(
-            f"{workspace.key}  {workspace.name}  {workspace.timezone}  {workspace.region}  {workspace.public_id}"
-            for workspace in found
-        ),
+        {"workspaces": [_document(workspace) for workspace in found]},
+        lambda: "\n".join(map(_line, found)),
+    )
+
+
+def _document(workspace: workspaces.Workspace) -> dict[str, Any]:
+    return {**asdict(workspace), "holidays": [day.isoformat() for day in workspace.holidays]}
+
+
+def _line(workspace: workspaces.Workspace) -> str:
+    days_off = f"  {len(workspace.holidays)} own holidays" if workspace.holidays else ""
+    return (
+        f"{workspace.key}  {workspace.name}  {workspace.timezone}  {workspace.region}  {workspace.public_id}"
+        f"  quiet hours {workspace.quiet_hours}{days_off}"
     )

@@ -70,7 +70,12 @@ def own_ground(database: Database, *, keep: bool) -> Iterator[Ground]:
             stack.callback(_remove, database)
         stack.callback(_reset_clock, database)
         with database.transaction() as transaction:
-            made = add(transaction, f"{PREFIX}{secrets.token_hex(4)}", name="Cadenza demo")
+            made = add(
+                transaction,
+                f"{PREFIX}{secrets.token_hex(4)}",
+                name="Cadenza demo",
+                quiet_hours="off",  # to the sandbox, at whatever time of day it is run
+            )
             clock.reset(transaction)
         yield Ground(made.id, made.key)
 

@@ -19,7 +19,28 @@ TEST_STATUS: Final = "tests/integration/test_api_status.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
+HOURS: Final = "workers/delivery/hours.py"
+PLANNING: Final = "engine/rules/planning.py"
+
+TEST_CALENDAR: Final = "tests/integration/test_calendar.py"
+
 CLAIMING: Final = (
+    Mutant(
+        "claim-hours",
+        "a late row goes out in quiet hours",
+        HOURS,
+        "if later.moment <= now:",
+        "if later.moment:",
+        (f"{TEST_CALENDAR}::test_a_row_that_is_claimed_in_quiet_hours_goes_back_and_out_when_they_are_over",),
+    ),
+    Mutant(
+        "late-behind",
+        "steps behind a late one are moved by as much, whatever their local time",
+        PLANNING,
+        "if at(ended=was).moment != one.due_at:",
+        "if at(ended=was).moment is not None:",
+        (f"{TEST_CALENDAR}::test_steps_behind_a_late_one_keep_their_local_time",),
+    ),
     Mutant(
         "claim-status",
         "a row that is on its way is claimed again",

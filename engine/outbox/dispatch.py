@@ -11,7 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from engine.database import Session
-from engine.outbox.following import FOLLOWING, MOVED_WHILE_SHUT
+from engine.outbox.following import FOLLOWING
+from engine.outbox.replan import MOVED_WHILE_SHUT
 
 READ: Final = """
 SELECT database, beat, open_until > clock_timestamp(), date_part('epoch', clock_timestamp() - beaten_at)

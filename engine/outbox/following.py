@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from engine.clock import from_epoch
 from engine.database import Session
+from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due
 from schema.states import BLOCKING, sql_list
 
@@ -32,20 +34,6 @@ SELECT id, enrollment_id, step_order, date_part('epoch', due_at), date_part('epo
 FROM following
 """
 
-#: The steps behind one that was late keep their delay after it (promise P5).
-SHIFT: Final = """
-UPDATE outbox o SET due_at = o.due_at + late.seconds * interval '1 second',
-    reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch) THEN o.reason ELSE %(shut)b END
-FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[], %(seconds)b::float8[])
-    AS late (enrollment_id, step_order, seconds)
-WHERE o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order AND o.status = 'pending'
-RETURNING o.id, date_part('epoch', o.due_at)
-"""
-
-#: The reason of a row that was moved while dispatch was shut. If the database turns out to have been restored from a
-#: backup, the row may have gone out at the time it had before (engine/outbox/dispatch.py).
-MOVED_WHILE_SHUT: Final = "moved behind a late step while dispatch was shut"
-
 #: A step that was late by more real seconds than this moves those behind it (promise P5).
 LATE: Final = 60.0
 
@@ -66,15 +54,11 @@ class Settled(NamedTuple):
 
 
 def shift_behind(session: Session, late: Sequence[tuple[Settled, float]]) -> list[Due]:
-    """Move the steps behind late ones by as many seconds of sequence time; tell the new wake-ups."""
-    rows = session.execute(
-        SHIFT,
-        {
-            "enrollments": [row.enrollment_id for row, _ in late],
-            "orders": [row.step_order for row, _ in late],
-            "seconds": [seconds for _, seconds in late],
-            "shut": MOVED_WHILE_SHUT,
-        },
-        binary=True,
-    ).fetchall()
-    return [(due_at, [row_id]) for row_id, due_at in rows]
+    """Move the steps behind rows that ended so many seconds of sequence time late; tell the new wake-ups."""
+    return replan_behind(
+        session,
+        [
+            Late(row.enrollment_id, row.step_order, from_epoch(row.due_at), from_epoch(row.due_at + seconds))
+            for row, seconds in late
+        ],
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from engine.database import Session
@@ -14,7 +15,7 @@ from schema.states import Reentry
 #: those of a foreign key; a STOP waits for them (engine/outbox/leave.py).
 #: The NOT EXISTS keeps to the rule across versions; the unique index enrollments_reentry_key holds it in a race.
 PLAN: Final = """
-WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
+WITH moment AS MATERIALIZED (SELECT coalesce(%(now)b::timestamptz, sequence_now()) AS now),
 known AS MATERIALIZED (
     SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
         AND EXISTS (
@@ -71,11 +72,18 @@ class Planned:
 
 
 def plan_enrollments(
-    session: Session, stretch: Stretch, contacts: Sequence[int], *, data: str = "{}", batch_id: int | None = None
+    session: Session,
+    stretch: Stretch,
+    contacts: Sequence[int],
+    *,
+    data: str = "{}",
+    batch_id: int | None = None,
+    now: datetime | None = None,
 ) -> Planned:
     """Enroll the contacts that re-entry allows; the others are left as they are.
 
-    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once.
+    `data` is JSON: `custom.*` of these enrollments alone. A contact named twice is enrolled once. `now` is the sequence
+    time for which the steps were planned.
     """
     steps = stretch.steps
     rows = session.execute(
@@ -87,6 +95,7 @@ def plan_enrollments(
             "reentry": stretch.reentry.value,
             "batch": batch_id,
             "data": data,
+            "now": now,
             "contacts": list(contacts),
             "orders": [step.order for step in steps],
             "keys": [step.key for step in steps],

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.database import Session
-from engine.outbox.following import MOVED_WHILE_SHUT
 from engine.outbox.hold import KEEPS
+from engine.outbox.replan import MOVED_WHILE_SHUT
 from engine.outbox.sweep import wakeups_of
 from engine.wakeups import Due
 from schema.states import BLOCKING, sql_list

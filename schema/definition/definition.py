@@ -3,10 +3,25 @@
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
+from schema.definition.calendar import (
+    QUIET_EXPECTED,
+    TIMEZONE_EXPECTED,
+    WINDOW_EXPECTED,
+    MaybeQuietHours,
+    MaybeWindow,
+    Timezone,
+)
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, Step
 from schema.states import Reentry
 
@@ -20,6 +35,10 @@ def _once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(reason for reason in get_args(ExitReason) if reason in reasons)
+
+
+#: Left out of the canonical form where they are not used, so that it stays what it was before there were any.
+OPTIONAL: Final[dict[str, Any]] = {"timezone": "contact", "window": None, "quiet_hours": None}
 
 
 class Header(BaseModel):
@@ -42,6 +61,9 @@ class Header(BaseModel):
         AfterValidator(_once),
         Field(max_length=50, description="a list of up to 50 texts of at most 63 characters: [demo, trial]"),
     ] = ()
+    timezone: Annotated[Timezone, Field(description=TIMEZONE_EXPECTED)] = "contact"
+    window: Annotated[MaybeWindow, Field(description=WINDOW_EXPECTED)] = None
+    quiet_hours: Annotated[MaybeQuietHours, Field(description=QUIET_EXPECTED)] = None
     reentry: Annotated[Reentry, Field(description="once, after_exit or always")] = Reentry.ONCE
     exit_on: Annotated[
         tuple[ExitReason, ...],
@@ -51,6 +73,11 @@ class Header(BaseModel):
             "company_replied (another contact of the same company replied)"
         ),
     ] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialize(self)
+        return {name: value for name, value in data.items() if name not in OPTIONAL or value != OPTIONAL[name]}
 
 
 class Definition(Header):
@@ -65,7 +92,7 @@ class Definition(Header):
 
     def canonical(self) -> dict[str, Any]:
         """The definition as JSON data: defaults filled in, durations in whole seconds."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""

@@ -14,8 +14,11 @@ PATTERN: Final = r"^\s*[0-9]{1,9}(\.[0-9]{1,6})?\s*(minute|hour|day|week)s?\s*$"
 
 LONGEST: Final = timedelta(days=3_650)
 
+#: Between two messages of an enrollment.
+MIN_DELAY: Final = timedelta(minutes=1)
+
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
-_UNITS: Final = "minutes, hours, days or weeks"
+UNIT_NAMES: Final = "minutes, hours, days or weeks"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -36,7 +39,7 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{quoted(text)} has no unit: write {number} minutes, {number} hours, {number} days...")
     if unit.removesuffix("s") not in UNITS:
         hint = did_you_mean(unit, [*UNITS, *(name + "s" for name in UNITS)]) if unit.isalpha() else ""
-        raise ValueError(f"unknown unit {quoted(unit)} in {quoted(text)}{hint}: the units are {_UNITS}")
+        raise ValueError(f"unknown unit {quoted(unit)} in {quoted(text)}{hint}: the units are {UNIT_NAMES}")
     seconds = round(Decimal(number) * UNITS[unit.removesuffix("s")])
     if seconds > LONGEST.total_seconds():
         raise ValueError(f"{quoted(text)} is too long: at most ten years ({LONGEST.days} days)")

@@ -3,22 +3,29 @@
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.definition import Definition, Header
 from schema.definition.document import Document, Path, Unquoted, read_document
-from schema.definition.duration import parse_duration
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
-from schema.definition.steps import MIN_DELAY, MODELS
+from schema.definition.steps import MODELS
 from schema.definition.templates import check_template
+from schema.definition.timing import check_timing
 from schema.states import STEP_TYPES
 
 #: The most that Twilio takes (its error 21617), in characters.
 MAX_SMS: Final = 1_600
 MAX_STEPS: Final = 200
 
-#: Keys that later versions know.
-LATER: Final = {"timezone": "time zones", "window": "sending windows", "at": "local times"}
+#: Values that are mappings of their own.
+NESTED: Final[dict[str, type[BaseModel]]] = {
+    "window": Window,
+    "quiet_hours": QuietHours,
+    "before": DateAnchor,
+    "after": DateAnchor,
+}
 
 
 def parse(text: str) -> Definition:
@@ -31,15 +38,14 @@ def parse(text: str) -> Definition:
     if not isinstance(document.data, dict):
         raise InvalidDefinition([Problem(1, None, "expected a mapping with the keys sequence and steps, not a list")])
     header = {key: value for key, value in document.data.items() if key != "steps"}
-    _check_later(header, (), document)
     _check_fields(Header, header, (), document)
-    _check_steps(document.data.get("steps"), document)
+    _check_steps(document.data.get("steps"), header, document)
     if problems := document.problems():
         raise InvalidDefinition(problems)
     return Definition.model_validate(document.data)
 
 
-def _check_steps(steps: Any, document: Document) -> None:
+def _check_steps(steps: Any, header: dict[str, Any], document: Document) -> None:
     if not isinstance(steps, list) or not steps:
         what = "is missing" if steps is None else "is empty" if steps == [] else "is not a list"
         document.report(("steps",), f"'steps' {what}: expected a list of 1 to {MAX_STEPS} steps")
@@ -52,12 +58,10 @@ def _check_steps(steps: Any, document: Document) -> None:
         if not isinstance(step, dict):
             document.report(path, f"a step is a mapping with key and type, not {document.written(path)}")
             continue
-        _check_later(step, path, document)
         if _check_type(step, path, document):
             _check_fields(MODELS[step["type"]], step, path, document)
             _check_templates(step, path, document)
-            if number > 0:
-                _check_delay(step, path, document)
+            check_timing(step, header, path, document, first=number == 0)
         key = step.get("key")
         if isinstance(key, str):
             if key in seen:
@@ -82,28 +86,32 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
     return False
 
 
-def _check_later(given: dict[str, Any], path: Path, document: Document) -> None:
-    for key, feature in LATER.items():
-        if key in given:
-            document.report((*path, key), f"'{key}' ({feature}) is not supported yet: leave it out")
-
-
 def _check_fields(model: type[BaseModel], given: dict[str, Any], path: Path, document: Document) -> None:
+    nested = {name for name in NESTED if name in _fields(model) and isinstance(given.get(name), dict)}
+    for name in sorted(nested):
+        _check_fields(NESTED[name], given[name], (*path, name), document)
     try:
-        model.model_validate({key: value for key, value in given.items() if key not in LATER})
+        model.model_validate(given)
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            if details["type"] != "default_factory_not_called":
-                place = (*path, *details["loc"])
+            place = (*path, *details["loc"])
+            if not details["loc"]:
+                document.report(path, f"'{path[-1]}': {details['ctx']['error']}")
+            elif details["type"] != "default_factory_not_called" and details["loc"][0] not in nested:
                 document.report(place, _describe(details, model, document.written(place)))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields by the names that they have in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _describe(details: ErrorDetails, model: type[BaseModel], written: str) -> str:
     name, kind, value = str(details["loc"][0]), details["type"], details["input"]
+    known = _fields(model)
     if kind == "extra_forbidden":
-        known = list(model.model_fields)
         return f"unknown key {quoted(name)}{did_you_mean(name, known)}: expected {', '.join(known)}"
-    expected = model.model_fields[name].description
+    expected = known[name].description
     if kind == "missing":
         return f"'{name}' is missing: expected {expected}"
     if kind == "value_error":
@@ -131,15 +139,3 @@ def _check_templates(step: dict[str, Any], path: Path, document: Document) -> No
                 document.report(place, message)
     if step["type"] == "email" and step.get("text") is None and step.get("html") is None:
         document.report(path, "'text' and 'html' are both missing: expected at least one of them")
-
-
-def _check_delay(step: dict[str, Any], path: Path, document: Document) -> None:
-    delay = step.get("delay", "0 minutes")
-    try:
-        too_short = isinstance(delay, str) and parse_duration(delay) < MIN_DELAY
-    except ValueError:
-        return  # told by the field itself
-    if too_short:
-        given = f"'delay' is {document.written((*path, 'delay'))}" if "delay" in step else "'delay' is missing"
-        message = f"delay under one minute between messages: {given}, expected at least 1 minute"
-        document.report((*path, "delay"), message)

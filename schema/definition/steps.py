@@ -4,16 +4,36 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    WithJsonSchema,
+    model_serializer,
+)
 
+from schema.definition.calendar import (
+    DATE_EXPECTED,
+    QUIET_EXPECTED,
+    WINDOW_EXPECTED,
+    DateAnchor,
+    DelayField,
+    LocalTime,
+    MaybeQuietHours,
+    MaybeWindow,
+)
+from schema.definition.delay import Delay
 from schema.definition.document import Unquoted
-from schema.definition.duration import PATTERN, parse_duration
+from schema.definition.duration import MIN_DELAY, PATTERN, parse_duration
 
 KEY_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 KEY_EXPECTED: Final = "a key: lower-case letters, digits, - and _, at most 63, the first a letter or digit"
 MAX_MEDIA: Final = 10
 MAX_URL: Final = 2_000
-MIN_DELAY: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
 
 
@@ -65,6 +85,20 @@ Media: TypeAlias = Annotated[
 ]
 
 
+IfLate: TypeAlias = Literal["send", "skip", "shift"]
+
+#: Left out of the canonical form where they are not used, so that it stays what it was before there were any.
+OPTIONAL: Final[dict[str, Any]] = {
+    "at": None,
+    "after_start": None,
+    "before": None,
+    "after": None,
+    "window": None,
+    "quiet_hours": None,
+    "if_late": "skip",
+}
+
+
 class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,9 +110,20 @@ class _Step(BaseModel):
     key: Annotated[str, Field(pattern=KEY_PATTERN, description=KEY_EXPECTED)]
     name: Annotated[str | None, Field(min_length=1, max_length=200, description="text of 1 to 200 characters")] = None
     delay: Annotated[
-        Duration,
-        Field(description="how long after the step before, at least 1 minute: 90 minutes, 1.5 hours, 1 day, 2 weeks"),
-    ] = timedelta()
+        DelayField,
+        Field(
+            description="how long after the step before, at least 1 minute: 90 minutes, 1.5 hours, 1 day, 2 weeks,"
+            " 3 business days"
+        ),
+    ] = Delay()
+    at: Annotated[LocalTime | None, Field(description='a local time of day, such as "09:00"')] = None
+    after_start: Annotated[
+        DelayField | None, Field(description="how long after the enrollment, instead of delay: 3 days")
+    ] = None
+    before: Annotated[DateAnchor | None, Field(description=DATE_EXPECTED)] = None
+    after: Annotated[DateAnchor | None, Field(description=DATE_EXPECTED)] = None
+    window: Annotated[MaybeWindow, Field(description=WINDOW_EXPECTED)] = None
+    quiet_hours: Annotated[MaybeQuietHours, Field(description=QUIET_EXPECTED)] = None
     stop_on_failure: Annotated[
         StrictBool, Field(description="true or false: whether a failure ends the enrollment")
     ] = False
@@ -86,6 +131,14 @@ class _Step(BaseModel):
         Duration,
         Field(ge=MIN_DELAY, description="how late (real time) it may still go out, at least 1 minute: 24 hours"),
     ] = DAY
+    if_late: Annotated[
+        IfLate, Field(description="send, skip or shift: what becomes of it when it is later than max_lateness")
+    ] = "skip"
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialize(self)
+        return {name: value for name, value in data.items() if name not in OPTIONAL or value != OPTIONAL[name]}
 
 
 class SmsStep(_Step):

@@ -1,6 +1,7 @@
 """Workspaces: the tenants. Everything else belongs to one."""
 
-from sqlalchemy import CheckConstraint, Column, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Date, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schema.tables.base import identity, metadata, real_moment_of_writing
 
@@ -37,10 +38,27 @@ workspaces = Table(
         server_default=text("replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')"),
         comment="signs the tokens in its callback URLs (engine/rules/token.py)",
     ),
+    Column(
+        "quiet_hours",
+        Text,
+        nullable=False,
+        server_default="20:00-09:00",
+        comment="of SMS, local time wherever the contact may be; or off",
+    ),
+    Column(
+        "holidays",
+        ARRAY(Date),
+        nullable=False,
+        server_default="{}",
+        comment="its own, beside those of the countries that a window names",
+    ),
     UniqueConstraint("key"),
     UniqueConstraint("public_id"),
     CheckConstraint("key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="key"),
     CheckConstraint("region ~ '^[A-Z]{2}$'", name="region"),
     CheckConstraint("smtp_guarantee IN ('at_most_once', 'at_least_once')", name="smtp_guarantee"),
+    CheckConstraint(
+        "quiet_hours ~ '^(off|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])$'", name="quiet_hours"
+    ),
     CheckConstraint("max_tries BETWEEN 1 AND 20", name="max_tries"),
 )

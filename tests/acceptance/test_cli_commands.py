@@ -27,7 +27,7 @@ COMMANDS = [
     *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
     *(["sandbox", name] for name in ("fault", "faults", "mend")),
     *(["clock", name] for name in ("advance", "rate", "reset")),
-    *(["workspace", name] for name in ("add", "list")),
+    *(["workspace", name] for name in ("add", "set", "list")),
 ]
 
 SEQUENCE = """
@@ -73,6 +73,12 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["clock", "rate", "60"], 0, {"rate": 60.0}),
     (["clock", "reset"], 0, {"rate": 1.0}),
     (["workspace", "add", "north", "--name", "Nörd"], 0, {"key": "north", "name": "Nörd", "public_id": ...}),
+    (
+        ["workspace", "set", "north", "--holidays", "2026-12-31,2026-12-24", "--quiet-hours", "21:00-8:00"],
+        0,
+        {"key": "north", "holidays": ["2026-12-24", "2026-12-31"], "quiet_hours": "21:00-08:00", "timezone": "UTC"},
+    ),
+    (["workspace", "set", "north", "--holidays", "none"], 0, {"holidays": [], "quiet_hours": "21:00-08:00"}),
     (["workspace", "list"], 0, {"workspaces": ...}),
     (["sandbox", "fault", "sms", "reply", "--status", "500", "--times", "2"], 0, {"faults": ...}),
     (["sandbox", "faults"], 0, {"faults": ...}),

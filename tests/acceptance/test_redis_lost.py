@@ -133,6 +133,7 @@ def wait_until_clean(data_dir: Path) -> None:
 
 def test_whatever_happens_to_redis_each_message_goes_out_once(site: Site) -> None:
     site.cli("migrate").check(0)
+    site.cli("workspace", "set", "default", "--quiet-hours", "off").check(0)
     site.cli("apply", site.cli.file("follow-up.yaml", SEQUENCE)).check(0)
     people = [f"p{n},p{n}@example.com,+1212{2_000_000 + n}\n" for n in range(PEOPLE)]
     header = "external_id,email,phone\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema.definition import Definition, EmailStep, SmsStep, parse
+from schema.definition import Definition, Delay, EmailStep, QuietHours, SmsStep, Window, parse
 from schema.definition.steps import MODELS
 from schema.states import STEP_TYPES, Reentry
 
@@ -49,10 +49,10 @@ def test_a_full_file_says_all_of_it() -> None:
     sms, email = definition.steps
     assert isinstance(sms, SmsStep)
     assert sms.media_url == ("https://example.com/{{ custom.picture | url_encode }}.jpg",)
-    assert sms.delay == timedelta()
+    assert sms.delay == Delay()
     assert isinstance(email, EmailStep)
     assert email.name == "The long read"
-    assert email.delay == timedelta(minutes=90)
+    assert email.delay == Delay(seconds=5_400)
     assert email.max_lateness == timedelta(days=2)
     assert email.stop_on_failure
     assert email.text == "Hello\n"
@@ -91,6 +91,58 @@ def test_the_canonical_form_has_whole_seconds_and_all_defaults() -> None:
             }
         ],
     }
+
+
+CALENDAR = """
+sequence: hours
+timezone: europe/paris
+window: {days: [fri, mon], from: 9:00, to: "17:30", holidays: [US, de-by]}
+quiet_hours: {from: "21:00"}
+steps:
+  - {key: a, type: sms, body: hi, at: 10:30, quiet_hours: off, window: none}
+  - {key: b, type: email, subject: hi, text: hi, delay: 3 business days, if_late: shift}
+  - {key: c, type: sms, body: hi, after_start: 24 hours}
+  - {key: d, type: sms, body: hi, at: "09:00", before: {attribute: renewal date, by: 2 weeks}}
+"""
+
+
+def test_what_is_said_of_the_calendar() -> None:
+    definition = parse(CALENDAR.replace("renewal date", "renewal_date"))
+    assert definition.timezone == "Europe/Paris"
+    assert definition.window == Window.model_validate(
+        {"days": ["mon", "fri"], "from": "09:00", "to": "17:30", "holidays": ["US", "DE-BY"]}
+    )
+    assert definition.quiet_hours == QuietHours.model_validate({"from": "21:00", "to": "09:00"})
+    a, b, c, d = definition.steps
+    assert (a.at, a.quiet_hours, a.window) == (630, "off", "off")
+    assert (b.delay, b.if_late) == (Delay(business_days=3), "shift")
+    assert c.after_start == Delay(seconds=86_400)
+    assert d.before is not None
+    assert (d.before.attribute, d.before.by) == ("renewal_date", Delay(days=14))
+
+
+def test_what_is_said_of_the_calendar_is_restored() -> None:
+    definition = parse(CALENDAR.replace("renewal date", "renewal_date"))
+    assert definition.canonical()["steps"][2]["after_start"] == "24 hours"
+    assert definition.canonical()["window"] == {
+        "days": ["mon", "fri"], "from": "09:00", "to": "17:30", "holidays": ["US", "DE-BY"]
+    }  # fmt: skip
+    assert Definition.restore(json.loads(json.dumps(definition.canonical()))) == definition
+
+
+def test_a_day_is_another_thing_than_24_hours_but_was_not_always() -> None:
+    def second(delay: str) -> Definition:
+        return parse(f"sequence: a\nsteps: [{{key: x, type: sms, body: a, delay: {delay}}}]")
+
+    assert second("1 day").canonical()["steps"][0]["delay"] == 86_400
+    assert second("1 day").digest() == second("1.0 days").digest() != second("24 hours").digest()
+    assert second("1 week").steps[0].delay == Delay(days=7)
+    assert second("1.5 days").steps[0].delay == Delay(seconds=129_600)
+
+
+def test_what_says_nothing_of_the_calendar_has_the_digest_that_it_always_had() -> None:
+    assert parse(FULL).digest() == "820a3aaabf0eddfab40923c7a7ba0fb76f9f944b191f2df7b5e75bdcbd1d77db"
+    assert parse(FULL.replace("reentry", "timezone: contact\nreentry")).digest() == parse(FULL).digest()
 
 
 def test_an_empty_value_is_as_if_it_were_left_out() -> None:

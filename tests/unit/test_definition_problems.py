@@ -19,15 +19,15 @@ def test_all_problems_are_told_at_once_with_line_and_step() -> None:
         """sequence: Bad Key
 nmae: x
 tags: demo
-timezone: contact
-window: {days: [mon]}
+timezone: contcat
+window: {days: [mon], until: "17:00"}
 reentry: twice
 exit_on: [replied, quit]
 steps:
   - key: a
     type: sms
     body: 123
-    at: "09:00"
+    at: 9 am
   - key: a
     type: sms
     delay: 30 seconds
@@ -65,14 +65,17 @@ steps:
         ("line 1", "'sequence' can't be 'Bad Key': expected a key: lower-case letters"),
         ("line 2", "unknown key 'nmae' (did you mean 'name'?): expected sequence, name,"),
         ("line 3", "'tags' can't be 'demo': expected a list"),
-        ("line 4", "'timezone' (time zones) is not supported yet"),
-        ("line 5", "'window' (sending windows) is not supported yet"),
+        ("line 4", "'timezone': 'contcat' is no time zone (did you mean 'contact'?): expected contact, workspace or"),
+        ("line 5", "unknown key 'until': expected days, from, to, holidays"),
         ("line 6", "'reentry' can't be 'twice': expected once, after_exit or always"),
         ("line 7", "'exit_on' can't be 'quit': expected a list of what ends it early: replied,"),
         ("line 11: step a", "'body' must be text, but YAML takes '123' for a number: write it in quotes"),
-        ("line 12: step a", "'at' (local times) is not supported yet"),
+        ("line 12: step a", "'at': '9 am' is not a time of day: write hours and minutes, such as \"09:00\""),
         ("line 13: step a", "another step has the key 'a', on line 9"),
-        ("line 15: step a", "unknown unit 'seconds' in '30 seconds': the units are minutes, hours, days or weeks"),
+        (
+            "line 15: step a",
+            "unknown unit 'seconds' in '30 seconds': the units are minutes, hours, days or weeks, or business days",
+        ),
         ("line 17: step a", "unknown variable 'contact.frist_name' (did you mean 'contact.first_name'?)"),
         ("line 19: step a", "unknown filter 'upcas' (did you mean 'upcase'?)"),
         ("line 20: step #3", "'key' is missing: expected a key"),
@@ -138,6 +141,37 @@ def test_each_type_of_later_is_refused_by_name(kind: str) -> None:
         (HEAD + "  - {key: x, type: sms, body: hi, media_url: example.com/a}\n", "a URL starts with https://"),
         (HEAD + "  - {key: x, type: sms, body: hi, media_url: 'https://{{ custom.a }}'}\n", "a URL starts with https"),
         (HEAD + "  - {key: x, type: sms, body: hi, media_url: 'https://a b/'}\n", "no white space"),
+        ("timezone: 5\n" + HEAD + SMS, "line 1: 'timezone' must be text"),
+        ("window: [mon]\n" + HEAD + SMS, "line 1: 'window' can't be a list: expected when messages may go out: {days:"),
+        ("window: {days: []}\n" + HEAD + SMS, "line 1: 'days' can't be a list: expected a list of days: [mon, tue,"),
+        ("window: {days: [monday]}\n" + HEAD + SMS, "line 1: 'days' can't be 'monday': expected a list of days"),
+        ("window:\n  from: 9\n" + HEAD + SMS, "line 2: 'from': '9' is not a time of day"),
+        ("window: {to: '24:01'}\n" + HEAD + SMS, "line 1: 'to': '24:01' is not a time of day"),
+        ("window: {from: '24:00'}\n" + HEAD + SMS, "24:00 is the end of a day: write"),
+        ("window: {from: '18:00', to: '9:00'}\n" + HEAD + SMS, "'window': it opens at 18:00 and closes at 09:00"),
+        ("window: {holidays: XX}\n" + HEAD + SMS, "'holidays': no holidays are known for 'XX'"),
+        ("window: {holidays: [US, DE-XX]}\n" + HEAD + SMS, "subdivisions of DE are BB, BE, BW, BY"),
+        ("quiet_hours: yes\n" + HEAD + SMS, "'quiet_hours' can't be 'yes': expected when no SMS goes out"),
+        ("quiet_hours: {from: '9:00', to: '9:00'}\n" + HEAD + SMS, "'quiet_hours': they begin and end at the same"),
+        ("window: {from: '21:00'}\nquiet_hours: {}\n" + HEAD + SMS, "the window never opens outside of the"),
+        (HEAD + "  - {key: x, type: sms, body: hi, at: '24:00'}\n", "24:00 is the end of a day"),
+        (HEAD + "  - {key: x, type: sms, body: hi, at: '21:00', quiet_hours: {}}\n", "in the quiet hours 20:00-09:00"),
+        (HEAD + "  - {key: x, type: sms, body: hi, at: '8:00', window: {from: '9:00'}}\n", "'at' is 08:00, outside of"),
+        (HEAD + "  - {key: x, type: sms, body: hi, if_late: never}\n", "'if_late' can't be 'never': expected send"),
+        (HEAD + SMS + "  - {key: y, type: sms, body: hi, at: '9:00'}\n", "between messages: 'delay' is missing"),
+        (
+            HEAD + "  - {key: x, type: sms, body: hi, delay: 1 day, after_start: 1 day}\n",
+            "'delay' and 'after_start' are both given: expected one of delay, after_start, before, after",
+        ),
+        (HEAD + "  - {key: x, type: sms, body: hi, before: {attribute: a}}\n", "'at' is missing: a step before a date"),
+        (HEAD + "  - {key: x, type: sms, body: hi, at: '9:00', before: {by: 1 day}}\n", "'attribute' is missing"),
+        (HEAD + "  - {key: x, type: sms, body: hi, at: '9:00', after: renewal}\n", "'after' can't be 'renewal':"),
+        (
+            HEAD + "  - {key: x, type: sms, body: hi, at: '9:00', after: {attribute: a, by: 3 hours}}\n",
+            "line 3: step x: 'by': 3 hours are not whole days: write days, weeks or business days",
+        ),
+        (HEAD + "  - {key: x, type: sms, body: hi, delay: 2 busines days}\n", "or weeks, or business days"),
+        (HEAD + "  - {key: x, type: sms, body: hi, delay: 9999 business days}\n", "at most ten years"),
         (
             HEAD + f"  - {{key: x, type: sms, body: hi, media_url: [{', '.join(['https://a.b'] * 11)}]}}\n",
             "'media_url' can't be a list: expected one URL",

@@ -102,6 +102,16 @@ STEP = {"key": "x", "type": "sms", "body": "hi"}
         {"steps": [{**STEP, "body": 5}]},
         {"steps": [{**STEP, "type": "call"}]},
         {"steps": [{**STEP, "media_url": "ftp://a"}]},
+        {"timezone": 5},
+        {"window": {"days": ["monday"]}},
+        {"window": {"days": []}},
+        {"window": {"until": "17:00"}},
+        {"window": "always"},
+        {"quiet_hours": {"from": "8pm"}},
+        {"steps": [{**STEP, "at": "9 am"}]},
+        {"steps": [{**STEP, "delay": "3 busy days"}]},
+        {"steps": [{**STEP, "before": {"by": "3 days"}}]},
+        {"steps": [{**STEP, "if_late": "never"}]},
         {"steps": [{**STEP, "media_url": ["https://a"] * 11}]},
         {"steps": [{**STEP, "stop_on_failure": "yes"}]},
         {"steps": [{"key": "x", "type": "email", "subject": "hi"}]},
@@ -113,6 +123,16 @@ def test_the_schema_refuses_what_has_the_wrong_shape(change: dict[str, Any]) -> 
     right = {"sequence": "a", "steps": [STEP]}
     assert errors(right, schema, schema) == []
     assert errors({**right, **change}, schema, schema) != []
+
+
+def test_the_schema_takes_what_is_said_of_the_calendar() -> None:
+    schema = json_schema()
+    step = {**STEP, "at": "09:00", "before": {"attribute": "renewal", "by": "3 business days"}, "if_late": "shift"}
+    window = {"days": ["mon"], "from": "09:00", "to": "24:00", "holidays": ["US", "DE-BY"]}
+    hours = {"timezone": "Europe/Paris", "window": window, "quiet_hours": {"from": "20:00"}}
+    off = {**STEP, "key": "y", "after_start": "2 weeks", "window": "off", "quiet_hours": "off"}
+    assert errors({"sequence": "a", **hours, "steps": [step, off]}, schema, schema) == []
+    assert errors({"sequence": "a", "window": {"holidays": "US"}, "steps": [step]}, schema, schema) == []
 
 
 def test_the_defaults_of_the_schema_are_written_as_in_a_file() -> None:

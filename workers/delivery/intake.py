@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import psycopg
 import structlog
@@ -13,8 +13,10 @@ from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import GONE, Database, Session, first_line
 from engine.outbox.begin import Attempt, begin, has_committed
 from engine.outbox.claim import Claimed, claim
+from engine.outbox.postpone import Postponed, postpone
 from engine.outbox.settle import Ending
 from engine.settings import Settings
+from engine.wakeups import Due
 from schema.states import RowStatus
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
@@ -30,6 +32,10 @@ UNPREPARED_SECONDS: Final = 60.0
 LOCKED_SECONDS: Final = 0.25
 
 
+#: Makes a message of a row: see workers/delivery/prepare.py.
+Making: TypeAlias = Callable[[Claimed, float, float], Prepared | Ending | Postponed]
+
+
 @dataclass(slots=True)
 class Taken:
     """What became of rows that were to go out."""
@@ -38,6 +44,10 @@ class Taken:
     """Begun: to be handed over."""
     ended: list[Ending] = field(default_factory=list)
     """Begun, and to be settled without a hand-over."""
+    postponed: list[Postponed] = field(default_factory=list)
+    """Put back: they may not go out before a later time."""
+    wakeups: list[Due] = field(default_factory=list)
+    """Theirs, and those of the steps behind them, in sequence time: to be scheduled now."""
     later: list[int] = field(default_factory=list)
     """Not looked at, or not begun for lack of time: to be taken again."""
     not_claimed: list[int] = field(default_factory=list)
@@ -82,16 +92,19 @@ class Intake:
             one = self.take([row_id])
             together.ready += one.ready
             together.ended += one.ended
+            together.wakeups += one.wakeups
             together.later += one.later
             together.not_claimed += one.not_claimed
         return together
 
-    def _take(self, ids: Sequence[int], prepare: Callable[[Claimed, float, float], Prepared | Ending]) -> Taken:
+    def _take(self, ids: Sequence[int], prepare: Making) -> Taken:
         taken, transaction = Taken(), None
         try:
             with self._database.transaction() as session:
                 rows = claim(session, ids)
                 taken.later = self._prepare_all(rows, prepare, taken)
+                if taken.postponed:
+                    taken.wakeups = postpone(session, taken.postponed)
                 if taken.ready or taken.ended:
                     transaction = self._begin(session, taken)
         except GONE as error:
@@ -103,9 +116,7 @@ class Intake:
         taken.not_claimed = [row_id for row_id in ids if row_id not in claimed]
         return taken
 
-    def _prepare_all(
-        self, rows: Sequence[Claimed], prepare: Callable[[Claimed, float, float], Prepared | Ending], taken: Taken
-    ) -> list[int]:
+    def _prepare_all(self, rows: Sequence[Claimed], prepare: Making, taken: Taken) -> list[int]:
         """Make messages out of rows, as many as there is time for; give the rest."""
         lateness = cache(self._clock.lateness)
         started = time.monotonic()
@@ -117,11 +128,13 @@ class Intake:
             if isinstance(prepared, Prepared):
                 prepared.lateness = lateness(row.due_at, row.retry_at)
                 taken.ready.append(prepared)
+            elif isinstance(prepared, Postponed):
+                taken.postponed.append(prepared)
             else:
                 taken.ended.append(prepared)
         return []
 
-    def _prepared(self, row: Claimed, lateness: float, lease_until: float) -> Prepared | Ending:
+    def _prepared(self, row: Claimed, lateness: float, lease_until: float) -> Prepared | Ending | Postponed:
         """Prepare a row; what goes wrong with it, but not with its data, is tried again later."""
         try:
             return self._prepare(row, lateness, lease_until)

@@ -6,6 +6,8 @@ from threading import Lock
 from typing import Any, Final, Literal
 
 from engine.database import Database
+from engine.outbox.hours import HOURS, hours_of
+from engine.rules.calendar import Hours
 from schema.definition import Definition, Step
 
 #: Real seconds after which a workspace is read anew. Versions never change.
@@ -33,6 +35,8 @@ class Tenant:
     email_from: str | None
     smtp_guarantee: Literal["at_most_once", "at_least_once"] | None
     webhook_secret: str
+    hours: Hours
+    """What it says of its time."""
 
 
 class Known:
@@ -71,12 +75,15 @@ class Known:
         if tenant is None or time.monotonic() - read_at > FRESH:
             with self._lock, self._database.transaction() as session:
                 row = session.execute(
-                    "SELECT public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret"
-                    " FROM workspaces WHERE id = %s",
+                    f"SELECT public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, {HOURS}"  # noqa: S608
+                    " FROM workspaces w WHERE id = %s",
                     (workspace_id,),
                 ).fetchone()
             if row is None:
                 raise LookupError(f"workspace {workspace_id} is gone")
-            tenant = Tenant(*row)
+            public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, *hours = row
+            tenant = Tenant(
+                public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, hours_of(*hours)
+            )
             self._tenants[workspace_id] = (time.monotonic(), tenant)
         return tenant

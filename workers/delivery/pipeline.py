@@ -160,6 +160,7 @@ class Pipeline:
         self._told.extendleft(reversed(taken.later))
         self._room.leave(len(ids) - len(taken.ready) - len(taken.ended) - len(taken.later))
         self._settler.look_again(taken.not_claimed)
+        self._settler.wake(taken.wakeups)
         _observe(LATENESS, ((prepared.row.channel, prepared.lateness) for prepared in taken.ready))
 
     def _hand_over(self, prepared: Prepared) -> None:

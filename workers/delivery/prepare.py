@@ -4,18 +4,21 @@ import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 from engine.clock import SequenceClock
 from engine.outbox.claim import Claimed
+from engine.outbox.postpone import Postponed
 from engine.outbox.settle import Ending
-from engine.rules.ending import IN_DOUBT, TOO_LATE, Standing
+from engine.rules.ending import IN_DOUBT, Standing
 from engine.rules.rendering import Renderer, RenderError, variables
 from engine.rules.token import status_callback_url
 from engine.settings import Settings
 from schema.definition import EmailStep, SmsStep, Step
 from schema.states import RowStatus
 from workers.channels.channel import Email, Message, Sms
+from workers.delivery.hours import OpeningHours
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepared import Prepared
 
@@ -28,10 +31,14 @@ class Prepare:
         self._settings = settings
         self._clock = clock
         self._known = known
+        self._hours = OpeningHours(clock)
         self._renderer = Renderer()
 
-    def __call__(self, row: Claimed, lateness: float, lease_until: float) -> Prepared | Ending:
-        """A message ready to go, or how the row ends without one. `lateness` is in real seconds since it fell due."""
+    def __call__(self, row: Claimed, lateness: float, lease_until: float) -> Prepared | Ending | Postponed:
+        """A message ready to go, or how the row ends without one, or when it goes out instead.
+
+        `lateness` is in real seconds since it fell due.
+        """
         version = self._known.version(row.version_id)
         tenant = self._known.tenant(row.workspace_id)
         step = version.steps[row.step_key]
@@ -39,8 +46,9 @@ class Prepare:
             return _skip(row, f"suppressed: {row.suppressed}")
         if row.recipient is None:
             return _skip(row, "the contact has no phone" if row.channel == "sms" else "the contact has no email")
-        if lateness > step.max_lateness.total_seconds():
-            return _skip(row, TOO_LATE)
+        later = self._hours.look(row, step, version, tenant, lateness)
+        if later is not None:
+            return _skip(row, later) if isinstance(later, str) else later
         try:
             if row.frozen is not None:
                 message, payload = _as_before(row.frozen, row.email or "")
@@ -110,7 +118,7 @@ class Prepare:
             attempts=(row.fence + 1) // 2,
             max_tries=tenant.max_tries,
             lateness=lateness,
-            max_lateness=step.max_lateness.total_seconds(),
+            max_lateness=step.max_lateness.total_seconds() if step.if_late == "skip" else inf,
             exit_on=version.definition.exit_on,
             stop_on_failure=step.stop_on_failure,
             retry_base=self._settings.retry_seconds,

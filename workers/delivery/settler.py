@@ -95,6 +95,10 @@ class Settler:
                 due.append((row.due_at, [row.id]))
         self._wake(due, retries)
 
+    def wake(self, due: Sequence[Due]) -> None:
+        """Schedule wake-ups of rows that were put back, in sequence time."""
+        self._wake(due, [])
+
     def _write(self, endings: Sequence[Ending]) -> tuple[list[Settled], list[Due]]:
         while True:
             try:

@@ -35,7 +35,7 @@ def bulk_rows_vs_copy(ground: Ground) -> Result:
         _empty_rows(ground)
         now = datetime.now(UTC)
         prepared = [
-            (1, number, step.order, step.key, step.type, "pending", now + timedelta(seconds=step.offset))
+            (1, number, step.order, step.key, step.type, "pending", now + timedelta(seconds=step.offset or 0.0))
             for number in range(len(contacts))
             for step in stretch.steps
         ]
