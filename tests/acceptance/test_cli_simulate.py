@@ -15,9 +15,7 @@ TIMELINES: Final = Path(__file__).parent / "timelines"
 
 #: A Friday evening in Berlin; in the night to Sunday the clocks are put forward.
 START: Final = "2026-03-27T19:30:00+01:00"
-ANA: Final = (
-    '{"phone": "+4915112345678", "email": "ana@example.com", "timezone": "Europe/Berlin"}'
-)
+ANA: Final = '{"phone": "+4915112345678", "email": "ana@example.com", "timezone": "Europe/Berlin"}'
 
 BRANCHES: Final = """
 sequence: branches
