@@ -37,7 +37,7 @@ CLAIMING: Final = (
         "late-behind",
         "steps behind a late one are moved by as much, whatever their local time",
         PLANNING,
-        "if anew is None or at(ended=was).moment != one.due_at:",
+        "if at(ended=was).moment != one.due_at:",
         "if at(ended=was).moment is not None:",
         (f"{TEST_CALENDAR}::test_steps_behind_a_late_one_keep_their_local_time",),
     ),
