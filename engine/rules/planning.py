@@ -107,8 +107,8 @@ def moved_behind(
     """Plan the steps behind one anew that was to end at a moment, and ends at a later one: they keep their distance.
 
     They follow their own rule: delay, local time, window. A step whose time was not what its rule says has been changed
-    by somebody: it keeps the distance that it had. One that its rule would skip now goes out as soon as it may, unless it
-    is too late by then. Nothing moves to an earlier time.
+    by somebody: it keeps the distance that it had. One that its rule would skip now goes out as soon as it may. Nothing
+    moves to an earlier time.
     """
     steps = {step.key: step for step in definition.walk()}
     moved: list[Behind] = []
