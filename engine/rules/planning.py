@@ -107,7 +107,8 @@ def moved_behind(
     """Plan the steps behind one anew that was to end at a moment, and ends at a later one: they keep their distance.
 
     They follow their own rule: delay, local time, window. A step whose time was not what its rule says has been changed
-    by somebody: it keeps the distance that it had. Nothing moves to an earlier time.
+    by somebody: it keeps the distance that it had. One that its rule would skip now goes out as soon as it may. Nothing
+    moves to an earlier time.
     """
     steps = {step.key: step for step in definition.walk()}
     moved: list[Behind] = []
@@ -118,6 +119,8 @@ def moved_behind(
         anew = at(ended=ended).moment
         if at(ended=was).moment != one.due_at:
             anew = next_open(ended + (one.due_at - was), calendar).moment
+        elif anew is None:
+            anew = next_open(ended, calendar).moment
         was, ended = one.due_at, max(anew or one.due_at, one.due_at, ended)
         if ended > one.due_at:
             moved.append(replace(one, due_at=ended))
