@@ -246,6 +246,17 @@ RESOLVING: Final = (
         (f"{TEST_RESTORED}::test_a_row_that_was_moved_before_a_leader_has_compared_is_held",),
     ),
     Mutant(
+        "restore-gates",
+        "what may have gone out behind a gate since the backup is sent again",
+        "engine/outbox/advance.py",
+        "WHEN {FORGOTTEN} OR {PERHAPS} THEN 'review'",
+        "WHEN {FORGOTTEN} THEN 'review'",
+        (
+            f"{TEST_RESTORED}::"
+            "test_a_message_is_held_that_may_have_gone_out_behind_a_gate_that_ended_in_the_time_that_was_lost",
+        ),
+    ),
+    Mutant(
         "restore-ids",
         "rows get ids that were given out since the backup",
         DISPATCH,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from engine.database import Session
+from engine.outbox.dispatch import FENCES, MESSAGES, RESTORED
 from engine.outbox.timing import timing_of
 from engine.rules.planner import Change, Standing, advance
 from engine.rules.program import Program
@@ -31,11 +32,19 @@ FORGOTTEN: Final = """
     ))
 """
 
+#: A message that waited here already when the database was restored, and is due so soon behind its gate that it may
+#: have gone out between the backup and the restore, if the gate had ended meanwhile.
+PERHAPS: Final = f"""
+    (change.status = 'pending' AND o.fence >= {FENCES} AND o.type IN ({MESSAGES})
+        AND to_timestamp(change.due_at) < (SELECT sequence_now())
+            + (SELECT lost_seconds FROM dispatch) * interval '1 second')
+"""
+
 #: A row that is locked is being claimed, for a time that has come: it is waited for, and then left.
 CHANGE: Final = f"""
-UPDATE outbox o SET status = CASE WHEN {FORGOTTEN} THEN 'review' ELSE change.status END,
+UPDATE outbox o SET status = CASE WHEN {FORGOTTEN} OR {PERHAPS} THEN 'review' ELSE change.status END,
     reason = CASE WHEN {FORGOTTEN} THEN 'it is known to have been accepted: the database was restored from a backup'
-        ELSE change.reason END,
+        WHEN {PERHAPS} THEN %(restored)b ELSE change.reason END,
     fence = o.fence + 1, outcome = NULL,
     due_at = CASE change.status WHEN 'skipped' THEN o.due_at ELSE to_timestamp(change.due_at) END
 FROM unnest(%(orders)b::int[], %(was)b::text[], %(statuses)b::text[], %(due)b::float8[], %(reasons)b::text[])
@@ -188,6 +197,7 @@ def change(session: Session, enrollment_id: int, changes: Sequence[Change]) -> l
             "statuses": [change.status.value for change in changes],
             "due": [change.due_at for change in changes],
             "reasons": [change.reason for change in changes],
+            "restored": RESTORED,
         },
         binary=True,
     ).fetchall()

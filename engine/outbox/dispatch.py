@@ -38,6 +38,14 @@ MESSAGES: Final = ", ".join(repr(kind) for kind in MESSAGE_TYPES)
 #: behind a gate, when that ended.
 RENUMBER: Final = f"UPDATE outbox SET fence = fence + {FENCES} WHERE status IN ('unknown', 'review', 'waiting')"
 
+#: What a gate let go since the backup was made may have gone out, if it fell due by now (engine/outbox/advance.py).
+NOTE_LOST_TIME: Final = """
+UPDATE dispatch SET lost_seconds = greatest(
+    lost_seconds,
+    date_part('epoch', clock_timestamp() - beaten_at) * (SELECT rate FROM clock ORDER BY id DESC LIMIT 1)
+)
+"""
+
 #: Whatever the backup says is due or on its way may have been sent since it was made; or was, as somebody has told.
 #: Of gates nothing can have gone out: they are settled once more.
 HOLD: Final = f"""
@@ -119,6 +127,7 @@ def hold_what_is_due(session: Session) -> int:
     """Hold what may have gone out since the backup for an operator, and number rows anew; tell how many were held."""
     session.execute(LEAP_AHEAD)
     session.execute(RENUMBER)
+    session.execute(NOTE_LOST_TIME)
     return session.execute(HOLD, {"reason": RESTORED, "moved": MOVED_WHILE_SHUT}, binary=True).rowcount
 
 

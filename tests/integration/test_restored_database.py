@@ -78,6 +78,30 @@ def test_a_message_behind_a_gate_of_which_a_provider_tells_is_not_sent_again(wor
     ]
 
 
+@pytest.mark.parametrize(
+    ("delay", "lost", "becomes"),
+    [
+        ("0 minutes", "1 minute", ("review", RESTORED)),
+        ("1 hour", "2 hours", ("review", RESTORED)),
+        ("2 hours", "1 hour", ("pending", None)),
+    ],
+)
+def test_a_message_is_held_that_may_have_gone_out_behind_a_gate_that_ended_in_the_time_that_was_lost(
+    world: Any, wakeups: Wakeups, delay: str, lost: str, becomes: tuple[str, str | None]
+) -> None:
+    world.publish(VISIT.replace("sms,", f"sms, delay: {delay},"))
+    (before,) = world.enroll("visit")
+    beat(world, wakeups, 3)
+    go_back(world, 2)
+    world.execute("UPDATE dispatch SET beaten_at = beaten_at - %s::interval", lost)
+    beat(world, wakeups)
+    (after,) = world.enroll("visit")
+    for enrolled in (before, after):
+        with world.database.transaction() as session:
+            complete(session, 1, enrolled.enrollment_id, "ring")
+    assert world.rows("status, reason", "step_key = 'thanks'") == [becomes, ("pending", None)]
+
+
 def test_an_enrollment_whose_last_step_is_held_is_complete(world: Any, wakeups: Wakeups) -> None:
     """As behind every row in review; having it sent again opens it again."""
     world.publish("sequence: single\nsteps: [{key: only, type: sms, body: Hi}]")
