@@ -251,10 +251,7 @@ RESOLVING: Final = (
         "engine/outbox/advance.py",
         "WHEN {FORGOTTEN} OR {PERHAPS} THEN 'review'",
         "WHEN {FORGOTTEN} THEN 'review'",
-        (
-            f"{TEST_RESTORED}::"
-            "test_a_message_is_held_that_may_have_gone_out_behind_a_gate_that_ended_in_the_time_that_was_lost",
-        ),
+        (f"{TEST_RESTORED}::test_what_may_have_gone_out_behind_a_gate_in_the_time_that_was_lost_is_held",),
     ),
     Mutant(
         "restore-ids",

@@ -86,7 +86,7 @@ def test_a_message_behind_a_gate_of_which_a_provider_tells_is_not_sent_again(wor
         ("2 hours", "1 hour", ("pending", None)),
     ],
 )
-def test_a_message_is_held_that_may_have_gone_out_behind_a_gate_that_ended_in_the_time_that_was_lost(
+def test_what_may_have_gone_out_behind_a_gate_in_the_time_that_was_lost_is_held(
     world: Any, wakeups: Wakeups, delay: str, lost: str, becomes: tuple[str, str | None]
 ) -> None:
     world.publish(VISIT.replace("sms,", f"sms, delay: {delay},"))
