@@ -11,7 +11,6 @@ from schema.definition.part_check import BRANCHES, check_asked, check_variants, 
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
 from schema.definition.templates import check_template
 from schema.definition.timing import check_timing
-from schema.states import STEP_TYPES
 
 #: The most that Twilio takes (its error 21617), in characters.
 MAX_SMS: Final = 1_600
@@ -104,8 +103,6 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
     supported = ", ".join(MODELS)
     if kind is None:
         document.report(path, f"'type' is missing: expected {supported}")
-    elif isinstance(kind, str) and kind in STEP_TYPES:
-        document.report((*path, "type"), f"steps of type {kind} are not supported yet: expected {supported}")
     else:
         written = document.written((*path, "type"))
         hint = did_you_mean(kind, MODELS) if isinstance(kind, str) else ""

@@ -23,7 +23,7 @@ from engine.settings import Settings
 COMMANDS = [
     [],
     *([name] for name in ("up", "migrate", "apply", "schema", "enroll", "publish", "worker", "api", "status")),
-    *([name] for name in ("pause", "resume", "cancel", "skip", "run-now", "explain")),
+    *([name] for name in ("pause", "resume", "cancel", "skip", "run-now", "explain", "simulate")),
     *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
     *([name] for name in ("event", "tasks", "complete", "task")),
     *(["task", name] for name in ("skip", "reopen", "reassign", "snooze", "add")),

@@ -124,16 +124,19 @@ INVALID: Final[dict[str, tuple[str | bytes, list[tuple[int, list[str]]]]]] = {
     "no-subject.yaml": (FIRST.format("{key: a, type: email, text: x}"), [(3, ["'subject' is missing"])]),
     "no-body.yaml": (FIRST.format("{key: a, type: sms}"), [(3, ["'body' is missing"])]),
     "no-text.yaml": (FIRST.format("{key: a, type: email, subject: x}"), [(3, ["'text' and 'html' are both missing"])]),
-    "no-type.yaml": (FIRST.format("{key: a, body: x}"), [(3, ["'type' is missing", "sms or email"])]),
+    "no-type.yaml": (FIRST.format("{key: a, body: x}"), [(3, ["'type' is missing", "sms, email"])]),
     "unknown-type.yaml": (FIRST.format("{key: a, type: smss, body: x}"), [(3, ["'smss'", "did you mean 'sms'"])]),
-    "later-type.yaml": (FIRST.format("{key: a, type: internal_activity, name: x}"), [(3, ["not supported yet"])]),
-    "later-window.yaml": (
-        "window: {from: '09:00'}\n" + FIRST.format("{key: a, type: sms, body: x}"),
-        [(1, ["not supported yet"])],
+    "no-branch.yaml": (
+        FIRST.format("{key: a, type: condition, if: {opened: nothing}}"),
+        [(3, ["no step 'nothing' is before it"]), (3, ["'then' and 'else' are both missing"])],
     ),
-    "later-at.yaml": (
-        STEP.format("{key: b, type: sms, delay: 1 day, at: '09:00', body: y}"),
-        [(4, ["'at'", "not supported yet"])],
+    "no-window.yaml": (
+        "window: {from: '9 am'}\n" + FIRST.format("{key: a, type: sms, body: x}"),
+        [(1, ["'9 am' is not a time of day"])],
+    ),
+    "no-time.yaml": (
+        STEP.format("{key: b, type: sms, delay: 1 day, at: '25:00', body: y}"),
+        [(4, ["'25:00' is not a time of day"])],
     ),
     "no-step-key.yaml": (FIRST.format("{type: sms, body: x}"), [(3, ["step #1", "'key' is missing"])]),
     "bad-key.yaml": (
@@ -167,7 +170,7 @@ INVALID: Final[dict[str, tuple[str | bytes, list[tuple[int, list[str]]]]]] = {
             "sequence: s\nnmae: x\nsteps:\n"
             "  - {key: a, type: sms, body: '{{ contact.nmae }}'}\n"
             "  - {key: a, type: email, delay: 1 moon}\n"
-            "  - {key: c, type: call}\n"
+            "  - {key: c, type: fax}\n"
         ),
         [
             (2, ["'nmae'"]),
@@ -176,7 +179,7 @@ INVALID: Final[dict[str, tuple[str | bytes, list[tuple[int, list[str]]]]]] = {
             (5, ["'moon'"]),
             (5, ["'text' and 'html'"]),
             (5, ["another step has the key 'a'"]),
-            (6, ["step c", "call"]),
+            (6, ["step c", "fax"]),
         ],
     ),
 }
