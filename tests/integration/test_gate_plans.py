@@ -16,6 +16,7 @@ CHANGES: dict[str, Any] = {
     "statuses": ["pending"],
     "due": [0.0],
     "reasons": [None],
+    "restored": "",
 }
 END: dict[str, Any] = {"row": 1, "fence": 1, "was": ["open"], "status": "done", "reason": None, "outcome": None}
 

@@ -9,9 +9,10 @@ from producers.enroll_event import EnrollEvent, publish
 
 HOUR = 1 / 24
 
-#: What the statements of a transaction say after it has named a row, and no statement before them.
+#: What the statements of a transaction say after it has named a row, and no statement before them: the recipient, and
+#: what the provider calls the message. The text of a statement is said once on a connection, its parameters always.
 BEGIN: tuple[bytes, ...] = (b"+1201",)
-SETTLE: tuple[bytes, ...] = (b"accepted",)
+SETTLE: tuple[bytes, ...] = (b"SM",)
 
 
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.ANSWERED], ids=["not committed", "committed"])
