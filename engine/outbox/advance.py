@@ -37,7 +37,7 @@ FORGOTTEN: Final = """
 PERHAPS: Final = f"""
     (change.status = 'pending' AND o.fence >= {FENCES} AND o.type IN ({MESSAGES})
         AND to_timestamp(change.due_at) < (SELECT sequence_now())
-            + (SELECT lost_seconds FROM dispatch) * interval '1 second')
+            + (SELECT lost_seconds FROM dispatch WHERE id) * interval '1 second')
 """
 
 #: A row that is locked is being claimed, for a time that has come: it is waited for, and then left.

@@ -57,7 +57,8 @@ def redis_bytes_per_step(ground: Ground) -> Result:
 
 
 def _bytes_per_wakeup(ground: Ground, count: int) -> float:
-    ground.redis.execute_command("FLUSHALL", "SYNC")  # what is freed later would be counted as won
+    # What is freed later would be counted as won.
+    ground.redis.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]
     before = int(ground.redis.info("memory")["used_memory"])
     first = 10_000_000  # ids as long as those of a table that has been in use for a while
     ground.wakeups.schedule(
