@@ -19,6 +19,10 @@ class NotFound(InvalidInput):
     """The workspace, sequence, enrollment or row that was named does not exist."""
 
 
+class UnderWay(CadenzaError):  # noqa: N818
+    """A step is on its way: what was asked can't be done at this moment, and perhaps in the next."""
+
+
 class Unavailable(CadenzaError):  # noqa: N818
     """A server that is needed can't be reached, or refuses the credentials."""
 

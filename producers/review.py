@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from engine.clock import SequenceClock
 from engine.database import Session
-from engine.errors import CadenzaError, InvalidInput, NotFound
+from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox.resolve import Resolution, Resolved, resolve
 from schema.states import EnrollmentStatus, RowStatus
 
@@ -49,10 +49,6 @@ UNDER_WAY: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'se
 #: What an operator sends again is due now, however long the decision took: it must not be skipped for being late, nor
 #: move the steps behind, which went on at their time.
 DUE_NOW: Final = "UPDATE outbox SET due_at = sequence_now() WHERE id = %s"
-
-
-class UnderWay(CadenzaError):  # noqa: N818 (as in engine.errors)
-    """It can't be done at this moment, and can be in the next."""
 
 
 class Decision(StrEnum):

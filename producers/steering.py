@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.clock import SequenceClock
 from engine.database import Database, Session
-from engine.errors import CadenzaError, InvalidInput, NotFound
+from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox import steer
 from engine.outbox.history import Change, note
 from engine.outbox.steer import Step
@@ -25,10 +25,6 @@ SELECT FROM holds h JOIN enrollments e ON h.workspace_id = e.workspace_id
     AND (h.sequence_id IS NULL OR h.sequence_id = e.sequence_id)
 WHERE e.id = %s LIMIT 1
 """
-
-
-class UnderWay(CadenzaError):  # noqa: N818 (as in engine.errors)
-    """A step is on its way, and can't be called back."""
 
 
 @dataclass(frozen=True, slots=True)

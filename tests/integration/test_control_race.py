@@ -16,13 +16,14 @@ from stage_site import GENEROUS
 from world import World
 
 from engine.database import Database
+from engine.errors import UnderWay
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.wakeups import Wakeups
 from producers.inbound import InboundMessage, receive
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment, resume_all, resume_one
-from producers.steering import UnderWay, cancel, skip
+from producers.steering import cancel, skip
 from producers.tenants import Tenant
 
 WORKERS = 8

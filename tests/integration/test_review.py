@@ -9,12 +9,12 @@ from world import World
 
 from engine.clock import SequenceClock
 from engine.database import Database
-from engine.errors import InvalidInput, NotFound
+from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.outbox.settle import Ending, settle
 from producers.enroll_event import EnrollEvent, write
-from producers.review import Decision, UnderWay, count_reviews, decide, reviews
+from producers.review import Decision, count_reviews, decide, reviews
 from schema.states import RowStatus
 
 ONE_SMS = "sequence: single\nname: Single\nreentry: after_exit\nsteps: [{key: only, type: sms, body: Hi}]"

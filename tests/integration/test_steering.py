@@ -9,14 +9,14 @@ from stage_site import GENEROUS, wait_for
 from world import World
 
 from engine.clock import advance
-from engine.errors import InvalidInput, NotFound
+from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.outbox.settle import Ending, settle
 from engine.wakeups import Wakeups
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment
-from producers.steering import Steered, UnderWay, cancel, run_now, skip
+from producers.steering import Steered, cancel, run_now, skip
 from schema.states import RowStatus
 
 WHO = Operator("default", "ann", "they rang")

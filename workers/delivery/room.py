@@ -36,8 +36,3 @@ class Room:
             with self._changed:
                 self._held -= rows
                 self._changed.notify_all()
-
-    def wait_empty(self, timeout: float) -> bool:
-        """Wait until no row is held; False: some still were after so many seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._held == 0, timeout)

@@ -3,13 +3,13 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, UnderWay
 from engine.outbox.leave import leave
 from producers.enroll_event import EnrollEvent, write
 from producers.inbound import InboundMessage, receive
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment, resume_all, resume_one
-from producers.review import DECIDABLE, Decision, UnderWay, decide
+from producers.review import DECIDABLE, Decision, decide
 from producers.suppressions import suppress
 from promises.ground import SEQUENCES
 from promises.stage import Enrolled, Stage
