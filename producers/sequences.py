@@ -69,10 +69,15 @@ class PublishedSequence:
 
 
 def publish(session: Session, workspace_id: int, definition: Definition) -> Published:
-    """Write a new version, unless the newest one is the same; any number of processes may do so at once."""
+    """Write a new version, unless the newest one is the same; any number of processes may do so at once.
+
+    Raises:
+        InvalidInput: the sequence is archived.
+    """
     digest = definition.digest()
     with session.transaction():
         sequence_id = _one(session, CLAIM, workspace_id, definition.sequence, definition.name, list(definition.tags))
+        require_not_archived(session, sequence_id)
         newest = session.execute(NEWEST, (sequence_id,)).fetchone()
         if newest is not None and newest[2] == digest:
             return Published(sequence_id, newest[0], newest[1], changed=False)
@@ -102,6 +107,22 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
         Definition.restore(definition),
         hours_of(*hours),
     )
+
+
+def require_not_archived(session: Session, sequence_id: int) -> None:
+    """Make sure that a sequence has not been archived meanwhile: nothing of it may begin, or go on, any more.
+
+    Raises:
+        InvalidInput: it has.
+    """
+    row = session.execute("SELECT key, status FROM sequences WHERE id = %s", (sequence_id,)).fetchone()
+    if row is not None and row[1] == SequenceStatus.ARCHIVED:
+        raise InvalidInput(archived(row[0], "nothing of it goes on"))
+
+
+def archived(key: str, so: str) -> str:
+    """Say that a sequence is archived, what follows from it, and how to bring it back."""
+    return f"sequence {key!r} is archived: {so}; bring it back first with `cadenza unarchive {key}`"
 
 
 def read_definition_file(path: Path) -> Definition:

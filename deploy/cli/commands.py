@@ -4,6 +4,7 @@ import typer
 
 from deploy.cli import (
     api,
+    archiving,
     audit,
     clock,
     control,
@@ -46,6 +47,8 @@ app.command()(status.status)
 app.command()(explain.explain)
 app.command()(control.pause)
 app.command()(control.resume)
+app.command()(archiving.archive)
+app.command()(archiving.unarchive)
 app.command()(steering.cancel)
 app.command()(steering.skip)
 app.command(name="run-now")(steering.run_now)
