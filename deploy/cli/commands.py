@@ -18,6 +18,7 @@ from deploy.cli import (
     sandbox,
     sequences,
     simulate,
+    stale,
     status,
     steering,
     tasks,
@@ -49,6 +50,7 @@ app.command()(control.pause)
 app.command()(control.resume)
 app.command()(archiving.archive)
 app.command()(archiving.unarchive)
+app.command()(stale.stale)
 app.command()(steering.cancel)
 app.command()(steering.skip)
 app.command(name="run-now")(steering.run_now)
