@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from psycopg.rows import class_row
 
+from engine.clock import sequence_now
 from engine.database import Session
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.leave_many import leave_many
@@ -21,14 +22,13 @@ STALE: Final = "stale"
 
 #: `waiting` reads the index outbox_tasks_idx, whose types it names literally: tasks that fell due since are not looked
 #: at. What people do to a task (give it to somebody, reopen it) is in the history; opens and clicks by machines are
-#: nothing that has happened.
+#: nothing that has happened. The moment is a value, so that the planner sees how few fell due before it.
 FIND: Final = f"""
-WITH since AS MATERIALIZED (SELECT sequence_now() - %(idle)s::interval AS moment),
-waiting AS MATERIALIZED (
+WITH waiting AS MATERIALIZED (
     SELECT o.enrollment_id, o.step_key, o.type, o.due_at FROM outbox o
     WHERE o.workspace_id = %(workspace)s AND o.status = 'open'
         AND o.type IN ({", ".join(repr(kind) for kind in TASK_TYPES)})
-        AND o.due_at <= (SELECT moment FROM since)
+        AND o.due_at <= %(before)s
 )
 SELECT e.id AS enrollment, s.key AS sequence, waiting.step_key AS step, waiting.type, t.name AS task, t.assignee,
     waiting.due_at AS since, last.at AS last_at, {NAMED_BY} AS named_by
@@ -49,7 +49,7 @@ CROSS JOIN LATERAL (
             WHERE ev.contact_id = e.contact_id AND ev.payload ->> 'machine' IS NULL)
     ) AS at
 ) AS last
-WHERE last.at <= (SELECT moment FROM since) AND {NOT_HELD}
+WHERE last.at <= %(before)s AND {NOT_HELD}
     AND (%(sequence)s::bigint IS NULL OR e.sequence_id = %(sequence)s)
     AND (%(among)s::bigint[] IS NULL OR e.id = ANY(%(among)s))
 ORDER BY last.at, e.id
@@ -100,7 +100,7 @@ def find(
     """
     asked = {
         "workspace": workspace_id,
-        "idle": idle,
+        "before": sequence_now(session) - idle,
         "sequence": sequence_id,
         "among": None if among is None else list(among),
     }

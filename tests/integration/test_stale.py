@@ -1,7 +1,7 @@
 """Enrollments that wait for a person who does nothing: found by an index, and ended if somebody says so."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,7 +114,7 @@ def test_one_of_which_something_was_heard_is_not(calls: World, what: str) -> Non
 def test_what_a_machine_does_is_nothing(calls: World) -> None:
     calls.execute("UPDATE outbox SET type = 'email' WHERE step_key = 'hello'")
     jump(calls, 20)
-    hear(calls, SignalKind.OPENED, user_agent="GoogleImageProxy", address="66.249.84.1")
+    hear(calls, SignalKind.OPENED, user_agent="Barracuda Sentinel (EE)")
     assert calls.query("SELECT payload ->> 'machine' IS NOT NULL FROM events") == [(True,)]
     jump(calls, 10.1)
     assert stale_ones(calls) == [1, 2]
@@ -178,7 +178,7 @@ def test_few_among_many_are_found_without_reading_a_table(calls: World) -> None:
     jump(calls, 31)
     for statement in MANY.split(";"):
         calls.execute(statement.replace("%", "%%"))
-    asked = {"workspace": 1, "idle": MONTH, "sequence": None, "among": None}
+    asked = {"workspace": 1, "before": datetime.now(UTC), "sequence": None, "among": None}
     with calls.database.transaction() as session:
         rows = session.execute(f"EXPLAIN {stale.FIND}".encode(), asked).fetchall()
     plan = "\n".join(line for (line,) in rows)
