@@ -22,12 +22,15 @@ KEY: Final = re.compile(KEY_PATTERN.strip("^$"))
 #: Makes the sequence or locks it, so that of two that publish at once the second sees the version of the first.
 CLAIM: Final = """
 INSERT INTO sequences (workspace_id, key, name, tags) VALUES (%s, %s, %s, %s)
-ON CONFLICT (workspace_id, key) DO UPDATE SET name = excluded.name, tags = excluded.tags
+ON CONFLICT (workspace_id, key) DO UPDATE SET name = excluded.name
 RETURNING id
 """
 NEWEST: Final = """
-SELECT id, number, digest FROM sequence_versions WHERE sequence_id = %s ORDER BY number DESC LIMIT 1
+SELECT id, number, digest, definition -> 'tags' FROM sequence_versions
+WHERE sequence_id = %s ORDER BY number DESC LIMIT 1
 """
+#: Tags that somebody has given or taken by hand stay, until those in the file change.
+SET_TAGS: Final = "UPDATE sequences SET tags = %s WHERE id = %s"
 ADD: Final = """
 INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, digest) VALUES (%s, %s, %s, %s, %s)
 RETURNING id
@@ -81,6 +84,8 @@ def publish(session: Session, workspace_id: int, definition: Definition) -> Publ
         newest = session.execute(NEWEST, (sequence_id,)).fetchone()
         if newest is not None and newest[2] == digest:
             return Published(sequence_id, newest[0], newest[1], changed=False)
+        if newest is not None and newest[3] != list(definition.tags):
+            session.execute(SET_TAGS, (list(definition.tags), sequence_id))
         number = 1 if newest is None else newest[1] + 1
         version_id = _one(session, ADD, workspace_id, sequence_id, number, Jsonb(definition.canonical()), digest)
     return Published(sequence_id, version_id, number, changed=True)

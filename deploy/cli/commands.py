@@ -11,11 +11,13 @@ from deploy.cli import (
     database,
     doctor,
     enrolling,
+    enrollments,
     event,
     explain,
     processes,
     review,
     sandbox,
+    sequence,
     sequences,
     simulate,
     stale,
@@ -38,6 +40,8 @@ app.command()(processes.up)
 app.command()(database.migrate)
 app.command()(sequences.apply)
 app.command()(sequences.schema)
+app.command()(sequence.sequences)
+app.add_typer(sequence.app, name="sequence")
 app.command()(simulate.simulate)
 app.command()(enrolling.enroll)
 app.command()(enrolling.publish)
@@ -45,6 +49,7 @@ app.command()(processes.worker)
 app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
+app.command()(enrollments.enrollments)
 app.command()(explain.explain)
 app.command()(control.pause)
 app.command()(control.resume)
