@@ -49,4 +49,4 @@ def _duration(seconds: int) -> str:
         if seconds and seconds % length == 0:
             number = seconds // length
             return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
-    return f"{round(seconds / 60, 6):g} minutes" if seconds % 60 else f"{seconds // 60} minutes"
+    return f"{seconds / 60:.6f}".rstrip("0").rstrip(".") + " minutes"

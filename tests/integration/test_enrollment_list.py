@@ -45,7 +45,7 @@ def test_a_sequence_and_a_status_are_picked(world: World) -> None:
     assert [one.enrollment for one in listed(world, status="active")] == [2, 3]
     assert [one.enrollment for one in listed(world, follow_up, "active")] == [2]
     (left,) = listed(world, status="cancelled")
-    assert (left.exit_reason, left.enrollment) == ("x", 1)
+    assert (left.exit_reason, left.enrollment) == ("goal", 1)
     assert "ended_at" in left.document()
 
 
