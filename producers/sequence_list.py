@@ -72,20 +72,25 @@ def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = 
         counts[sequence_id, status] = count
         last[sequence_id] = max(enrolled_at, last.get(sequence_id, enrolled_at))
     steps = {sequence_id: (sent, tasks) for sequence_id, sent, tasks in session.execute(STEPS.encode(), of)}
-    return [
-        Used(
-            key,
-            name,
-            tags_of,
-            status,
-            version,
-            sum(1 for _ in Definition.restore(definition).walk()),
-            *(counts.get((sequence_id, state.value), 0) for state in EnrollmentStatus),
-            *steps.get(sequence_id, (0, 0)),
-            last.get(sequence_id),
+    found = []
+    for sequence_id, key, name, tags_of, status, version, definition in rows:
+        running = {state.value: counts.get((sequence_id, state.value), 0) for state in EnrollmentStatus}
+        sent, tasks = steps.get(sequence_id, (0, 0))
+        found.append(
+            Used(
+                sequence=key,
+                name=name,
+                tags=tags_of,
+                status=status,
+                version=version,
+                steps=sum(1 for _ in Definition.restore(definition).walk()),
+                **running,
+                messages_sent=sent,
+                tasks_open=tasks,
+                last_enrolled_at=last.get(sequence_id),
+            )
         )
-        for sequence_id, key, name, tags_of, status, version, definition in rows
-    ]
+    return found
 
 
 def change_tags(

@@ -1,7 +1,7 @@
 """`cadenza sequences` and `cadenza sequence ...`: what there is, how much it is used, and what is made from it."""
 
 from dataclasses import asdict
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
@@ -26,7 +26,7 @@ MINUS: Final = "\N{MINUS SIGN}"
 class TagCommand(TyperCommand):
     """A command whose arguments may begin with a `-`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take `-name` for an argument; `-w` is an option of all commands."""
         return super().parse_args(ctx, [MINUS + one[1:] if _takes_away(one) else one for one in args])
 
