@@ -11,8 +11,8 @@ from engine.rules.planning import plan, uses_calendar
 from engine.wakeups import Due
 from producers.contacts import find_or_make_contacts
 from producers.people import Person
-from producers.sequences import PublishedSequence
-from schema.states import Reentry, SequenceStatus
+from producers.sequences import PublishedSequence, archived, require_not_archived
+from schema.states import SequenceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ def enroll_people(
         sequence.workspace_id,
         sequence.sequence_id,
         sequence.version_id,
-        Reentry(definition.reentry),
+        definition.reentry_state,
         plan(definition),
+        definition.again_after,
     )
     # In the order of their ids: of two chunks with the same people, one waits for the other, never each for each.
     ids = sorted(set(accepted))
@@ -62,6 +63,8 @@ def enroll_people(
         planned = plan_by_calendar(session, stretch, definition, sequence.hours, ids, data=data, batch_id=batch_id)
     else:
         planned = plan_enrollments(session, stretch, ids, data=data, batch_id=batch_id)
+    if len(planned.enrollments) < len(accepted):
+        require_not_archived(session, sequence.sequence_id)
     return EnrolledChunk(
         enrolled=len(planned.enrollments),
         repeats=len(accepted) - len(planned.enrollments),
@@ -78,5 +81,7 @@ def require_active(sequence: PublishedSequence) -> None:
     Raises:
         InvalidInput: it is a draft, paused or archived.
     """
+    if sequence.status == SequenceStatus.ARCHIVED:
+        raise InvalidInput(archived(sequence.key, "takes no enrollments"))
     if sequence.status != SequenceStatus.ACTIVE:
         raise InvalidInput(f"sequence {sequence.key!r} is {sequence.status}: only an active sequence takes enrollments")

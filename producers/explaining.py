@@ -11,6 +11,7 @@ from engine.errors import NotFound
 from engine.outbox import explain
 from engine.outbox.explain import About, Step
 from engine.outbox.history import story
+from engine.rules.naming import Named, enrollment_name
 from engine.rules.prospects import Pause, Standing, what_is_next
 from producers.workspaces import find_workspace
 from schema.definition import Definition
@@ -57,7 +58,7 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
     following = next((step for step in steps if step.status in BLOCKING), None)
     return Explained(
         enrollment=about.id,
-        name=name_of(about),
+        name=_name_of(about),
         sequence=about.sequence,
         version=about.version,
         contact={
@@ -84,11 +85,21 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
     )
 
 
-def name_of(about: About) -> str:
-    """What lists call an enrollment: `Demo follow-up - Ada Lovelace - 2026-01-17`."""
-    who = " ".join(filter(None, [about.first_name, about.last_name]))
-    who = who or about.external_id or about.email or about.phone or f"contact {about.contact_id}"
-    return f"{about.sequence_name} - {who} - {about.enrolled_at:%Y-%m-%d}"
+def _name_of(about: About) -> str:
+    return enrollment_name(
+        Named(
+            sequence_name=about.sequence_name,
+            contact_id=about.contact_id,
+            company=about.company,
+            first_name=about.first_name,
+            last_name=about.last_name,
+            external_id=about.external_id,
+            email=about.email,
+            phone=about.phone,
+            enrolled_at=about.enrolled_at,
+            timezone=about.timezone,
+        )
+    )
 
 
 def _pauses(session: Session, about: About) -> tuple[Pause, ...]:

@@ -14,7 +14,7 @@ from engine.outbox.resume import release, resume_enrollment
 from engine.wakeups import Wakeups
 from producers.enrollments import find_enrollment
 from producers.operator import Operator
-from producers.sequences import find_sequence
+from producers.sequences import find_sequence, require_not_archived
 from producers.waking import wake
 from producers.workspaces import find_workspace
 from schema.states import EnrollmentStatus, SequenceStatus
@@ -84,6 +84,7 @@ def pause_all(database: Database, operator: Operator, sequence: str | None) -> P
     """
     with database.transaction() as session:
         workspace_id = find_workspace(session, operator.workspace).id
+        one_by_one(session, workspace_id)
         sequence_id = None
         if sequence is not None:
             found = find_sequence(session, workspace_id, sequence)
@@ -127,12 +128,15 @@ def resume_all(
     """Resume a sequence, or the whole workspace, chunk by chunk; a run that was stopped goes on when it is run again.
 
     Raises:
+        InvalidInput: the sequence is archived.
         NotFound: there is no such sequence.
     """
     with database.transaction() as session:
         workspace_id = find_workspace(session, operator.workspace).id
         sequence_id = None if sequence is None else find_sequence(session, workspace_id, sequence).sequence_id
         one_by_one(session, workspace_id)
+        if sequence_id is not None:
+            require_not_archived(session, sequence_id)
         session.execute(SET_STATUS, (SequenceStatus.ACTIVE, sequence_id, SequenceStatus.PAUSED))
         holds = holds_on(session, workspace_id, sequence_id)
         if holds:

@@ -12,6 +12,7 @@ from engine.clock import SequenceClock
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox.resolve import Resolution, Resolved, resolve
+from producers.sequences import require_not_archived
 from schema.states import EnrollmentStatus, RowStatus
 
 #: The evidence of each attempt is told with it; the message itself is on the attempt too.
@@ -39,7 +40,7 @@ WHERE status = ANY(%(statuses)s) AND (%(workspace)s::bigint IS NULL OR workspace
 ROW: Final = "SELECT status, fence, enrollment_id FROM outbox WHERE id = %s AND workspace_id = %s FOR UPDATE"
 
 #: Locked, so that it is not completed, and leaves nobody early, before this has ended.
-ENROLLMENT: Final = "SELECT status, exit_reason FROM enrollments WHERE id = %s FOR UPDATE"
+ENROLLMENT: Final = "SELECT status, exit_reason, sequence_id FROM enrollments WHERE id = %s FOR UPDATE"
 
 #: Whoever is beginning a later step is waited for, and nobody begins one until this has ended.
 KEEP_FROM_BEGINNING: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'pending' ORDER BY id FOR UPDATE"
@@ -139,12 +140,13 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
 
 def _make_sure_it_goes_out(session: Session, row_id: int, enrollment_id: int) -> None:
     """Make sure that nothing keeps the row."""
-    ((status, exit_reason),) = session.execute(ENROLLMENT, (enrollment_id,)).fetchall()
+    ((status, exit_reason, sequence_id),) = session.execute(ENROLLMENT, (enrollment_id,)).fetchall()
     if status == EnrollmentStatus.CANCELLED:
         raise InvalidInput(
             f"row {row_id} can't be sent again: its enrollment {enrollment_id} has ended early ({exit_reason});"
             " decide `sent` or `skip`"
         )
+    require_not_archived(session, sequence_id)
     session.execute(KEEP_FROM_BEGINNING, (enrollment_id,))
     if session.execute(UNDER_WAY, (enrollment_id,)).fetchone() is not None:
         raise UnderWay(f"row {row_id}: a later step of its enrollment is on its way at this moment; decide once more")

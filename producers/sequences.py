@@ -22,12 +22,15 @@ KEY: Final = re.compile(KEY_PATTERN.strip("^$"))
 #: Makes the sequence or locks it, so that of two that publish at once the second sees the version of the first.
 CLAIM: Final = """
 INSERT INTO sequences (workspace_id, key, name, tags) VALUES (%s, %s, %s, %s)
-ON CONFLICT (workspace_id, key) DO UPDATE SET name = excluded.name, tags = excluded.tags
+ON CONFLICT (workspace_id, key) DO UPDATE SET name = excluded.name
 RETURNING id
 """
 NEWEST: Final = """
-SELECT id, number, digest FROM sequence_versions WHERE sequence_id = %s ORDER BY number DESC LIMIT 1
+SELECT id, number, digest, definition -> 'tags' FROM sequence_versions
+WHERE sequence_id = %s ORDER BY number DESC LIMIT 1
 """
+#: Tags that somebody has given or taken by hand stay, until those in the file change.
+SET_TAGS: Final = "UPDATE sequences SET tags = %s WHERE id = %s"
 ADD: Final = """
 INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, digest) VALUES (%s, %s, %s, %s, %s)
 RETURNING id
@@ -69,13 +72,20 @@ class PublishedSequence:
 
 
 def publish(session: Session, workspace_id: int, definition: Definition) -> Published:
-    """Write a new version, unless the newest one is the same; any number of processes may do so at once."""
+    """Write a new version, unless the newest one is the same; any number of processes may do so at once.
+
+    Raises:
+        InvalidInput: the sequence is archived.
+    """
     digest = definition.digest()
     with session.transaction():
         sequence_id = _one(session, CLAIM, workspace_id, definition.sequence, definition.name, list(definition.tags))
+        require_not_archived(session, sequence_id)
         newest = session.execute(NEWEST, (sequence_id,)).fetchone()
         if newest is not None and newest[2] == digest:
             return Published(sequence_id, newest[0], newest[1], changed=False)
+        if newest is not None and newest[3] != list(definition.tags):
+            session.execute(SET_TAGS, (list(definition.tags), sequence_id))
         number = 1 if newest is None else newest[1] + 1
         version_id = _one(session, ADD, workspace_id, sequence_id, number, Jsonb(definition.canonical()), digest)
     return Published(sequence_id, version_id, number, changed=True)
@@ -102,6 +112,22 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
         Definition.restore(definition),
         hours_of(*hours),
     )
+
+
+def require_not_archived(session: Session, sequence_id: int) -> None:
+    """Make sure that a sequence has not been archived meanwhile: nothing of it may begin, or go on, any more.
+
+    Raises:
+        InvalidInput: it has.
+    """
+    row = session.execute("SELECT key, status FROM sequences WHERE id = %s", (sequence_id,)).fetchone()
+    if row is not None and row[1] == SequenceStatus.ARCHIVED:
+        raise InvalidInput(archived(row[0], "nothing of it goes on"))
+
+
+def archived(key: str, so: str) -> str:
+    """Say that a sequence is archived, what follows from it, and how to bring it back."""
+    return f"sequence {key!r} is archived: {so}; bring it back first with `cadenza unarchive {key}`"
 
 
 def read_definition_file(path: Path) -> Definition:

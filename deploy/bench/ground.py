@@ -23,7 +23,6 @@ from engine.wakeups import Due, Wakeups
 from producers.sequences import publish
 from producers.workspaces import change, find_workspace
 from schema.definition import parse
-from schema.states import Reentry
 from schema.tables import metadata
 
 #: A claim and its settling move the fence on by one each, and no provider of the benchmark refuses for now: a row
@@ -96,7 +95,7 @@ class Ground:
             workspace = find_workspace(session, "default").id
             published = publish(session, workspace, definition)
         return Stretch(
-            workspace, published.sequence_id, published.version_id, Reentry(definition.reentry), plan(definition)
+            workspace, published.sequence_id, published.version_id, definition.reentry_state, plan(definition)
         )
 
     def enroll(self, stretch: Stretch, contacts: Sequence[int]) -> "Enrolled":

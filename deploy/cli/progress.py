@@ -1,5 +1,7 @@
 """A progress bar of bulk enrollment on standard error, with its rate and the time that is left."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Self
 
 from rich.console import Console
@@ -55,3 +57,13 @@ class EnrollProgress:
                 self._console.print(f"line {reject.line}: {reject.reason}")
             elif self._rejects == SHOWN + 1:
                 self._console.print("more lines are rejected: the rejects file has them all")
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many of a number of enrollments are done: a bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

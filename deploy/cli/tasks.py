@@ -242,7 +242,7 @@ def _told(task: Task) -> str:
         f"{task.priority} priority",
         task.assignee or "nobody's",
         f"{task.name} ({task.type})",
-        f"{task.contact}, {task.sequence}",
+        task.enrollment_name,
         f"enrollment {task.enrollment_id} {task.step}",
     ]
     if task.exit_reason is not None:

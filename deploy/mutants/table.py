@@ -16,6 +16,7 @@ TEST_EVIDENCE: Final = "tests/integration/test_evidence.py"
 TEST_RESOLUTION: Final = "tests/integration/test_resolution.py"
 TEST_RESTORED: Final = "tests/integration/test_restored_database.py"
 TEST_STATUS: Final = "tests/integration/test_api_status.py"
+TEST_ARCHIVING: Final = "tests/integration/test_archiving.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
@@ -308,9 +309,41 @@ CONTROLLING: Final = (
         "pause-barrier",
         "a pause does not wait for claims that have not seen it",
         "engine/outbox/barrier.py",
-        "under_way = _claims(database)",
+        "under_way = look()",
         "under_way: set[str] = set()",
         (f"{TEST_PAUSING}::test_a_pause_waits_for_claims_that_have_not_seen_it",),
+    ),
+    Mutant(
+        "archive-hold",
+        "what runs in an archived sequence goes out until it is ended",
+        "engine/outbox/archive.py",
+        "hold(session, workspace_id, sequence_id, by, ARCHIVED)",
+        "pass",
+        (f"{TEST_ARCHIVING}::test_nothing_is_begun_from_the_moment_it_is_stored",),
+    ),
+    Mutant(
+        "archive-writers",
+        "who is being enrolled while a sequence is archived is left to run",
+        "producers/archiving.py",
+        "finished = wait_for_writers(database, patience)",
+        "finished = True",
+        (f"{TEST_ARCHIVING}::test_who_is_enrolling_meanwhile_is_ended_too",),
+    ),
+    Mutant(
+        "archive-plan",
+        "one who looked a sequence up before it was archived gets somebody in",
+        "engine/outbox/plan.py",
+        "JOIN sequences s ON s.id = v.sequence_id AND s.status <> 'archived'",
+        "JOIN sequences s ON s.id = v.sequence_id",
+        (f"{TEST_ARCHIVING}::test_one_who_looked_the_sequence_up_before_gets_nobody_in",),
+    ),
+    Mutant(
+        "reentry-lock",
+        "two who enroll a contact again at once do not see each other",
+        "engine/outbox/reentry.py",
+        "session.execute(HOLD, of, binary=True)",
+        "pass",
+        ("tests/integration/test_reentry.py::test_one_that_has_ended_by_the_time_it_is_seen_bars_too",),
     ),
     Mutant(
         "resume-once",

@@ -13,7 +13,7 @@ from engine.outbox.plan_by_calendar import plan_by_calendar
 from engine.rules.planning import plan, uses_calendar
 from engine.wakeups import Due
 from schema.definition import Definition
-from schema.states import Reentry, SequenceStatus
+from schema.states import SequenceStatus
 
 #: The exit reasons of enrollments that an action has ended.
 EXIT: Final = "exit"
@@ -110,8 +110,14 @@ def enroll_in(session: Session, held: Held, key: str) -> tuple[str, list[Due]]:
     if sequence_id in {row[0] for row in chain}:
         return f"not enrolled: {key} has led here, and would lead here again", []
     definition, hours = Definition.restore(canonical), hours_of(*hours_read)
-    reentry = Reentry(definition.reentry)
-    stretch = Stretch(held.workspace_id, sequence_id, version_id, reentry, plan(definition))
+    stretch = Stretch(
+        held.workspace_id,
+        sequence_id,
+        version_id,
+        definition.reentry_state,
+        plan(definition),
+        definition.again_after,
+    )
     if uses_calendar(definition, hours):
         planned = plan_by_calendar(session, stretch, definition, hours, [held.contact_id])
     else:

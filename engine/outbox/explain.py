@@ -14,6 +14,7 @@ ABOUT: Final = """
 SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
     s.key AS sequence, s.name AS sequence_name, v.number AS version, v.definition, e.version_id,
     c.id AS contact_id, c.external_id, c.email, c.phone, c.first_name, c.last_name,
+    c.attributes ->> 'company' AS company,
     coalesce(c.timezone, w.timezone) AS timezone,
     sequence_now() AS now, clock_timestamp() AS real_now,
     coalesce((SELECT open_until > clock_timestamp() FROM dispatch), false) AS is_open
@@ -79,6 +80,7 @@ class About:
     phone: str | None
     first_name: str | None
     last_name: str | None
+    company: str | None
     timezone: str
     now: datetime
     real_now: datetime

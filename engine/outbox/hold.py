@@ -50,6 +50,9 @@ ORDER BY id
 """
 
 
+IS_HELD: Final = f"SELECT FROM enrollments e JOIN holds h ON {KEEPS} WHERE e.id = %s LIMIT 1"
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What an operator has paused."""
@@ -76,6 +79,11 @@ def hold(session: Session, workspace_id: int, sequence_id: int | None, by: str, 
     one_by_one(session, workspace_id)
     scope = {"workspace": workspace_id, "sequence": sequence_id, "by": by, "reason": reason}
     return session.execute(HOLD, scope).fetchone() is not None
+
+
+def is_held(session: Session, enrollment_id: int) -> bool:
+    """Whether a hold keeps the enrollment, whatever its own status."""
+    return session.execute(IS_HELD, (enrollment_id,)).fetchone() is not None
 
 
 def holds_on(session: Session, workspace_id: int, sequence_id: int | None) -> list[int]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.reentry import BARS, after_a_time, make_way
 from engine.rules.planning import PlannedStep
 from engine.wakeups import Due
 from schema.states import Reentry
@@ -13,13 +14,14 @@ from schema.states import Reentry
 #: The contacts that re-entry allows, their enrollments, and a row for each step of each. Contacts and version are held
 #: against the workspace here, at once: foreign keys would do it one by one, and take a sixth of the time. The locks are
 #: those of a foreign key; a STOP waits for them (engine/outbox/leave.py).
+#: Nobody gets into a sequence that has been archived since it was looked up (engine/outbox/barrier.py).
 #: The NOT EXISTS keeps to the rule across versions; the unique index enrollments_reentry_key holds it in a race.
-PLAN: Final = """
+PLAN: Final = f"""
 WITH moment AS MATERIALIZED (SELECT coalesce(%(now)b::timestamptz, sequence_now()) AS now),
 known AS MATERIALIZED (
     SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
         AND EXISTS (
-            SELECT FROM sequence_versions v
+            SELECT FROM sequence_versions v JOIN sequences s ON s.id = v.sequence_id AND s.status <> 'archived'
             WHERE v.id = %(version)b AND v.sequence_id = %(sequence)b AND v.workspace_id = %(workspace)b
         )
     FOR KEY SHARE OF c
@@ -32,7 +34,7 @@ enrolled AS (
     WHERE %(reentry)b = 'always' OR NOT EXISTS (
         SELECT FROM enrollments other
         WHERE other.contact_id = known.id AND other.sequence_id = %(sequence)b
-            AND (%(reentry)b = 'once' OR other.status IN ('active', 'paused'))
+            AND {BARS}
     )
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -49,6 +51,7 @@ planned AS (
 SELECT date_part('epoch', due_at), array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
 FROM planned WHERE due_at IS NOT NULL GROUP BY step_order, due_at ORDER BY step_order
 """
+PLAN_AGAIN: Final = after_a_time(PLAN, "moment.now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Stretch:
     version_id: int
     reentry: Reentry
     steps: Sequence[PlannedStep]
+    again_after: timedelta | None = None
+    """How long after the end of an enrollment the contact may be enrolled again, with re-entry after the exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,15 @@ def plan_enrollments(
     time for which the steps were planned.
     """
     steps = stretch.steps
+    make_way(session, stretch.workspace_id, stretch.sequence_id, contacts, stretch.reentry, stretch.again_after)
     rows = session.execute(
-        PLAN,
+        PLAN if stretch.again_after is None else PLAN_AGAIN,
         {
             "workspace": stretch.workspace_id,
             "sequence": stretch.sequence_id,
             "version": stretch.version_id,
             "reentry": stretch.reentry.value,
+            "again_after": stretch.again_after,
             "batch": batch_id,
             "data": data,
             "now": now,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from engine.database import Session
 from engine.outbox.plan import Planned, Stretch, plan_enrollments
+from engine.outbox.reentry import BARS, after_a_time, make_way
 from engine.rules.calendar import Hours, Whereabouts, whereabouts
 from engine.rules.calendar.zones import PREFIX
 from engine.rules.planning import Contact, PlannedStep, attributes_used, plan_for, uses_phone
@@ -32,14 +33,14 @@ SELECT (SELECT now FROM moment), timezone, phone, dates, array_agg(id) FROM cont
 
 #: As PLAN of engine/outbox/plan.py, with the steps of each contact's group. An enrollment none of whose steps will be
 #: taken is complete at once: nothing would ever complete it.
-PLAN_GROUPS: Final = """
+PLAN_GROUPS: Final = f"""
 WITH member AS MATERIALIZED (
     SELECT * FROM unnest(%(contacts)b::bigint[], %(groups)b::int[]) AS member (contact_id, number)
 ),
 known AS MATERIALIZED (
     SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
         AND EXISTS (
-            SELECT FROM sequence_versions v
+            SELECT FROM sequence_versions v JOIN sequences s ON s.id = v.sequence_id AND s.status <> 'archived'
             WHERE v.id = %(version)b AND v.sequence_id = %(sequence)b AND v.workspace_id = %(workspace)b
         )
     FOR KEY SHARE OF c
@@ -54,7 +55,7 @@ enrolled AS (
     WHERE %(reentry)b = 'always' OR NOT EXISTS (
         SELECT FROM enrollments other
         WHERE other.contact_id = known.id AND other.sequence_id = %(sequence)b
-            AND (%(reentry)b = 'once' OR other.status IN ('active', 'paused'))
+            AND {BARS}
     )
     ON CONFLICT DO NOTHING
     RETURNING id, contact_id
@@ -76,6 +77,7 @@ planned AS (
 SELECT date_part('epoch', due_at), array_agg(id), array_agg(enrollment_id) FILTER (WHERE step_order = 1)
 FROM planned GROUP BY step_order, due_at ORDER BY step_order, due_at
 """
+PLAN_GROUPS_AGAIN: Final = after_a_time(PLAN_GROUPS, "%(now)b::timestamptz")
 
 
 def plan_by_calendar(
@@ -126,13 +128,22 @@ def _plan_groups(
 ) -> Planned:
     members = sorted((contact, number) for number, ids in enumerate(groups.values()) for contact in ids)
     steps = [(number, step) for number, group in enumerate(groups) for step in group]
+    make_way(
+        session,
+        stretch.workspace_id,
+        stretch.sequence_id,
+        [contact for contact, _ in members],
+        stretch.reentry,
+        stretch.again_after,
+    )
     rows = session.execute(
-        PLAN_GROUPS,
+        PLAN_GROUPS if stretch.again_after is None else PLAN_GROUPS_AGAIN,
         {
             "workspace": stretch.workspace_id,
             "sequence": stretch.sequence_id,
             "version": stretch.version_id,
             "reentry": stretch.reentry.value,
+            "again_after": stretch.again_after,
             **common,
             "contacts": [contact for contact, _ in members],
             "groups": [number for _, number in members],

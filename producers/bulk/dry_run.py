@@ -15,12 +15,12 @@ from producers.bulk.seen import Seen
 from producers.contacts import LOOK_UP, Identities, Identity
 from producers.people import Person
 from producers.sequences import PublishedSequence
-from schema.states import Reentry
 
 BARRED: Final = """
 SELECT DISTINCT contact_id FROM enrollments
 WHERE contact_id = ANY(%(contacts)b::bigint[]) AND sequence_id = %(sequence)b
-    AND (%(reentry)b = 'once' OR %(reentry)b = 'after_exit' AND status IN ('active', 'paused'))
+    AND (%(reentry)b = 'once' OR %(reentry)b = 'after_exit' AND (status IN ('active', 'paused')
+        OR coalesce(completed_at, cancelled_at) > sequence_now() - %(again_after)s::interval))
 """
 
 
@@ -80,10 +80,16 @@ class DryRun:
 
     def _barred(self, session: Session, identities: Iterable[Identity]) -> set[int | None]:
         """The contacts that re-entry keeps out."""
-        reentry = Reentry(self._sequence.definition.reentry)
+        definition = self._sequence.definition
         contacts = [identity.contact_id for identity in identities if identity.contact_id is not None]
         rows = session.execute(
-            BARRED, {"contacts": contacts, "sequence": self._sequence.sequence_id, "reentry": reentry.value}
+            BARRED,
+            {
+                "contacts": contacts,
+                "sequence": self._sequence.sequence_id,
+                "reentry": definition.reentry_state.value,
+                "again_after": definition.again_after,
+            },
         )
         return {contact for (contact,) in rows}
 

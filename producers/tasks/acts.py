@@ -16,6 +16,7 @@ from engine.outbox.tasks import NewTask, note_task
 from engine.outbox.timing import timing_of
 from engine.rules.planner import Standing, advance, not_taken, withdraw
 from engine.wakeups import Due
+from producers.sequences import require_not_archived
 from producers.tasks.at_hand import AtHand, take_in_hand
 from schema.states import RowStatus
 
@@ -136,12 +137,13 @@ def reopen(session: Session, workspace_id: int, enrollment_id: int, key: str) ->
 
     Raises:
         NotFound: there is no such task.
-        InvalidInput: it has not ended, or was never to be done.
+        InvalidInput: it has not ended, or was never to be done, or its sequence is archived.
     """
     task = take_in_hand(session, workspace_id, enrollment_id, key)
     if task.status is RowStatus.OPEN:
         return Acted(changed=False)
     task.require(RowStatus.DONE, RowStatus.SKIPPED, to="reopened")
+    require_not_archived(session, task.held.sequence_id)
     standings = {order: step.standing for order, step in task.steps.items()}
     if task.status is RowStatus.SKIPPED and not_taken(task.program, task.place, standings) is not None:
         raise InvalidInput(f"task {key!r} can't be reopened: it is on a branch that is not taken")

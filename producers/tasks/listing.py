@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from engine.database import Session
 from engine.outbox.advance import program_of
+from engine.outbox.naming import NAMED_BY, name_of
 from engine.rules.program import Program
 from producers.tasks.by_hand import PREFIX
 from schema.definition import TaskStep
@@ -40,10 +41,11 @@ by_hand AS (
     WHERE t.workspace_id = %(workspace)s AND t.outbox_id IS NULL AND coalesce(t.closed, 'active') = ANY(%(states)s)
 )
 SELECT task.*, e.version_id, e.status AS enrollment_status, e.exit_reason, s.key AS sequence,
-    coalesce(nullif(concat_ws(' ', c.first_name, c.last_name), ''), c.external_id, c.email, c.phone) AS contact
+    coalesce(nullif(concat_ws(' ', c.first_name, c.last_name), ''), c.external_id, c.email, c.phone) AS contact,
+    {NAMED_BY} AS named_by
 FROM (SELECT * FROM of_steps UNION ALL SELECT * FROM by_hand) AS task
 JOIN enrollments e ON e.id = task.enrollment_id JOIN sequences s ON s.id = e.sequence_id
-JOIN contacts c ON c.id = e.contact_id
+JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
 WHERE (%(enrollment)s::bigint IS NULL OR e.id = %(enrollment)s) AND (%(sequence)s::text IS NULL OR s.key = %(sequence)s)
     AND (%(assignee)s::text IS NULL OR task.assignee = %(assignee)s)
 ORDER BY task.due_at NULLS LAST, task.enrollment_id, task.step LIMIT %(limit)s
@@ -78,6 +80,12 @@ class Task:
     """Why its enrollment has ended early."""
     sequence: str
     contact: str
+    named_by: dict[str, Any]
+
+    @property
+    def enrollment_name(self) -> str:
+        """What lists call its enrollment."""
+        return name_of(self.named_by)
 
     @property
     def state(self) -> TaskState:
@@ -86,8 +94,8 @@ class Task:
 
     def document(self) -> dict[str, Any]:
         """For a program to read."""
-        hidden = ("status", "version_id")
-        return {"state": self.state.value} | {
+        hidden = ("status", "version_id", "named_by")
+        return {"state": self.state.value, "enrollment_name": self.enrollment_name} | {
             name: getattr(self, name) for name in self.__slots__ if name not in hidden
         }
 

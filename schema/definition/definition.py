@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
@@ -24,6 +25,7 @@ from schema.definition.calendar import (
     Timezone,
 )
 from schema.definition.kinds import Step
+from schema.definition.reentry import ReentryAfter, ReentryRule
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
 
@@ -73,7 +75,7 @@ class Header(BaseModel):
     timezone: Annotated[Timezone, Field(description=TIMEZONE_EXPECTED)] = "contact"
     window: Annotated[MaybeWindow, Field(description=WINDOW_EXPECTED)] = None
     quiet_hours: Annotated[MaybeQuietHours, Field(description=QUIET_EXPECTED)] = None
-    reentry: Annotated[Reentry, Field(description="once, after_exit or always")] = Reentry.ONCE
+    reentry: ReentryRule = Reentry.ONCE
     exit_on: Annotated[
         tuple[ExitReason, ...],
         AfterValidator(_in_order),
@@ -119,6 +121,16 @@ class Definition(Header):
         """SHA-256 of the canonical JSON, in hexadecimal."""
         canonical = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def reentry_state(self) -> Reentry:
+        """What its enrollments are marked with: one that lets contacts in after a time does so after their exit."""
+        return Reentry.AFTER_EXIT if isinstance(self.reentry, ReentryAfter) else self.reentry
+
+    @property
+    def again_after(self) -> timedelta | None:
+        """How long after the end of an enrollment the contact may be enrolled again; None: no time is asked for."""
+        return self.reentry.after if isinstance(self.reentry, ReentryAfter) else None
 
     @cached_property
     def needs(self) -> frozenset[Literal["email", "phone"]]:

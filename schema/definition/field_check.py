@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.document import Document, Path, Unquoted
 from schema.definition.problem import did_you_mean, quoted
+from schema.definition.reentry import ReentryAfter
 
 #: Values that are mappings of their own.
 NESTED: Final[dict[str, type[BaseModel]]] = {
@@ -16,6 +17,7 @@ NESTED: Final[dict[str, type[BaseModel]]] = {
     "quiet_hours": QuietHours,
     "before": DateAnchor,
     "after": DateAnchor,
+    "reentry": ReentryAfter,
 }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from schema.states import SequenceStatus
-from schema.tables.base import identity, metadata, one_of, real_moment_of_writing
+from schema.tables.base import identity, metadata, moment, one_of, real_moment_of_writing
 
 sequences = Table(
     "sequences",
@@ -26,9 +26,14 @@ sequences = Table(
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("status", Text, nullable=False, server_default=SequenceStatus.ACTIVE.value),
     real_moment_of_writing("created_at"),
+    Column("status_before", Text, comment="of an archived one: what it was, and is again when it is brought back"),
+    moment("archived_at", comment="sequence time"),
     UniqueConstraint("workspace_id", "key"),
     UniqueConstraint("workspace_id", "id"),
     one_of("status", SequenceStatus),
+    one_of("status_before", SequenceStatus),
+    CheckConstraint("(status = 'archived') = (status_before IS NOT NULL)", name="archived"),
+    CheckConstraint("(status_before IS NULL) = (archived_at IS NULL)", name="archived_at"),
 )
 
 sequence_versions = Table(

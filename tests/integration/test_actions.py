@@ -118,7 +118,9 @@ def test_sequences_lead_to_others_and_never_in_circles(site: Site) -> None:
 def test_an_enrollment_that_cannot_be_made_is_told(site: Site) -> None:
     site.world.publish("sequence: once\nsteps: [{key: hi, type: sms, body: Hi}]")
     site.world.publish("sequence: closed\nsteps: [{key: hey, type: sms, body: Hey}]")
-    site.world.execute("UPDATE sequences SET status = 'archived' WHERE key = 'closed'")
+    site.world.execute(
+        "UPDATE sequences SET status = 'archived', status_before = 'active', archived_at = now() WHERE key = 'closed'"
+    )
     steps = [f"{{key: to-{key}, type: action, enroll_in: {key}}}" for key in ("once", "closed", "none")]
     site.world.publish(f"sequence: from\nsteps: [{', '.join(steps)}]")
     who = {"email": "user1@example.com", "phone": "+12025550001"}

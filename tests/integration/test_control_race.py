@@ -20,6 +20,7 @@ from engine.errors import UnderWay
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.wakeups import Wakeups
+from producers.archiving import archive, unarchive
 from producers.inbound import InboundMessage, receive
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment, resume_all, resume_one
@@ -161,6 +162,7 @@ NO: dict[str, Callable[[Race], Any]] = {
     "pause the sequence": lambda race: pause_all(race.world.database, WHO, "race"),
     "pause the workspace": lambda race: pause_all(race.world.database, WHO, None),
     "pause, resume, pause": pauses_and_resumes,
+    "archive": lambda race: archive(race.world.database, WHO, "race"),
     "cancel": lambda race: cancel(race.world.database, WHO, race.enrollment),
     "skip": skips,
     "STOP": says("STOP"),
@@ -186,6 +188,7 @@ def test_nothing_is_begun_once_somebody_has_said_no(race: Race, act: str) -> Non
             assert returned == finally_, f"begun after it was stored: row {race.row}"
             assert finally_ <= 1
             begun += finally_
+            unarchive(race.world.database, WHO, "race")
             for sequence in (None, "race"):
                 resume_all(race.world.database, race.wakeups, WHO, sequence)
     assert begun <= ROUNDS

@@ -175,7 +175,7 @@ def test_what_cannot_be_enrolled_says_why(world: Any, wakeups: Wakeups, event: E
 
 
 def test_an_archived_sequence_takes_nobody(world: Any, wakeups: Wakeups) -> None:
-    world.execute("UPDATE sequences SET status = 'archived'")
+    world.execute("UPDATE sequences SET status = 'archived', status_before = 'active', archived_at = now()")
     with pytest.raises(InvalidInput, match="archived"):
         publish(world.database, wakeups, ANN)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from world import World
@@ -40,7 +41,7 @@ def test_every_step_is_told_with_its_times_and_attempts(world: World) -> None:
     ended(world, "step_order = 1", RowStatus.PENDING, "busy", 1, 0.0, "deferred", error_code="429", detail="busy")
     ended(world, "step_order = 1", RowStatus.SENT, outcome="accepted", provider_id="SM1")
     one = explained(world)
-    assert one.name == f"Follow up - Ada Lovelace - {one.enrolled_at:%Y-%m-%d}"
+    assert one.name == f"Follow up - Ada Lovelace - {one.enrolled_at.astimezone(ZoneInfo('Asia/Tokyo')):%Y-%m-%d}"
     assert (one.sequence, one.version, one.status, one.timezone) == ("follow-up", 1, "active", "Asia/Tokyo")
     first, second, third = one.steps
     assert [step["status"] for step in one.steps] == ["sent", "pending", "pending"]

@@ -193,7 +193,9 @@ email_steps = st.fixed_dictionaries(
 @given(
     keys,
     st.lists(st.one_of(sms_steps, email_steps), min_size=1, max_size=5),
-    st.fixed_dictionaries({}, optional={"name": words, "reentry": st.sampled_from(["once", "after_exit", "always"])}),
+    st.fixed_dictionaries(
+        {}, optional={"name": words, "reentry": st.sampled_from(["once", "after_exit", "always", {"after": "30 days"}])}
+    ),
 )
 def test_what_is_published_is_what_is_restored(key: str, steps: list[dict[str, Any]], more: dict[str, str]) -> None:
     file = {"sequence": key, **more, "steps": [{"key": f"s{number}", **step} for number, step in enumerate(steps)]}

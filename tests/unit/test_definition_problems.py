@@ -67,7 +67,7 @@ steps:
         ("line 3", "'tags' can't be 'demo': expected a list"),
         ("line 4", "'timezone': 'contcat' is no time zone (did you mean 'contact'?): expected contact, workspace or"),
         ("line 5", "unknown key 'until': expected days, from, to, holidays"),
-        ("line 6", "'reentry' can't be 'twice': expected once, after_exit or always"),
+        ("line 6", "'reentry' can't be 'twice': expected once, after_exit, always or a time"),
         ("line 7", "'exit_on' can't be 'quit': expected a list of what ends it early: replied,"),
         ("line 11: step a", "'body' must be text, but YAML takes '123' for a number: write it in quotes"),
         ("line 12: step a", "'at': '9 am' is not a time of day: write hours and minutes, such as \"09:00\""),
@@ -206,3 +206,20 @@ def test_a_problem_is_told_once_and_in_the_order_of_lines() -> None:
     found = problems(HEAD + "  - {key: x, type: sms, body: '{{ a }} {{ a }}', zzz: 1}\n  - {key: y, type: wait}\n")
     assert len(found) == 3
     assert [line.split(":")[0] for line in found] == ["line 3", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("{after: 0 days}", "'after': expected at least 1 minute; write after_exit for at once"),
+        ("{after: 30}", "'after': '30' has no unit: write 30 minutes"),
+        ("{after: 3 business days}", "'after': "),
+        ("{in: 3 days}", "unknown key 'in': expected after"),
+        ("[once]", "'reentry' can't be a list: expected once, after_exit, always or a time"),
+    ],
+)
+def test_what_re_entry_can_be(rule: str, problem: str) -> None:
+    with pytest.raises(InvalidDefinition) as caught:
+        parse(f"sequence: s\nreentry: {rule}\nsteps: [{{key: a, type: sms, body: hi}}]")
+    assert [one.line for one in caught.value.problems] == [2] * len(caught.value.problems)
+    assert any(one.message.startswith(problem) for one in caught.value.problems), caught.value

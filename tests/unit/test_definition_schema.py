@@ -96,6 +96,8 @@ STEP = {"key": "x", "type": "sms", "body": "hi"}
         {"sequnce": "a"},
         {"tags": "demo"},
         {"reentry": "twice"},
+        {"reentry": {"after": "30"}},
+        {"reentry": {"in": "30 days"}},
         {"exit_on": ["quit"]},
         {"steps": []},
         {"steps": [{**STEP, "delay": "5"}]},

@@ -14,6 +14,7 @@ from engine.outbox.advance import end_gate, hold, steps_of
 from engine.outbox.claim import Claimed
 from engine.outbox.following import LATE
 from engine.outbox.gates import postpone
+from engine.outbox.hold import is_held
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.states import EnrollmentStatus, RowStatus
@@ -99,6 +100,8 @@ class Gates:
             hold_contact(session, row.enrollment_id)
         held = hold(session, row.enrollment_id)
         if held is None or held.status is not EnrollmentStatus.ACTIVE:
+            return []
+        if is_held(session, held.id):
             return []
         steps = steps_of(session, held.id)
         step = steps[row.step_order]

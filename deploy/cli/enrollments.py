@@ -1,0 +1,44 @@
+"""`cadenza enrollments`."""
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli.output import Json, WorkspaceName, report
+from deploy.cli.session import opened
+from engine.outbox.listing import Listed, page
+from producers.sequences import find_sequence
+from producers.workspaces import find_workspace
+from schema.states import EnrollmentStatus
+
+
+def enrollments(
+    sequence: Annotated[str | None, typer.Argument(metavar="[SEQUENCE]", help="Those of one sequence.")] = None,
+    status: Annotated[EnrollmentStatus | None, typer.Option(help="Those in this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many at most.")] = 50,
+    after: Annotated[int, typer.Option(min=0, help="Behind this enrollment: the last of the page before.")] = 0,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """List enrollments, the oldest first, page by page."""
+    with opened(workspace) as session, session.database.transaction() as transaction:
+        workspace_id = find_workspace(transaction, session.settings.workspace).id
+        sequence_id = None if sequence is None else find_sequence(transaction, workspace_id, sequence).sequence_id
+        found = page(transaction, workspace_id, sequence_id, status, after, limit + 1)
+    shown, more = found[:limit], len(found) > limit
+    following = shown[-1].enrollment if more else None
+    document = {"enrollments": [one.document() for one in shown], "next_after": following}
+    report(as_json, document, lambda: _text(shown, following))
+
+
+def _text(shown: list[Listed], following: int | None) -> str:
+    lines = [_line(one) for one in shown] or ["no enrollments"]
+    return "\n".join([*lines, *([f"and more: --after {following}"] if following is not None else [])])
+
+
+def _line(one: Listed) -> str:
+    standing = one.status if one.exit_reason is None else f"{one.status} ({one.exit_reason})"
+    if one.step is None:
+        return f"{one.enrollment}  {one.name}  {standing}"
+    due = f", due {one.due_at:%Y-%m-%d %H:%M} UTC" if one.due_at else ""
+    return f"{one.enrollment}  {one.name}  {standing}  next: {one.step} ({one.step_status}{due})"

@@ -1,0 +1,77 @@
+"""Enrollments for lists, page by page: each page begins behind the last enrollment of the one before."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.rows import class_row
+
+from engine.database import Session
+from engine.outbox.naming import NAMED_BY, name_of
+from schema.states import BLOCKING, sql_list
+
+#: By the primary key, or for those that run in a sequence by enrollments_running_idx, which it names literally.
+PAGE: Final = f"""
+SELECT e.id AS enrollment, s.key AS sequence, v.number AS version, e.status, e.exit_reason, e.contact_id, e.enrolled_at,
+    coalesce(e.completed_at, e.cancelled_at) AS ended_at, following.step_key AS step, following.status AS step_status,
+    following.due_at, {NAMED_BY} AS named_by
+FROM enrollments e JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
+JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
+LEFT JOIN LATERAL (
+    SELECT o.step_key, o.status, o.due_at FROM outbox o
+    WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)}) ORDER BY o.step_order LIMIT 1
+) AS following ON true
+WHERE e.workspace_id = %(workspace)s AND e.id > %(after)s {{only}}
+ORDER BY e.id LIMIT %(limit)s
+"""
+
+OF_SEQUENCE: Final = "AND e.sequence_id = %(sequence)s "
+IN_STATUS: Final = "AND e.status = %(status)s "
+RUNNING: Final = "AND e.status IN ('active', 'paused') "
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An enrollment in a list. Moments are in sequence time."""
+
+    enrollment: int
+    sequence: str
+    version: int
+    status: str
+    exit_reason: str | None
+    contact_id: int
+    enrolled_at: datetime
+    ended_at: datetime | None
+    step: str | None
+    """The step that is next; None: none is."""
+    step_status: str | None
+    due_at: datetime | None
+    """When it is due; None: it has no time yet."""
+    named_by: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What lists call it."""
+        return name_of(self.named_by)
+
+    def document(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {"name": self.name} | {name: getattr(self, name) for name in self.__slots__ if name != "named_by"}
+
+
+def page_query(*, sequence: bool, status: str | None) -> str:
+    """The statement for a page of those that are asked for."""
+    only = OF_SEQUENCE if sequence else ""
+    if status in ("active", "paused"):
+        only += RUNNING
+    return PAGE.format(only=only + (IN_STATUS if status else ""))
+
+
+def page(
+    session: Session, workspace_id: int, sequence_id: int | None, status: str | None, after: int, limit: int
+) -> list[Listed]:
+    """The next enrollments behind one, in the order of their ids."""
+    asked = {"workspace": workspace_id, "sequence": sequence_id, "status": status, "after": after, "limit": limit}
+    with session.cursor(row_factory=class_row(Listed)) as cursor:
+        query = page_query(sequence=sequence_id is not None, status=status)
+        return cursor.execute(query.encode(), asked).fetchall()

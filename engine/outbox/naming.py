@@ -1,0 +1,19 @@
+"""What the name of an enrollment is made of, as queries give it."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from engine.rules.naming import Named, enrollment_name
+
+#: Of an enrollment (`e`), its sequence (`s`), contact (`c`) and workspace (`w`).
+NAMED_BY: Final = """jsonb_build_object(
+        'sequence_name', s.name, 'contact_id', c.id, 'company', c.attributes ->> 'company',
+        'first_name', c.first_name, 'last_name', c.last_name, 'external_id', c.external_id, 'email', c.email,
+        'phone', c.phone, 'enrolled_at', e.enrolled_at, 'timezone', coalesce(c.timezone, w.timezone)
+    )"""
+
+
+def name_of(named_by: dict[str, Any]) -> str:
+    """The name of an enrollment, by what `NAMED_BY` gave."""
+    enrolled_at = datetime.fromisoformat(named_by["enrolled_at"])
+    return enrollment_name(Named(**{**named_by, "enrolled_at": enrolled_at}))

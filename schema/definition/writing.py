@@ -1,0 +1,52 @@
+"""A definition as the text of a sequence file: what `parse` reads as the same definition."""
+
+from typing import Any, Final
+
+import yaml
+
+from schema.definition.definition import Definition
+
+#: Values that the canonical form has in seconds.
+DURATIONS: Final = ("delay", "after_start", "by", "within", "max_lateness", "after")
+
+_UNITS: Final = (("day", 86_400), ("hour", 3_600))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as they are, and no anchors: the reader takes none."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def to_yaml(definition: Definition) -> str:
+    """The text of a file with the definition; what is as it is by default is left out."""
+    data = _readable(definition.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_readable(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    first = {name: value[name] for name in ("key", "type") if name in value}
+    return {
+        name: _duration(one) if name in DURATIONS and type(one) is int else _readable(one)
+        for name, one in {**first, **value}.items()
+    }
+
+
+def _duration(seconds: int) -> str:
+    for unit, length in _UNITS:
+        if seconds and seconds % length == 0:
+            number = seconds // length
+            return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    return f"{seconds / 60:.6f}".rstrip("0").rstrip(".") + " minutes"

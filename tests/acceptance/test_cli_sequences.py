@@ -1,0 +1,95 @@
+"""Sequences and their enrollments from the command line: listed, named, copied, reordered, tagged, archived."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cli import Cli, ReadyCli, ready_server
+
+from engine.settings import Settings
+
+VISIT = """
+sequence: visit
+name: Visit
+tags: [demo]
+steps:
+  - {key: hello, type: email, subject: Hi, text: "Hello\\n"}
+  - {key: ring, type: call, delay: 1 day, name: Ring them}
+  - {key: bye, type: email, delay: 2 days, subject: Bye, text: Bye}
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator["subprocess.Popen[bytes]"]:
+    with ready_server() as server:
+        yield server
+
+
+@pytest.fixture
+def cli(settings: Settings, tmp_path: Path, server: "subprocess.Popen[bytes]") -> Cli:
+    return ReadyCli(settings, tmp_path, server)
+
+
+@pytest.fixture
+def visit(cli: Cli) -> Cli:
+    cli.file("visit.yaml", VISIT)
+    cli("apply", "visit.yaml").check(0)
+    for name in ("Ada", "Bob"):
+        cli("publish", "visit", "--email", f"{name}@example.com", "--first-name", name).check(0)
+    return cli
+
+
+def test_sequences_are_listed_tagged_copied_and_reordered(visit: Cli) -> None:
+    (one,) = visit("sequences", "--json").check(0).document["sequences"]
+    assert (one["sequence"], one["steps"], one["active"], one["tags"]) == ("visit", 3, 2, ["demo"])
+    assert "visit  Visit  [demo]  active, version 1, 3 step(s)" in visit("sequences").check(0).out
+    assert visit("sequence", "tag", "visit", "+web", "-demo", "+a").check(0).out == "visit: web, a\n"
+    assert "write +TAG" in visit("sequence", "tag", "visit", "web").check(2).complaint
+    assert visit("sequences", "--tag", "demo").check(0).out == "no sequences\n"
+
+    shown = visit("sequence", "show", "visit").check(0).out
+    assert yaml.safe_load(shown)["steps"][0] == {"key": "hello", "type": "email", "subject": "Hi", "text": "Hello\n"}
+    printed = visit("sequence", "duplicate", "visit", "call-in", "--name", "Call in", "--print").check(0).out
+    visit.file("call-in.yaml", printed)
+    assert visit("apply", "call-in.yaml").check(0).out == "call-in: version 1 published\n"
+    assert "already" in visit("sequence", "duplicate", "visit", "call-in").check(2).complaint
+    assert visit("sequence", "duplicate", "visit", "third").check(0).out == "third: version 1 published\n"
+
+    moved = visit("sequence", "reorder", "visit", "bye", "--before", "ring", "--json").check(0).document
+    assert (moved["version"], moved["steps"]) == (2, ["hello", "bye", "ring"])
+    assert "ring" in visit("sequence", "show", "visit", "--version", "1").check(0).out
+    assert "no version 9" in visit("sequence", "show", "visit", "--version", "9").check(2).complaint
+
+
+def test_enrollments_are_listed_page_by_page_by_their_names(visit: Cli) -> None:
+    first = visit("enrollments", "visit", "--limit", "1", "--json").check(0).document
+    (ada,) = first["enrollments"]
+    assert ada["name"].startswith("Visit - Ada - 20")
+    (bob,) = visit("enrollments", "--after", str(first["next_after"]), "--json").check(0).document["enrollments"]
+    assert bob["name"].startswith("Visit - Bob - 20")
+    told = visit("enrollments", "--status", "active").check(0).out
+    assert told.splitlines()[0].startswith(f"{ada['enrollment']}  {ada['name']}  active  next: hello (pending, due ")
+    assert visit("enrollments", "--status", "completed").check(0).out == "no enrollments\n"
+    assert visit("stale", "--days", "1").check(0).out.startswith("no enrollment waits for a person")
+    assert visit("stale", "visit", "--end", "--json").check(0).document == {"days": 30, "enrollments": [], "ended": []}
+
+
+def test_a_sequence_is_archived_and_brought_back(visit: Cli) -> None:
+    dry = visit("archive", "visit", "--dry-run", "--json").check(0).document
+    assert (dry["dry_run"], dry["active"], dry["tasks"]) == (True, 2, 0)
+    assert "add --yes" in visit("archive", "visit").check(2).complaint
+    done = visit("archive", "visit", "--yes", "--reason", "over", "--by", "ann", "--json").check(0).document
+    assert (done["changed"], done["enrollments"], done["finished"]) == (True, 2, True)
+    refused = visit("publish", "visit", "--email", "eve@example.com").check(2).complaint
+    assert "is archived" in refused
+    assert "cadenza unarchive visit" in refused
+    assert "cadenza unarchive visit" in visit("apply", "visit.yaml").check(2).complaint
+    visit.file("more.csv", "email\neve@example.com\n")
+    assert "cadenza unarchive visit" in visit("enroll", "visit", "more.csv").check(2).complaint
+    assert "ended early (archived)" in visit("explain", "1").check(0).out
+    assert visit("archive", "visit", "--yes").check(0).out.startswith("visit was already archived")
+    assert visit("unarchive", "visit").check(0).out == "visit is active\n"
+    assert visit("apply", "visit.yaml").check(0).out == "visit: version 1 is unchanged\n"
+    visit("publish", "visit", "--email", "eve@example.com").check(0)
