@@ -12,6 +12,7 @@ from deploy.cli import (
     enrolling,
     event,
     explain,
+    migrating,
     processes,
     review,
     sandbox,
@@ -49,6 +50,7 @@ app.command()(control.resume)
 app.command()(steering.cancel)
 app.command()(steering.skip)
 app.command(name="run-now")(steering.run_now)
+app.command(name="migrate-enrollments")(migrating.migrate_enrollments)
 app.command()(event.event)
 app.command()(tasks.tasks)
 app.command()(tasks.complete)

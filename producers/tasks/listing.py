@@ -127,6 +127,9 @@ def _named(session: Session, task: Task, programs: dict[int, Program]) -> Task:
         return task
     if task.version_id not in programs:
         programs[task.version_id] = program_of(session, task.version_id)
-    step = programs[task.version_id].by_key[task.step].step
+    place = programs[task.version_id].by_key.get(task.step)
+    if place is None:  # a step that only an older version has
+        return replace(task, name=task.step, priority=Priority.MEDIUM.value)
+    step = place.step
     priority = step.priority if isinstance(step, TaskStep) else Priority.MEDIUM
     return replace(task, name=step.name or step.key, priority=priority.value)
