@@ -32,6 +32,8 @@ class Enrollment:
     ended_at: float | None
     """Sequence time at which it was completed or cancelled."""
     contact: Contact | None
+    migrated_at: float | None = None
+    """Real time at which it last went on in another version, where its steps may have another order."""
 
 
 @dataclass(frozen=True, slots=True)
