@@ -122,6 +122,7 @@ def run_migration(
             tell(done.moved)
         if not again:
             break
+        wait_for_claims(database)
     return done
 
 
