@@ -34,6 +34,8 @@ class Enrollment:
     contact: Contact | None
     migrated_at: float | None = None
     """Real time at which it last went on in another version, where its steps may have another order."""
+    modified_at: float | None = None
+    """Real time at which somebody last changed its own steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import typer
 
 from deploy.cli import (
+    altering,
     api,
     audit,
     clock,
@@ -50,6 +51,8 @@ app.command()(control.resume)
 app.command()(steering.cancel)
 app.command()(steering.skip)
 app.command(name="run-now")(steering.run_now)
+app.command()(altering.reschedule)
+app.command(name="delete-step")(altering.delete_step)
 app.command(name="migrate-enrollments")(migrating.migrate_enrollments)
 app.command()(event.event)
 app.command()(tasks.tasks)

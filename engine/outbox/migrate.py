@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from engine.database import Session
 from engine.outbox.advance import change
+from engine.outbox.alter import ENDED_AT
 from engine.outbox.history import Change, note
 from engine.outbox.leave import IN_DOUBT
 from engine.outbox.sweep import wakeups_of
@@ -54,13 +55,10 @@ WHERE e.id = ANY(%(enrollments)s::bigint[]) AND e.status IN ('active', 'paused')
 ORDER BY e.id
 """
 
-#: `ended`: when it did. A branch that was not taken has no time; what went out early, went out then.
 ROWS: Final = f"""
 SELECT o.id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, date_part('epoch', o.due_at), o.outcome,
     o.status = 'pending' AND {IN_DOUBT}, o.status = 'skipped' AND o.reason LIKE 'version %%',
-    date_part('epoch', CASE o.status WHEN 'sent' THEN o.sent_at
-        WHEN 'skipped' THEN CASE WHEN o.reason NOT LIKE 'version %%' AND o.reason <> 'deleted' THEN o.due_at END
-        ELSE coalesce((SELECT t.ended_at FROM tasks t WHERE t.outbox_id = o.id), least(o.due_at, sequence_now())) END),
+    date_part('epoch', {ENDED_AT}),
     o.type = ANY(%(messages)s) AND o.status = 'pending'
         AND o.due_at <= sequence_now() + %(soon)s * interval '1 second'
         AND coalesce(o.retry_at, '-infinity') < clock_timestamp() + %(left)s * interval '1 second'

@@ -39,7 +39,8 @@ by_hand AS (
     FROM tasks t
     WHERE t.workspace_id = %(workspace)s AND t.outbox_id IS NULL AND coalesce(t.closed, 'active') = ANY(%(states)s)
 )
-SELECT task.*, e.version_id, e.status AS enrollment_status, e.exit_reason, s.key AS sequence,
+SELECT task.*, e.version_id, e.modified_at IS NOT NULL AS modified, e.status AS enrollment_status, e.exit_reason,
+    s.key AS sequence,
     coalesce(nullif(concat_ws(' ', c.first_name, c.last_name), ''), c.external_id, c.email, c.phone) AS contact
 FROM (SELECT * FROM of_steps UNION ALL SELECT * FROM by_hand) AS task
 JOIN enrollments e ON e.id = task.enrollment_id JOIN sequences s ON s.id = e.sequence_id
@@ -73,6 +74,8 @@ class Task:
     ended_by: str | None
     note: str | None
     version_id: int
+    modified: bool
+    """Whether somebody has changed the steps of its enrollment."""
     enrollment_status: str
     exit_reason: str | None
     """Why its enrollment has ended early."""

@@ -302,7 +302,6 @@ def test_three_hundred_anywhere_are_moved_while_workers_claim(site: Site) -> Non
 
 def test_a_migration_that_was_killed_goes_on_where_it_was(world: World, settings: Settings, wakeups: Wakeups) -> None:
     world.enroll(count=350)
-    jump(world, 0.0)
     world.publish(NEW)
     assert settings.database_url is not None
     assert settings.redis_url is not None
