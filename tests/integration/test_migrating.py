@@ -1,7 +1,6 @@
 """Enrollments go on in a newer version: what they become, against workers that claim meanwhile, and after a kill -9."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -21,7 +20,7 @@ from engine.errors import InvalidInput
 from engine.outbox.claim import claim
 from engine.settings import Settings
 from engine.wakeups import Wakeups
-from producers.migrating import Group, Migrated, plan_migration, run_migration
+from producers.migrating import CHUNK, Group, Migrated, plan_migration, run_migration
 from producers.operator import Operator
 from producers.pausing import pause_enrollment, resume_one
 from producers.steering import skip
@@ -315,14 +314,18 @@ def test_a_migration_that_was_killed_goes_on_where_it_was(world: World, settings
         command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
     assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
-    with subprocess.Popen(
-        [*command, "--yes"], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as mover:
-        assert mover.stderr is not None
-        assert b"moved" in mover.stderr.readline()
-        mover.send_signal(signal.SIGKILL)
+    # The first chunk has nothing that is due. In the second, messages are set aside: there it waits for a claim.
+    world.execute("UPDATE outbox SET due_at = due_at + interval '1 day' WHERE enrollment_id <= %s", CHUNK)
+    aside = "SELECT count(*)::int FROM outbox WHERE retry_at IS NOT NULL"
+    with (
+        world.database.transaction() as claiming,
+        subprocess.Popen([*command, "--yes"], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as mover,
+    ):
+        claiming.execute("SELECT FROM outbox WHERE false FOR UPDATE")
+        wait_for(lambda: world.query(aside) == [(CHUNK,)], "the second chunk is set aside")
+        mover.kill()
     moved = "SELECT count(*)::int FROM enrollments WHERE migrated_at IS NOT NULL"
-    assert 0 < world.query(moved)[0][0] < 350
+    assert world.query(moved) == [(CHUNK,)]
     again = subprocess.run([*command, "--yes"], env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert world.query(moved) == [(350,)]
