@@ -1,5 +1,6 @@
 """Explain an enrollment: every step, what was decided and why, and what comes next if nothing changes."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,8 @@ class Explained:
     enrolled_at: datetime
     ended_at: datetime | None
     timezone: str
+    modified: bool
+    """Whether somebody has changed its own steps."""
     paused: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     history: list[dict[str, Any]]
@@ -74,8 +77,9 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         enrolled_at=about.enrolled_at,
         ended_at=about.completed_at or about.cancelled_at,
         timezone=about.timezone,
+        modified=about.modified_at is not None,
         paused=[asdict(pause) for pause in pauses],
-        steps=[_step(step, zone) for step in steps],
+        steps=[_step(step, zone, about.own_delays or {}) for step in steps],
         history=[one._asdict() for one in told],
         next={
             "step": None if following is None else following.step_key,
@@ -113,11 +117,12 @@ def _pauses(session: Session, about: About) -> tuple[Pause, ...]:
     return (*own, *held)
 
 
-def _step(step: Step, zone: ZoneInfo) -> dict[str, Any]:
+def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str]) -> dict[str, Any]:
     document = asdict(step)
     document["row"] = document.pop("id")
     document["step"] = document.pop("step_key")
     document["order"] = document.pop("step_order")
+    document["own_delay"] = own_delays.get(step.step_key)
     document["local_due_at"] = None if step.due_at is None else step.due_at.astimezone(zone)
     return document
 

@@ -54,7 +54,7 @@ def _enrollment(book: Book, steps: Sequence[Row], matched: Matched) -> Iterator[
         if accepted:
             yield from check_accepted(book, row, accepted)
         elif row.is_message:
-            yield from check_not_accepted(book, row, steps[:number])
+            yield from check_not_accepted(book, row, steps[:number], steps)
         else:
-            yield from check_gate(book, row, steps[:number])
+            yield from check_gate(book, row, steps[:number], steps)
     yield from check_enrollment(book, steps, matched.of_row)

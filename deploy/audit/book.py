@@ -32,6 +32,10 @@ class Enrollment:
     ended_at: float | None
     """Sequence time at which it was completed or cancelled."""
     contact: Contact | None
+    migrated_at: float | None = None
+    """Real time at which it last went on in another version, where its steps may have another order."""
+    modified_at: float | None = None
+    """Real time at which somebody last changed its own steps."""
 
 
 @dataclass(frozen=True, slots=True)

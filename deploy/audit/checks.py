@@ -8,6 +8,7 @@ from deploy.audit.book import Attempt, Book, Enrollment, Row
 from deploy.audit.content import difference
 from deploy.audit.match import Acceptance
 from deploy.audit.verdict import Kind, Violation
+from engine.outbox.alter import DELETED
 from engine.rules.ending import TOO_LATE
 from producers.review import OUTCOME, Decision
 from producers.suppressions import THEIR_OWN
@@ -31,6 +32,11 @@ NOT_TAKEN: Final = re.compile(
     r"branch (?P<branch>\S+) not taken: (?P<gate>\S+) (?:came to (?P<outcome>\S+)|is (?P<status>\S+))"
 )
 
+#: Of a step that is not in the version in which the enrollment goes on, or not ahead of it (engine/rules/landing.py).
+MIGRATED: Final = re.compile(
+    r"version \d+(?: has no such step|: it comes before the step at which the enrollment went on)"
+)
+
 REFUSALS: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED)
 
 
@@ -40,8 +46,11 @@ def violation(kind: Kind, row: Row, says: str, acceptance: Acceptance | None = N
     return Violation(kind, says, row.id, row.enrollment_id, row.step_key, accepted_as)
 
 
-def check_not_accepted(book: Book, row: Row, before: Sequence[Row]) -> Iterator[Violation]:
-    """A message that no provider accepted: it must have ended for a reason that holds, or still have time."""
+def check_not_accepted(book: Book, row: Row, before: Sequence[Row], steps: Sequence[Row] = ()) -> Iterator[Violation]:
+    """A message that no provider accepted: it must have ended for a reason that holds, or still have time.
+
+    `steps`: all of the enrollment.
+    """
     enrollment = book.enrollments.get(row.enrollment_id)
     match RowStatus(row.status):
         case RowStatus.SENT:
@@ -54,7 +63,7 @@ def check_not_accepted(book: Book, row: Row, before: Sequence[Row]) -> Iterator[
             yield from _check_pending(book, row, enrollment, before)
         case RowStatus.FAILED if not _failed_for_a_reason(book, row):
             yield violation(Kind.LOST, row, "failed, though no attempt was refused")
-        case RowStatus.SKIPPED if not _skipped_for_a_reason(book, row, enrollment, before):
+        case RowStatus.SKIPPED if not _skipped_for_a_reason(book, row, enrollment, _gates(enrollment, before, steps)):
             yield violation(Kind.LOST, row, "skipped for a reason that does not hold")
         case RowStatus.CANCELLED if enrollment is None or enrollment.status != EnrollmentStatus.CANCELLED:
             yield violation(Kind.LOST, row, "cancelled, though its enrollment is not")
@@ -82,13 +91,18 @@ def check_accepted(book: Book, row: Row, accepted: Sequence[Acceptance]) -> Iter
         yield from _check_acceptance(book, row, acceptance)
 
 
-def check_gate(book: Book, row: Row, before: Sequence[Row]) -> Iterator[Violation]:
-    """A step that is no message: it must have ended for a reason that holds, or still have time."""
+def check_gate(book: Book, row: Row, before: Sequence[Row], steps: Sequence[Row] = ()) -> Iterator[Violation]:
+    """A step that is no message: it must have ended for a reason that holds, or still have time.
+
+    `steps`: all of the enrollment.
+    """
     enrollment = book.enrollments.get(row.enrollment_id)
     match RowStatus(row.status):
         case RowStatus.PENDING:
             yield from _check_pending(book, row, enrollment, before)
-        case RowStatus.SKIPPED if (branch := NOT_TAKEN.fullmatch(row.reason or "")) and not _not_taken(branch, before):
+        case RowStatus.SKIPPED if (branch := NOT_TAKEN.fullmatch(row.reason or "")) and not _not_taken(
+            branch, _gates(enrollment, before, steps)
+        ):
             yield violation(Kind.LOST, row, "skipped for a reason that does not hold")
         case RowStatus.CANCELLED if enrollment is None or enrollment.status != EnrollmentStatus.CANCELLED:
             yield violation(Kind.LOST, row, "cancelled, though its enrollment is not")
@@ -132,6 +146,10 @@ def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None, b
         return _not_taken(branch, before)
     if enrollment is None or enrollment.contact is None or not row.reason:
         return False
+    if MIGRATED.fullmatch(row.reason):
+        return enrollment.migrated_at is not None
+    if row.reason == DELETED:
+        return enrollment.modified_at is not None
     contact = enrollment.contact
     address = contact.phone if row.type == "sms" else contact.email
     if row.reason.startswith(SUPPRESSED):
@@ -140,6 +158,11 @@ def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None, b
     if row.reason.startswith("the contact has no "):
         return address is None or contact.updated_at > enrollment.created_at
     return row.reason in (TOO_LATE, SKIPPED_BY_AN_OPERATOR)
+
+
+def _gates(enrollment: Enrollment | None, before: Sequence[Row], steps: Sequence[Row]) -> Sequence[Row]:
+    """Where the gate of a branch is: before it, unless the version in which it was decided had another order."""
+    return before if enrollment is None or enrollment.migrated_at is None else steps or before
 
 
 def _not_taken(branch: re.Match[str], before: Sequence[Row]) -> bool:

@@ -30,6 +30,9 @@ def _overtaken(
     book: Book, before: Sequence[Row], acceptance: Acceptance, of_row: Mapping[int, Sequence[Acceptance]]
 ) -> str | None:
     """What was accepted before a step before it had ended; None: nothing."""
+    enrollment = book.enrollments.get(before[0].enrollment_id) if before else None
+    if enrollment and enrollment.migrated_at is not None and enrollment.migrated_at > acceptance.attempt.started_at:
+        return None  # it went out in the order of another version
     for step in before:
         if step.reopened_at is not None and step.reopened_at > acceptance.attempt.started_at:
             continue

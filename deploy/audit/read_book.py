@@ -25,6 +25,7 @@ SELECT e.id, e.workspace_id,
     CASE WHEN e.status = 'active' AND EXISTS (SELECT FROM holds h WHERE {KEEPS}) THEN 'paused' ELSE e.status END,
     extract(epoch FROM e.created_at)::float8,
     extract(epoch FROM coalesce(e.completed_at, e.cancelled_at))::float8,
+    extract(epoch FROM e.migrated_at)::float8, extract(epoch FROM e.modified_at)::float8,
     c.workspace_id, c.email, c.phone, extract(epoch FROM c.updated_at)::float8
 FROM enrollments e LEFT JOIN contacts c ON c.id = e.contact_id
 WHERE %(workspace)s::bigint IS NULL OR e.workspace_id = %(workspace)s
@@ -70,9 +71,20 @@ def read_book(database: Database, workspace_id: int | None = None) -> Book:
 
 def _enrollments(session: Session, only: dict[str, int | None]) -> dict[int, Enrollment]:
     found: dict[int, Enrollment] = {}
-    for enrollment_id, workspace_id, status, created_at, ended_at, *contact in session.execute(ENROLLMENTS, only):
+    for (
+        enrollment_id,
+        workspace_id,
+        status,
+        created_at,
+        ended_at,
+        migrated_at,
+        modified_at,
+        *contact,
+    ) in session.execute(ENROLLMENTS, only):
         known = None if contact[0] is None else Contact(*contact)
-        found[enrollment_id] = Enrollment(enrollment_id, workspace_id, status, created_at, ended_at, known)
+        found[enrollment_id] = Enrollment(
+            enrollment_id, workspace_id, status, created_at, ended_at, known, migrated_at, modified_at
+        )
     return found
 
 

@@ -19,8 +19,9 @@ def explain(enrollment: EnrollmentId, workspace: WorkspaceName = None, as_json: 
 
 def _lines(explained: Explained) -> list[str]:
     exit_reason = f" ({explained.exit_reason})" if explained.exit_reason else ""
+    modified = "  modified" if explained.modified else ""
     lines = [
-        f"enrollment {explained.enrollment}  {explained.name}",
+        f"enrollment {explained.enrollment}  {explained.name}{modified}",
         f"  {explained.sequence}, version {explained.version}: {explained.status}{exit_reason}",
         f"  enrolled {_time(explained.enrolled_at)}; ended {_time(explained.ended_at)}",
         f"  times are sequence time, in UTC and in {explained.timezone}; attempts and history are in real time",
@@ -42,13 +43,16 @@ def _lines(explained: Explained) -> list[str]:
 
 
 def _step(step: dict[str, Any]) -> list[str]:
+    order = step["order"] if step["order"] > 0 else "-"
     reason = f": {step['reason']}" if step["reason"] else ""
     local = f" ({_time(step['local_due_at'])} local)" if step["local_due_at"] else ""
     lines = [
         "",
-        f"{step['order']}. {step['step']}  {step['type']}  {step['status']}{reason}  [row {step['row']}]",
+        f"{order}. {step['step']}  {step['type']}  {step['status']}{reason}  [row {step['row']}]",
         f"   due {_time(step['due_at'])}{local}",
     ]
+    if step["own_delay"]:
+        lines.append(f"   its own delay in this enrollment: {step['own_delay']} after the step before")
     if step["sent_at"]:
         delivery = f"; delivery: {step['delivery_status']}" if step["delivery_status"] else ""
         lines.append(f"   sent {_time(step['sent_at'])} as {step['provider_id'] or '-'}{delivery}")

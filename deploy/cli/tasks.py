@@ -245,6 +245,8 @@ def _told(task: Task) -> str:
         task.enrollment_name,
         f"enrollment {task.enrollment_id} {task.step}",
     ]
+    if task.modified:
+        parts.append("modified")
     if task.exit_reason is not None:
         parts.append(f"its enrollment has ended early: {task.exit_reason}")
     if task.outcome is not None:

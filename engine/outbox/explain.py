@@ -12,6 +12,7 @@ from engine.outbox.pause import IN_FORCE
 
 ABOUT: Final = """
 SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
+    e.migrated_at, e.modified_at, e.own_delays,
     s.key AS sequence, s.name AS sequence_name, v.number AS version, v.definition, e.version_id,
     c.id AS contact_id, c.external_id, c.email, c.phone, c.first_name, c.last_name,
     c.attributes ->> 'company' AS company,
@@ -69,6 +70,9 @@ class About:
     completed_at: datetime | None
     cancelled_at: datetime | None
     created_at: datetime
+    migrated_at: datetime | None
+    modified_at: datetime | None
+    own_delays: dict[str, str] | None
     sequence: str
     sequence_name: str
     version: int

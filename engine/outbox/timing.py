@@ -6,11 +6,12 @@ from engine.database import Session
 from engine.outbox.hours import HOURS, hours_of
 from engine.rules.calendar.whereabouts import whereabouts
 from engine.rules.planner import Timing, after_delay
-from engine.rules.planning import Contact, timing_by_calendar, uses_calendar
+from engine.rules.planning import Contact, timing_by_calendar, uses_calendar, with_own_delays
 from engine.rules.program import Program
+from schema.definition import parse_delay
 
 ENROLLMENT: Final = f"""
-SELECT e.enrolled_at, c.attributes || e.data, c.timezone, c.phone, {HOURS}
+SELECT e.enrolled_at, e.own_delays, c.attributes || e.data, c.timezone, c.phone, {HOURS}
 FROM enrollments e JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
 WHERE e.id = %(enrollment)b
 """
@@ -21,8 +22,10 @@ def timing_of(session: Session, enrollment_id: int, program: Program) -> Timing:
     row = session.execute(ENROLLMENT, {"enrollment": enrollment_id}, binary=True).fetchone()
     if row is None:
         raise LookupError(f"enrollment {enrollment_id} has no contact")
-    started, attributes, timezone, phone, *hours_read = row
+    started, own, attributes, timezone, phone, *hours_read = row
     hours = hours_of(*hours_read)
-    if program.definition is None or not uses_calendar(program.definition, hours):
+    if program.definition is None or not (own or uses_calendar(program.definition, hours)):
         return after_delay
-    return timing_by_calendar(program.definition, Contact(whereabouts(timezone, phone, hours), attributes), started)
+    contact = Contact(whereabouts(timezone, phone, hours), attributes)
+    timing = timing_by_calendar(program.definition, contact, started)
+    return with_own_delays(timing, {key: parse_delay(text) for key, text in own.items()}) if own else timing

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from engine.rules.calendar import Whereabouts, calendar_of, due, next_open
 from engine.rules.calendar.whereabouts import Hours, quiet_hours_of
 from engine.rules.planner import Timed, Timing, advance
 from engine.rules.program import Place, Program
-from schema.definition import Definition
+from schema.definition import Definition, Delay
 from schema.states import RowStatus
 
 
@@ -84,6 +84,33 @@ def timing_by_calendar(definition: Definition, contact: Contact, started: dateti
         return Timed(None if planned.moment is None else planned.moment.timestamp(), planned.reasons)
 
     return timing
+
+
+#: A step at once after the one before it, as far as its window allows.
+AT_ONCE: Final[dict[str, Any]] = {"delay": Delay(), "at": None, "after_start": None, "before": None, "after": None}
+
+
+def not_before(timing: Timing, now: float) -> Timing:
+    """The same times, but for those that have passed already: such a step is due as soon as it may go out."""
+
+    def timed(place: Place, before: float) -> Timed:
+        found = timing(place, before)
+        if found.due_at is None or found.due_at >= now:
+            return found
+        return timing(replace(place, step=place.step.model_copy(update=AT_ONCE)), now)
+
+    return timed
+
+
+def with_own_delays(timing: Timing, own: Mapping[str, Delay]) -> Timing:
+    """The same times, but for those steps that have a delay of their own in this enrollment."""
+
+    def timed(place: Place, before: float) -> Timed:
+        if (delay := own.get(place.key)) is None:
+            return timing(place, before)
+        return timing(replace(place, step=place.step.model_copy(update={**AT_ONCE, "delay": delay})), before)
+
+    return timed
 
 
 @dataclass(frozen=True, slots=True)

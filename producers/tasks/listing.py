@@ -40,7 +40,8 @@ by_hand AS (
     FROM tasks t
     WHERE t.workspace_id = %(workspace)s AND t.outbox_id IS NULL AND coalesce(t.closed, 'active') = ANY(%(states)s)
 )
-SELECT task.*, e.version_id, e.status AS enrollment_status, e.exit_reason, s.key AS sequence,
+SELECT task.*, e.version_id, e.modified_at IS NOT NULL AS modified, e.status AS enrollment_status, e.exit_reason,
+    s.key AS sequence,
     coalesce(nullif(concat_ws(' ', c.first_name, c.last_name), ''), c.external_id, c.email, c.phone) AS contact,
     {NAMED_BY} AS named_by
 FROM (SELECT * FROM of_steps UNION ALL SELECT * FROM by_hand) AS task
@@ -75,6 +76,8 @@ class Task:
     ended_by: str | None
     note: str | None
     version_id: int
+    modified: bool
+    """Whether somebody has changed the steps of its enrollment."""
     enrollment_status: str
     exit_reason: str | None
     """Why its enrollment has ended early."""
@@ -135,6 +138,9 @@ def _named(session: Session, task: Task, programs: dict[int, Program]) -> Task:
         return task
     if task.version_id not in programs:
         programs[task.version_id] = program_of(session, task.version_id)
-    step = programs[task.version_id].by_key[task.step].step
+    place = programs[task.version_id].by_key.get(task.step)
+    if place is None:  # a step that only an older version has
+        return replace(task, name=task.step, priority=Priority.MEDIUM.value)
+    step = place.step
     priority = step.priority if isinstance(step, TaskStep) else Priority.MEDIUM
     return replace(task, name=step.name or step.key, priority=priority.value)

@@ -28,7 +28,12 @@ outbox = Table(
     identity(),
     Column("workspace_id", BigInteger, nullable=False),
     Column("enrollment_id", BigInteger, nullable=False),
-    Column("step_order", SmallInteger, nullable=False, comment="from 1, in the order of the sequence version"),
+    Column(
+        "step_order",
+        SmallInteger,
+        nullable=False,
+        comment="from 1, in the order of the sequence version; below: of an older one",
+    ),
     Column("step_key", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("status", Text, nullable=False),

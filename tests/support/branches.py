@@ -20,6 +20,11 @@ class Gate(AnyStep):
     """A step behind which they are not."""
 
     type: str = "call"
+    ways: tuple[str, ...] = ()
+
+    @property
+    def branches(self) -> Mapping[str, tuple[AnyStep, ...]]:
+        return dict.fromkeys(self.ways, ())
 
     @property
     def gate(self) -> bool:
@@ -41,6 +46,6 @@ def _add(places: list[Place], shapes: Any, within: tuple[Branch, ...], delay: De
             places.append(Place(order, model(key=shape.rstrip("*"), delay=delay), within))
             continue
         ((key, branches),) = shape.items()
-        places.append(Place(order, Gate(key=key, delay=delay, type="condition"), within))
+        places.append(Place(order, Gate(key=key, delay=delay, type="condition", ways=tuple(branches)), within))
         for name, inner in branches.items():
             _add(places, inner, (*within, Branch(order, name)), delay)

@@ -104,7 +104,9 @@ class Gates:
         if is_held(session, held.id):
             return []
         steps = steps_of(session, held.id)
-        step = steps[row.step_order]
+        step = steps.get(row.step_order)
+        if step is None or step.id != row.id or held.version_id != row.version_id:
+            return []  # it has gone on in another version meanwhile, and was woken anew
         if step.fence != row.fence - 1 or step.standing.status is not RowStatus.PENDING:
             return []
         facing = Facing(session, row, version, held, steps, self._clock.now(), self._reached)
