@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.document import Document, Path, Unquoted
+from schema.definition.outward import Notify, Webhook
 from schema.definition.problem import did_you_mean, quoted
 
 #: Values that are mappings of their own.
@@ -16,6 +17,8 @@ NESTED: Final[dict[str, type[BaseModel]]] = {
     "quiet_hours": QuietHours,
     "before": DateAnchor,
     "after": DateAnchor,
+    "webhook": Webhook,
+    "notify": Notify,
 }
 
 
