@@ -20,6 +20,7 @@ from deploy.cli import (
     status,
     steering,
     tasks,
+    variants,
     workspaces,
 )
 
@@ -44,6 +45,7 @@ app.command()(api.api)
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(status.status)
 app.command()(explain.explain)
+app.command()(variants.variants)
 app.command()(control.pause)
 app.command()(control.resume)
 app.command()(steering.cancel)

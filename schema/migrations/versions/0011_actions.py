@@ -1,4 +1,4 @@
-"""What a workspace signs its webhooks with."""
+"""What a workspace signs its webhooks with; and who took which variant, by an index."""
 
 from alembic import op
 
@@ -14,9 +14,12 @@ ALTER TABLE workspaces ADD COLUMN former_secret TEXT;
 COMMENT ON COLUMN workspaces.former_secret IS 'the one before: it signs too, for a while';
 ALTER TABLE workspaces ADD COLUMN former_secret_until TIMESTAMP WITH TIME ZONE;
 COMMENT ON COLUMN workspaces.former_secret_until IS 'real time';
+
+CREATE INDEX outbox_variants_idx ON outbox (workspace_id, step_key, enrollment_id) WHERE type = 'variants';
 """
 
 DOWN = """
+DROP INDEX outbox_variants_idx;
 ALTER TABLE workspaces DROP COLUMN signing_secret, DROP COLUMN former_secret, DROP COLUMN former_secret_until;
 """
 
