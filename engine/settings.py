@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import InvalidInput
+from engine.rules.addresses import Opening, parse_openings
 
 PREFIX = "CADENZA_"
 
@@ -47,6 +48,10 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(5, gt=0, le=900, description="the wait after a first refusal for now")
     in_flight: int = Field(64, ge=1, le=4096, description="messages handed over at the same time by a worker process")
 
+    webhook_allow: str = Field(
+        "", description="addresses that webhooks may be sent to though they are not public: HOST:PORT or a network, ..."
+    )
+
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)
     metrics_host: str = "127.0.0.1"
@@ -70,6 +75,12 @@ class Settings(BaseSettings):
             raise ValueError("write https://host, with a port or a path if need be, and nothing behind it")
         return value
 
+    @field_validator("webhook_allow")
+    @classmethod
+    def _openings(cls, value: str) -> str:
+        parse_openings(value)
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.twilio_account_sid and not self.twilio_auth_token:
@@ -77,6 +88,8 @@ class Settings(BaseSettings):
         if self.twilio_account_sid and not (self.twilio_from or self.twilio_messaging_service_sid):
             raise ValueError("CADENZA_TWILIO_FROM or CADENZA_TWILIO_MESSAGING_SERVICE_SID is missing")
         if self.environment == "production":
+            if self.webhook_openings:
+                raise ValueError("CADENZA_WEBHOOK_ALLOW is for tests and development: it is refused in production")
             missing = [
                 PREFIX + name.upper()
                 for name in ("database_url", "redis_url", "twilio_account_sid", "smtp_url")
@@ -85,6 +98,11 @@ class Settings(BaseSettings):
             if missing:
                 raise ValueError(f"CADENZA_ENVIRONMENT is production, so these must be set: {', '.join(missing)}")
         return self
+
+    @property
+    def webhook_openings(self) -> tuple[Opening, ...]:
+        """The addresses that `webhook_allow` opens."""
+        return parse_openings(self.webhook_allow)
 
     @property
     def provider_timeout(self) -> float:

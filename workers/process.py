@@ -31,6 +31,7 @@ from workers.delivery.settler import Settler
 from workers.gates.gates import Gates
 from workers.gates.handlers import handlers
 from workers.loop import Loop
+from workers.outward.outward import AT_THE_DATABASE, Outward
 from workers.promoter import Promoter
 from workers.reconciler import Reconciler
 from workers.sweeper import Sweeper
@@ -55,7 +56,10 @@ THREADS_END_MILLISECONDS = 5_000
 def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event) -> None:
     """Work until told to stop, then end everything cleanly: no message is begun after that."""
     database = Database(
-        _url(settings.database_url), size=threads + 6, name="cadenza worker", options=f"{BY_ID} {NO_IDLE_LOCKS}"
+        _url(settings.database_url),
+        size=threads + 6 + AT_THE_DATABASE,
+        name="cadenza worker",
+        options=f"{BY_ID} {NO_IDLE_LOCKS}",
     )
     wakeups = Wakeups(_url(settings.redis_url))
     clock = SequenceClock(database)
@@ -66,7 +70,14 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         channels,
         Intake(settings, database, clock, Prepare(settings, clock, known)),
         Settler(database, wakeups, clock),
-        Gates(database, wakeups, clock, known, handlers(settings, known)),
+        Gates(
+            database,
+            wakeups,
+            clock,
+            known,
+            handlers(settings, known),
+            Outward(settings, database, wakeups, clock, known, channels),
+        ),
     )
     loops = [
         Loop("promote", Promoter(wakeups, clock, Gate(database)).turn),

@@ -89,7 +89,7 @@ class Reconciler:
                 return 0  # the database may have been restored: a leader compares first
             rows = doubtful(
                 session,
-                list(self._channels),
+                [*self._channels, "action"],
                 settings.reconcile_grace_seconds,
                 settings.reconcile_interval_seconds,
             )
@@ -129,7 +129,7 @@ class Reconciler:
             return self._write(row, Decision(RowStatus.SENT, "an attempt was accepted", row.proven), looked=False)
         if (known := decide_late_word(row.outcome)) is not None:
             return self._write(row, known, looked=False)
-        if row.channel == "email":
+        if row.channel != "sms":
             guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
             return self._write(row, decide_email(guarantee, row.unanswered), looked=False)
         try:

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "status": "status.status",
     "enrollments": "enrollments.enrollments",
     "explain": "explain.explain",
+    "variants": "variants.variants",
     "pause": "control.pause",
     "resume": "control.resume",
     "archive": "archiving.archive",

@@ -38,6 +38,8 @@ def _text(shown: list[Listed], following: int | None) -> str:
 
 def _line(one: Listed) -> str:
     standing = one.status if one.exit_reason is None else f"{one.status} ({one.exit_reason})"
+    if one.modified:
+        standing += ", modified"
     if one.step is None:
         return f"{one.enrollment}  {one.name}  {standing}"
     due = f", due {one.due_at:%Y-%m-%d %H:%M} UTC" if one.due_at else ""

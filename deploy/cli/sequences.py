@@ -10,6 +10,7 @@ from deploy.cli.output import Json, WorkspaceName, note, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers.sequences import Published, publish, read_definition_file
+from producers.webhook_check import check_webhooks
 from producers.workspaces import find_workspace
 from schema.definition import Definition, json_schema
 
@@ -23,6 +24,8 @@ def apply(
     definitions = _read(files)
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
+        for definition in definitions:
+            check_webhooks(definition, session.settings.webhook_openings)
         published = [(definition, publish(transaction, workspace_id, definition)) for definition in definitions]
     report(
         as_json,

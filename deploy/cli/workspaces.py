@@ -1,4 +1,4 @@
-"""`cadenza workspace add`, `cadenza workspace set` and `cadenza workspace list`."""
+"""`cadenza workspace add`, `set`, `secret` and `list`."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, TypeAlias
@@ -7,7 +7,8 @@ import typer
 
 from deploy.cli.output import Json, report
 from deploy.cli.session import opened
-from producers import workspaces
+from producers import signing, workspaces
+from producers.workspaces import find_workspace
 
 QuietHours: TypeAlias = Annotated[
     str | None, typer.Option(help="When no SMS goes out, where its recipient is: 20:00-09:00, or off.")
@@ -56,6 +57,21 @@ def change(
             holidays=days,
         )
     report(as_json, _document(changed), lambda: _line(changed))
+
+
+@app.command()
+def secret(
+    key: Annotated[str | None, typer.Argument(help="The key of the workspace; else CADENZA_WORKSPACE.")] = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a new one; the one before signs too for 24 hours.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the secret that signs a workspace's webhooks (standardwebhooks.com)."""
+    with opened(key) as session, session.database.transaction() as transaction:
+        workspace = find_workspace(transaction, session.settings.workspace)
+        found = signing.rotate(transaction, workspace.id) if rotate else signing.read(transaction, workspace.id)
+    report(as_json, {"workspace": workspace.key, "secret": found}, lambda: found)
 
 
 @app.command(name="list")

@@ -8,7 +8,7 @@ CLAIM: Final = "engine/outbox/claim.py"
 BEGIN: Final = "engine/outbox/begin.py"
 SETTLE: Final = "engine/outbox/settle.py"
 DISPATCH: Final = "engine/outbox/dispatch.py"
-PIPELINE: Final = "workers/delivery/pipeline.py"
+HAND_OVER: Final = "workers/delivery/hand_over.py"
 
 TEST_CLAIM: Final = "tests/integration/test_outbox_claim.py"
 TEST_SETTLE: Final = "tests/integration/test_outbox_settle.py"
@@ -128,17 +128,17 @@ HANDING_OVER: Final = (
     Mutant(
         "socket-lease",
         "a row is handed over though its lease may end before the provider's answer",
-        PIPELINE,
-        "elif time.monotonic() + self._settings.provider_timeout > prepared.lease_until:",
-        "elif time.monotonic() > prepared.lease_until + 86_400:",
+        HAND_OVER,
+        "if time.monotonic() + self._settings.provider_timeout > prepared.lease_until:",
+        "if time.monotonic() > prepared.lease_until + 86_400:",
         (f"{TEST_STOP}::test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out",),
     ),
     Mutant(
         "socket-stop",
         "a worker that was held up does not look again for a STOP",
-        PIPELINE,
-        "if started > prepared.begun + FRESH and not self._still_good(prepared.row):",
-        "if started > prepared.begun + 86_400:",
+        HAND_OVER,
+        "if time.monotonic() > prepared.begun + FRESH and not self._still_good(prepared.row):",
+        "if time.monotonic() > prepared.begun + 86_400:",
         (f"{TEST_STOP}::test_an_attempt_that_was_held_up_is_looked_at_again",),
     ),
 )

@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (SELECT * FROM attempts a WHERE a.outbox_id = o.id ORDER BY a
 WHERE o.status = 'unknown' AND o.type = ANY(%(channels)b) AND clock_timestamp() >= CASE
     WHEN last.outcome IN ({REFUSALS}) THEN last.started_at
     WHEN last.looked_at IS NOT NULL THEN last.looked_at + %(interval)b * interval '1 second'
-    WHEN o.type = 'email' AND last.detail IS DISTINCT FROM '{LOST}' THEN last.started_at
+    WHEN o.type <> 'sms' AND last.detail IS DISTINCT FROM '{LOST}' THEN last.started_at
     ELSE last.ended_at + %(grace)b * interval '1 second'
 END
 ORDER BY o.type = 'sms',

@@ -54,6 +54,9 @@ NOT_SENT: Final = (
     RowStatus.CANCELLED,
 )
 
+#: A row that ends so was accepted as it is.
+PROVEN_ITSELF: Final = (RowStatus.SENT, RowStatus.DONE)
+
 SAYS: Final = {"callback": "proven by a callback", "late_word": "accepted, as its worker told late"}
 
 
@@ -119,7 +122,13 @@ def accept_late_words(
         return []
     last = {ending.id: ending.fence for ending in sorted(endings, key=lambda ending: ending.fence)}
     moved = {(row.id, last[row.id]) for row in settled}  # a worker may tell of two claims of a row together
-    accepted = [one for one in endings if one.outcome == AttemptOutcome.ACCEPTED and (one.id, one.fence) not in moved]
+    accepted = [
+        one
+        for one in endings
+        if one.outcome == AttemptOutcome.ACCEPTED
+        and one.status is not RowStatus.DONE  # a call that may be repeated
+        and (one.id, one.fence) not in moved
+    ]
     if not accepted:
         return []
     rows = session.execute(
@@ -137,7 +146,7 @@ def accept_late_words(
 
 def settle_proven(session: Session, clock: SequenceClock, endings: Sequence[Ending]) -> list[Due]:
     """Settle rows whose last attempt was not accepted, though an earlier one has been proven while it was made."""
-    again = [ending.id for ending in endings if ending.fence > 1 and ending.status is not RowStatus.SENT]
+    again = [ending.id for ending in endings if ending.fence > 1 and ending.status not in PROVEN_ITSELF]
     rows = session.execute(PROVEN, {"ids": again}, binary=True).fetchall() if again else []
     resolutions = [
         Resolution(row_id, fence, RowStatus.SENT, "an earlier attempt was accepted", provider_id)

@@ -12,7 +12,8 @@ from schema.states import BLOCKING, sql_list
 
 #: By the primary key, or for those that run in a sequence by enrollments_running_idx, which it names literally.
 PAGE: Final = f"""
-SELECT e.id AS enrollment, s.key AS sequence, v.number AS version, e.status, e.exit_reason, e.contact_id, e.enrolled_at,
+SELECT e.id AS enrollment, s.key AS sequence, v.number AS version, e.status, e.exit_reason,
+    e.modified_at IS NOT NULL AS modified, e.contact_id, e.enrolled_at,
     coalesce(e.completed_at, e.cancelled_at) AS ended_at, following.step_key AS step, following.status AS step_status,
     following.due_at, {NAMED_BY} AS named_by
 FROM enrollments e JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
@@ -39,6 +40,8 @@ class Listed:
     version: int
     status: str
     exit_reason: str | None
+    modified: bool
+    """Somebody has changed its own steps."""
     contact_id: int
     enrolled_at: datetime
     ended_at: datetime | None

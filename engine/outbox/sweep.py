@@ -12,11 +12,13 @@ from engine.wakeups import Due
 #: What an attempt says whose worker did not settle it in time. The worker may still have the last word.
 LOST: Final = "the worker was lost"
 
-#: A row that was claimed and not handed over goes back; one whose hand-over had begun is in doubt (promise P2).
+#: A row that was claimed and not handed over goes back; one whose hand-over had begun is in doubt (promise P2). A call
+#: of a webhook is repeated: whoever receives it knows it by its key.
 END_LEASES: Final = f"""
 WITH over AS MATERIALIZED (
-    SELECT o.id, EXISTS (SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.fence = o.fence) AS begun
-    FROM outbox o WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
+    SELECT o.id, a.fence IS NOT NULL AND NOT a.payload ? 'url' AS begun, a.payload ? 'url' AS again
+    FROM outbox o LEFT JOIN attempts a ON a.outbox_id = o.id AND a.fence = o.fence
+    WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
     ORDER BY o.lease_until LIMIT %(limit)b FOR UPDATE OF o SKIP LOCKED
 ),
 moved AS (
@@ -24,12 +26,13 @@ moved AS (
         reason = CASE WHEN over.begun THEN 'the worker was lost after the hand-over had begun' END,
         fence = o.fence + 1, lease_until = NULL
     FROM over WHERE o.id = over.id
-    RETURNING o.id, o.status, o.due_at, o.fence, o.workspace_id, o.enrollment_id, o.reason
+    RETURNING o.id, o.status, o.due_at, o.fence, o.workspace_id, o.enrollment_id, o.reason, over.again
 ),
 noted AS (
     INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
     SELECT (SELECT sequence_now()), workspace_id, enrollment_id, id, 'sweeper', 'sending', status,
-        coalesce(reason, 'its lease ended before the hand-over')
+        coalesce(reason, CASE WHEN again THEN 'the worker was lost: the webhook is called again, with the same key'
+            ELSE 'its lease ended before the hand-over' END)
     FROM moved
 ),
 closed AS (

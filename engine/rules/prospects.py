@@ -65,7 +65,7 @@ def _under_way(standing: Standing) -> str:
     match standing.step_status:
         case RowStatus.SENDING:
             return "is on its way; the provider's answer is waited for"
-        case RowStatus.UNKNOWN if standing.channel == "email":
+        case RowStatus.UNKNOWN if standing.channel != "sms":
             return "nobody knows whether it was accepted; it will be handed to an operator, or sent once more"
         case RowStatus.UNKNOWN:
             return "nobody knows whether it was accepted; it will be looked up at the provider"
@@ -77,6 +77,8 @@ def _under_way(standing: Standing) -> str:
 
 def _pending_gate(standing: Standing) -> str:
     """Of a step that is no message: nothing bars it, and it is never too late."""
+    if standing.retry_in is not None and standing.retry_in > 0:
+        return f"is tried again in {standing.retry_in:.0f} seconds"
     happens = "becomes active" if standing.channel in TASK_TYPES else "is settled"
     if standing.due_at is not None and standing.due_at > standing.now:
         return f"{happens} when it is due"

@@ -4,11 +4,12 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
+from schema.definition.outward import Notify, Webhook
 from schema.definition.questions import Values
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 
 #: What an action can do: exactly one of these is given.
-DEEDS: Final = ("set", "tag", "untag", "enroll_in", "exit_from", "exit")
+DEEDS: Final = ("set", "tag", "untag", "enroll_in", "exit_from", "exit", "webhook", "notify")
 
 TAG_EXPECTED: Final = "a tag: text of 1 to 63 characters without commas"
 
@@ -42,8 +43,19 @@ class ActionStep(AnyStep):
         BeforeValidator(lambda value: value if value is None or not isinstance(value, bool) else _true(value)),
         Field(description="true: the enrollment ends here"),
     ] = None
+    webhook: Annotated[
+        Webhook | None, Field(description="a web server that is told: {url: https://example.com/hook, body: {...}}")
+    ] = None
+    notify: Annotated[
+        Notify | None, Field(description="a person who gets an email: {to: assignee, subject: ..., text: ...}")
+    ] = None
 
     @property
     def attributes(self) -> dict[str, str]:
         """The attributes that it sets."""
         return {name: value for name, (value,) in (self.set or {}).items()}
+
+    @property
+    def outward(self) -> Webhook | Notify | None:
+        """Whom it tells, outside of the database: that takes time, and may fail."""
+        return self.webhook or self.notify

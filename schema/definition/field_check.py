@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from schema.definition.calendar import DateAnchor, QuietHours, Window
 from schema.definition.document import Document, Path, Unquoted
+from schema.definition.outward import Notify, Webhook
 from schema.definition.problem import did_you_mean, quoted
 from schema.definition.reentry import ReentryAfter
 
@@ -18,6 +19,8 @@ NESTED: Final[dict[str, type[BaseModel]]] = {
     "before": DateAnchor,
     "after": DateAnchor,
     "reentry": ReentryAfter,
+    "webhook": Webhook,
+    "notify": Notify,
 }
 
 

@@ -7,6 +7,7 @@ from schema.definition.distances import check_distances
 from schema.definition.document import Document, Path, read_document
 from schema.definition.field_check import check_fields
 from schema.definition.kinds import MODELS
+from schema.definition.outward_check import outward_templates
 from schema.definition.part_check import BRANCHES, check_asked, check_variants, without_parts
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
 from schema.definition.templates import check_template
@@ -113,6 +114,8 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
 def _check_templates(step: dict[str, Any], path: Path, document: Document) -> None:
     for name in MODELS[step["type"]].templates:
         _check_template(step.get(name), name, (*path, name), document)
+    for name, path_within, sources in outward_templates(step, path):
+        _check_template(sources, name, path_within, document)
     if step["type"] == "email" and step.get("text") is None and step.get("html") is None:
         document.report(path, "'text' and 'html' are both missing: expected at least one of them")
 

@@ -97,6 +97,8 @@ OPTIONAL: Final[dict[str, Any]] = {
     "window": None,
     "quiet_hours": None,
     "if_late": "skip",
+    "webhook": None,
+    "notify": None,
 }
 
 

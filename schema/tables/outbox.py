@@ -84,6 +84,13 @@ Index(
     outbox.c.due_at,
     postgresql_where=text(f"type IN ({', '.join(repr(t) for t in TASK_TYPES)})"),
 )
+Index(
+    "outbox_variants_idx",
+    outbox.c.workspace_id,
+    outbox.c.step_key,
+    outbox.c.enrollment_id,
+    postgresql_where=outbox.c.type == "variants",
+)
 
 attempts = Table(
     "attempts",

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Column, Date, SmallInteger, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from schema.tables.base import identity, metadata, real_moment_of_writing
+from schema.tables.base import identity, metadata, moment, real_moment_of_writing
 
 workspaces = Table(
     "workspaces",
@@ -52,6 +52,18 @@ workspaces = Table(
         server_default="{}",
         comment="its own, beside those of the countries that a window names",
     ),
+    Column(
+        "signing_secret",
+        Text,
+        nullable=False,
+        server_default=text(
+            "'whsec_' || encode(decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),"
+            " 'base64')"
+        ),
+        comment="signs its webhooks (engine/rules/webhooks.py)",
+    ),
+    Column("former_secret", Text, comment="the one before: it signs too, for a while"),
+    moment("former_secret_until", comment="real time"),
     UniqueConstraint("key"),
     UniqueConstraint("public_id"),
     CheckConstraint("key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="key"),

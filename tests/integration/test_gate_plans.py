@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.outbox import actions, advance, decide, facts, gates, tasks, timing
+from engine.outbox import actions, advance, decide, facts, gates, tasks, timing, variants
 from producers import signals
 
 ENROLLMENT = {"enrollment": 1}
@@ -18,6 +18,7 @@ CHANGES: dict[str, Any] = {
     "reasons": [None],
     "restored": "",
 }
+VARIANTS: dict[str, Any] = {"workspace": 1, "step": "a", "version": 1}
 END: dict[str, Any] = {"row": 1, "fence": 1, "was": ["open"], "status": "done", "reason": None, "outcome": None}
 
 QUERIES: list[tuple[str, dict[str, Any]]] = [
@@ -36,6 +37,9 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
     (facts.CONTACT, ENROLLMENT),
     (facts.SIGNALS, {**ENROLLMENT, "contact": 1, "since": datetime.now(UTC)}),
     (gates.POSTPONE, {"row": 1, "fence": 1, "seconds": 1.0}),
+    (gates.TRIED, {"row": 1}),
+    (variants.COUNTS, {**VARIANTS, "messages": ["a"]}),
+    (variants.EXITS, VARIANTS),
     (tasks.OPEN, {"outbox_id": 1}),
     (actions.CHAIN, ENROLLMENT),
     (actions.IN_SEQUENCE, {"contact": 1, "workspace": 1, "key": "a"}),

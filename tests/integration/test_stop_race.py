@@ -22,9 +22,10 @@ from producers.inbound import InboundMessage, receive
 from producers.tenants import Tenant
 from schema.states import RowStatus
 from workers.channels import open_channels
+from workers.delivery.hand_over import FRESH
 from workers.delivery.intake import Intake
 from workers.delivery.known import Known
-from workers.delivery.pipeline import FRESH, Pipeline
+from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 from workers.delivery.settler import Settler

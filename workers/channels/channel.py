@@ -36,7 +36,21 @@ class Email:
     html: str | None
 
 
-Message: TypeAlias = Sms | Email
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a webhook. Equal calls are equal bytes but for the time and the signature."""
+
+    to: str
+    """The URL."""
+    key: str
+    """The same at every try, and no other row's."""
+    body: str
+    """JSON."""
+    secrets: tuple[str, ...]
+    """What it is signed with."""
+
+
+Message: TypeAlias = Sms | Email | Call
 
 
 class LookUpFailed(Exception):  # noqa: N818 (a fact, as in engine.errors)
@@ -48,12 +62,16 @@ class LookUpFailed(Exception):  # noqa: N818 (a fact, as in engine.errors)
         self.for_good = for_good
 
 
-class Channel(Protocol):
-    """Hands messages of one kind over. Called from many threads at once."""
+class Sender(Protocol):
+    """Hands messages over. Called from many threads at once."""
 
     def send(self, message: Message) -> Outcome:
         """Hand one message over, wait for the answer, and tell how it ended; never raises for what a provider does."""
         ...
+
+
+class Channel(Sender, Protocol):
+    """Hands messages of one kind over. Called from many threads at once."""
 
     def look_up(self, message: Message, since: datetime) -> Sighting:
         """What the provider knows of a message that was handed over at `since` (UTC) or later.

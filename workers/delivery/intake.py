@@ -1,7 +1,7 @@
 """The way in of a row: claimed, prepared and begun in one transaction, after which it may be handed over."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, TypeAlias
@@ -18,7 +18,6 @@ from engine.outbox.settle import Ending
 from engine.settings import Settings
 from engine.wakeups import Due
 from schema.states import MESSAGE_TYPES, RowStatus
-from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 
 log = structlog.get_logger(__name__)
@@ -59,12 +58,20 @@ class Taken:
 class Intake:
     """Takes rows in. Used by one thread."""
 
-    def __init__(self, settings: Settings, database: Database, clock: SequenceClock, prepare: Prepare) -> None:
-        """Prepare."""
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: SequenceClock,
+        prepare: Making,
+        types: Container[str] = MESSAGE_TYPES,
+    ) -> None:
+        """Prepare to take in rows of these types; others are gates."""
         self._settings = settings
         self._database = database
         self._clock = clock
         self._prepare = prepare
+        self._types = types
 
     def take(self, ids: Sequence[int]) -> Taken:
         """Begin those of the rows that may go out now. A database that is gone takes none: try again later.
@@ -127,7 +134,7 @@ class Intake:
         for number, row in enumerate(rows):
             if time.monotonic() > started + LOCKED_SECONDS and number:
                 return [later.id for later in rows[number:]]
-            if row.channel not in MESSAGE_TYPES:
+            if row.channel not in self._types:
                 taken.gates.append(row)
                 continue
             prepared = prepare(row, lateness(row.due_at), lease_until)
@@ -152,7 +159,7 @@ class Intake:
 
     def _begin(self, session: Session, taken: Taken) -> str:
         attempts = [
-            Attempt(one.row.id, one.row.fence, one.row.recipient, one.payload, one.lateness) for one in taken.ready
+            Attempt(one.row.id, one.row.fence, one.message.to, one.payload, one.lateness) for one in taken.ready
         ]
         attempts += [Attempt(ending.id, ending.fence, None, None, 0.0) for ending in taken.ended]
         before = time.monotonic()

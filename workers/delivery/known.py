@@ -37,6 +37,9 @@ class Tenant:
     email_from: str | None
     smtp_guarantee: Literal["at_most_once", "at_least_once"] | None
     webhook_secret: str
+    key: str
+    signing_secrets: tuple[str, ...]
+    """What it signs webhooks with, the newest first: several for a while after it was changed."""
     hours: Hours
     """What it says of its time."""
 
@@ -82,15 +85,24 @@ class Known:
         if tenant is None or time.monotonic() - read_at > FRESH:
             with self._lock, self._database.transaction() as session:
                 row = session.execute(
-                    f"SELECT public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, {HOURS}"  # noqa: S608
-                    " FROM workspaces w WHERE id = %s",
+                    "SELECT public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, key,"  # noqa: S608
+                    " signing_secret, CASE WHEN former_secret_until > clock_timestamp() THEN former_secret END,"
+                    f" {HOURS} FROM workspaces w WHERE id = %s",
                     (workspace_id,),
                 ).fetchone()
             if row is None:
                 raise LookupError(f"workspace {workspace_id} is gone")
-            public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, *hours = row
+            public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, key, *secrets = row[:9]
             tenant = Tenant(
-                public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, hours_of(*hours)
+                public_id,
+                max_tries,
+                sender_name,
+                email_from,
+                smtp_guarantee,
+                webhook_secret,
+                key,
+                tuple(secret for secret in secrets if secret is not None),
+                hours_of(*row[9:]),
             )
             self._tenants[workspace_id] = (time.monotonic(), tenant)
         return tenant

@@ -16,10 +16,8 @@ from typing import Final
 import psycopg
 import structlog
 
-from engine.database import GONE, Database
-from engine.metrics import DUPLICATES_PREVENTED, LATENESS, PROVIDER, Histogram
-from engine.outbox.begin import still_good
-from engine.outbox.claim import Claimed
+from engine.database import Database
+from engine.metrics import LATENESS, PROVIDER, Histogram
 from engine.outbox.settle import Ending
 from engine.rules.ending import SENT, judge
 from engine.rules.outcome import Outcome
@@ -28,6 +26,7 @@ from schema.messages import ROWS_PER_MESSAGE
 from schema.states import AttemptOutcome
 from workers.channels.channel import Channel
 from workers.delivery.answer import Answer
+from workers.delivery.hand_over import HandOver
 from workers.delivery.intake import PAUSE, Intake
 from workers.delivery.lanes import Lanes
 from workers.delivery.prepared import Prepared
@@ -39,10 +38,6 @@ log = structlog.get_logger(__name__)
 
 #: At most so many rows in a statement.
 ROWS_PER_STATEMENT: Final = 500
-
-#: Real seconds after which an attempt that was begun is looked at again before it is handed over: somebody may have
-#: said STOP while this process was held up. This bounds the time from a STOP to the last hand-over.
-FRESH: Final = 0.25
 
 #: Real seconds for which a process that is told to stop goes on trying to settle while the database is gone.
 STOP_SECONDS: Final = 10.0
@@ -62,8 +57,8 @@ class Pipeline:
     ) -> None:
         """Start the threads."""
         self._settings = settings
-        self._database = database
         self._channels = channels
+        self._hand = HandOver(settings, database, channels)
         self._intake = intake
         self._settler = settler
         self._gates = gates
@@ -170,33 +165,10 @@ class Pipeline:
         _observe(LATENESS, ((prepared.row.channel, prepared.lateness) for prepared in taken.ready))
 
     def _hand_over(self, prepared: Prepared) -> None:
-        """Hand a row over, in a lane. The lease is the last thing that is looked at: to ask the database takes time."""
+        """Hand a row over, in a lane."""
         started = time.monotonic()
-        if started > prepared.begun + FRESH and not self._still_good(prepared.row):
-            DUPLICATES_PREVENTED.labels("stop").inc()
-            outcome = Outcome(AttemptOutcome.HELD, detail="the enrollment ended, or was paused, before the hand-over")
-        elif time.monotonic() + self._settings.provider_timeout > prepared.lease_until:
-            DUPLICATES_PREVENTED.labels("lease").inc()
-            outcome = Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
-        else:
-            outcome = self._send(prepared)
+        outcome = self._hand(prepared)
         self._news.put(Answer(_ending(prepared, outcome), time.monotonic() - started))
-
-    def _still_good(self, row: Claimed) -> bool:
-        """Look again; without a database nobody can tell."""
-        try:
-            with self._database.transaction() as session:
-                return still_good(session, row.id, row.fence)
-        except GONE:
-            return False
-
-    def _send(self, prepared: Prepared) -> Outcome:
-        row = prepared.row
-        try:
-            return self._channels[row.channel].send(prepared.message)
-        except Exception:
-            log.exception("a channel failed", channel=row.channel, row=row.id, enrollment=row.enrollment_id)
-            return Outcome(AttemptOutcome.UNANSWERED, detail="the channel failed; see the log")
 
     def _settle(self, answers: list[Answer]) -> None:
         for first in range(0, len(answers), ROWS_PER_STATEMENT):

@@ -52,8 +52,9 @@ class Prepare:
         if later is not None:
             return _skip(row, later) if isinstance(later, str) else later
         try:
+            message: Message
             if row.frozen is not None:
-                message, payload = _as_before(row.frozen, row.email or "")
+                message, payload = as_before(row.frozen, row.email or ""), json.dumps(row.frozen)
             else:
                 message, payload = self._message(row, step, version, tenant)
         except RenderError as error:
@@ -83,16 +84,7 @@ class Prepare:
                     html=html,
                     date=datetime.fromtimestamp(self._clock.real_now(), UTC),
                 )
-                return email, json.dumps(
-                    {
-                        "sender": email.sender,
-                        "message_id": email.message_id,
-                        "date": email.date.isoformat(),
-                        "subject": subject,
-                        "text": text,
-                        "html": html,
-                    }
-                )
+                return email, payload_of(email)
             case _:
                 raise TypeError(f"step {step.key} is a message of no known type")
 
@@ -122,9 +114,23 @@ def _message_of(step: AnyStep) -> MessageStep:
     return step
 
 
-def _as_before(payload: dict[str, Any], recipient: str) -> tuple[Message, str]:
+def payload_of(email: Email) -> str:
+    """What is kept of an email on its attempt."""
+    return json.dumps(
+        {
+            "sender": email.sender,
+            "message_id": email.message_id,
+            "date": email.date.isoformat(),
+            "subject": email.subject,
+            "text": email.text,
+            "html": email.html,
+        }
+    )
+
+
+def as_before(payload: dict[str, Any], recipient: str) -> Email:
     """The email of an earlier attempt, byte for byte."""
-    email = Email(
+    return Email(
         to=recipient,
         sender=payload["sender"],
         message_id=payload["message_id"],
@@ -133,7 +139,6 @@ def _as_before(payload: dict[str, Any], recipient: str) -> tuple[Message, str]:
         text=payload["text"],
         html=payload["html"],
     )
-    return email, json.dumps(payload)
 
 
 def message_id(workspace: str, row_id: int, sender: str) -> str:

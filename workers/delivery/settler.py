@@ -27,6 +27,7 @@ SOON: Final = 5.0
 #: The values of `outcome` in cadenza_messages_total (DESIGN.md section 9).
 OUTCOMES: Final = {
     RowStatus.SENT: "sent",
+    RowStatus.DONE: "done",
     RowStatus.FAILED: "failed",
     RowStatus.PENDING: "retried",
     RowStatus.UNKNOWN: "unknown",

@@ -26,6 +26,8 @@ def perform(facing: Facing) -> Decision:
     if step.attributes:
         set_attributes(session, held.contact_id, step.attributes)
         return Decision(_done(facing, f"set {', '.join(step.attributes)}"), wakeups=_heed(facing))
+    if step.outward is not None:
+        raise TypeError(f"step {step.key} tells the world outside: that is no matter of a transaction")
     name = step.tag or step.untag or ""
     tag(session, held.contact_id, name, remove=step.tag is None)
     return Decision(_done(facing, f"tagged {name}" if step.tag else f"untagged {name}"), wakeups=_heed(facing))

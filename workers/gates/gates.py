@@ -17,14 +17,19 @@ from engine.outbox.gates import postpone
 from engine.outbox.hold import is_held
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from schema.definition import ActionStep
 from schema.states import EnrollmentStatus, RowStatus
 from workers.delivery.known import Known, Version
 from workers.gates.facing import Facing, Handler
+from workers.outward.outward import Outward
 
 log = structlog.get_logger(__name__)
 
 #: Real seconds before a gate that could not be settled is tried again.
 AGAIN_SECONDS: Final = 60.0
+
+#: Real seconds for which what is being told is waited for to be settled while the database is gone.
+STOP_SECONDS: Final = 10.0
 
 #: So many wait at most: messages are not to wait for room that gates take.
 MOST: Final = 5_000
@@ -40,13 +45,18 @@ class Gates:
         clock: SequenceClock,
         known: Known,
         handlers: Mapping[str, Handler],
+        outward: Outward | None = None,
     ) -> None:
-        """Start the thread; there is a handler for each type of step that is not a message."""
+        """Start the thread; there is a handler for each type of step that is not a message.
+
+        What actions tell the world outside is passed on to `outward`; without it nobody is told anything.
+        """
         self._database = database
         self._wakeups = wakeups
         self._clock = clock
         self._known = known
         self._handlers = handlers
+        self._outward = outward
         self._rows: SimpleQueue[Claimed | None] = SimpleQueue()
         self._queued: set[int] = set()
         self._lock = Lock()
@@ -65,11 +75,15 @@ class Gates:
     def stop(self) -> None:
         """Leave those that are not begun as they are, `pending`, for another worker."""
         self._stopping = True
+        if self._outward is not None:
+            self._outward.stop(STOP_SECONDS)
 
     def close(self, seconds: float) -> None:
         """End the thread, when nobody brings rows any more; wait for it at most so many real seconds."""
         self._rows.put(None)
         self._thread.join(seconds)
+        if self._outward is not None:
+            self._outward.close(seconds)
 
     def _run(self) -> None:
         while (row := self._rows.get()) is not None:
@@ -88,6 +102,11 @@ class Gates:
     def settle(self, row: Claimed) -> None:
         """Settle a gate, if it still is to be, and wake what follows."""
         version = self._known.version(row.version_id)
+        step = version.steps[row.step_key]
+        if isinstance(step, ActionStep) and step.outward is not None:
+            if self._outward is not None:
+                self._outward.put(row, step)
+            return
         with self._database.transaction() as session:
             due = self._settled(session, row, version)
         try:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 UP = """
 ALTER TABLE sequences ADD COLUMN status_before TEXT, ADD COLUMN archived_at TIMESTAMP WITH TIME ZONE;

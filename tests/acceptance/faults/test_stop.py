@@ -6,7 +6,7 @@ from act import Act, mention
 from stage import COMMIT, wait_for
 
 from deploy.chaos.trap import Strike
-from workers.delivery.pipeline import FRESH
+from workers.delivery.hand_over import FRESH
 
 HOUR = 1 / 24
 

@@ -1,0 +1,1 @@
+"""Webhooks: a step that tells a web server."""
