@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
 import sqlalchemy
@@ -24,6 +24,12 @@ from schema.messages import ENROLLED_CHANNEL
 log = structlog.get_logger(__name__)
 
 CallersConnection: TypeAlias = Session | sqlalchemy.Connection
+
+#: Of each enrollment that goes on once: what is said of a contact may have ended gates of others.
+TELL: Final = """
+SELECT pg_notify(%(channel)s, enrollment_id::text)
+FROM (SELECT DISTINCT enrollment_id FROM outbox WHERE id = ANY(%(rows)s)) AS woken
+"""
 
 #: What other transactions can do to ours: the database undid it, and it can be done anew.
 COLLISIONS = (
@@ -77,7 +83,7 @@ def publish(database: Database, wakeups: Wakeups, event: EnrollEvent) -> Enrolle
         Unavailable: the database can't be reached.
     """
     enrolled = _in_own_transaction(database, event)
-    if enrolled.created:
+    if enrolled.wakeups:
         try:
             wakeups.schedule(enrolled.wakeups)
         except WakeupsUnavailable as error:
@@ -95,8 +101,10 @@ def publish_within(connection: CallersConnection, event: EnrollEvent) -> Enrolle
     """
     session = _session_of(connection)
     enrolled = write(session, event)
-    if enrolled.created:
-        session.execute("SELECT pg_notify(%s, %s)", (ENROLLED_CHANNEL, str(enrolled.enrollment_id)))
+    if enrolled.wakeups:
+        session.execute(
+            TELL, {"channel": ENROLLED_CHANNEL, "rows": [row for _, rows in enrolled.wakeups for row in rows]}
+        )
     return enrolled
 
 
@@ -177,7 +185,7 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
     ).fetchone()
     if row is None:
         raise psycopg.errors.SerializationFailure("the enrollment that barred this one is gone")
-    return Enrolled(row[0], created=False, wakeups=[])
+    return Enrolled(row[0], created=False, wakeups=chunk.wakeups)
 
 
 def _plain(value: object) -> object:

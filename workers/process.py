@@ -22,6 +22,7 @@ from engine.wakeups import Wakeups
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
 from workers.channels import open_channels
 from workers.channels.channel import Channel
+from workers.delivery.goals import Goals
 from workers.delivery.intake import Intake
 from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
@@ -59,7 +60,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         settings,
         database,
         channels,
-        Intake(settings, database, clock, Prepare(settings, clock, known)),
+        Intake(settings, database, clock, Prepare(settings, clock, known), Goals(database, known)),
         Settler(database, wakeups, clock),
         Gates(database, wakeups, clock, known, handlers(settings, known)),
     )
