@@ -16,6 +16,7 @@ TYPES = {
     "array": list,
     "object": dict,
     "boolean": bool,
+    "number": (int, float),
     "null": type(None),
 }
 
