@@ -69,9 +69,8 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds).turn),
         Loop("reconcile", Reconciler(settings, database, wakeups, clock, channels, known).turn),
     ]
-    worker = Worker(
-        _broker(_url(settings.redis_url), pipeline.take), worker_threads=threads, worker_timeout=POLL_MILLISECONDS
-    )
+    broker = _broker(_url(settings.redis_url), pipeline.take)
+    worker = Worker(broker, worker_threads=threads, worker_timeout=POLL_MILLISECONDS)
     worker.start()
     while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
         pass
@@ -80,6 +79,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         loop.stop()
     worker.stop(THREADS_END_MILLISECONDS)
     pipeline.stop()
+    broker.client.close()
     wakeups.close()
     database.close()
 
