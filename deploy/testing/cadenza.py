@@ -1,5 +1,6 @@
 """Cadenza for a test: every method returns when all that is due by then has been settled."""
 
+import gc
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -203,6 +204,7 @@ def open_cadenza(ground: Ground) -> Iterator[Cadenza]:
         worker = threading.Thread(
             target=process.run, args=(settings, 2, open_channels(settings), stop), name="cadenza worker"
         )
+        thresholds = gc.get_threshold()
         worker.start()
         try:
             yield cadenza
@@ -210,6 +212,8 @@ def open_cadenza(ground: Ground) -> Iterator[Cadenza]:
             stop.set()
             worker.join(PATIENCE)
             cadenza.close()
+            gc.set_threshold(*thresholds)  # a worker process has its own (workers/process.py)
+            gc.unfreeze()
 
 
 def _stripped(text: str | None) -> str | None:
