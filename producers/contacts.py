@@ -125,16 +125,29 @@ class Identities:
         return identity
 
 
-def find_or_make_contacts(session: Session, workspace_id: int, people: Sequence[Person]) -> list[int | str]:
-    """Tell for each person which contact they are, or why their keys contradict each other."""
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Who people are."""
+
+    of_people: list[int | str]
+    """For each person their contact, or why their keys contradict each other."""
+    known: list[int]
+    """Those that were there before: what is said of them may be new."""
+
+
+def find_or_make_contacts(session: Session, workspace_id: int, people: Sequence[Person]) -> Contacts:
+    """Tell who they are; make contacts of those whom nobody knows."""
     known = _look_up(session, workspace_id, people)
     matches = [known.match(person) for person in people]
     new = _distinct(match for match in matches if isinstance(match, Identity) and match.contact_id is None)
     if new and _make(session, workspace_id, new) < len(new):
         return find_or_make_contacts(session, workspace_id, people)
     new_ids = {id(identity) for identity in new}
-    _refresh(session, [i for i in _distinct(m for m in matches if isinstance(m, Identity)) if id(i) not in new_ids])
-    return [match if isinstance(match, str) else _made(match) for match in matches]
+    before = [i for i in _distinct(m for m in matches if isinstance(m, Identity)) if id(i) not in new_ids]
+    _refresh(session, before)
+    return Contacts(
+        [match if isinstance(match, str) else _made(match) for match in matches], [_made(one) for one in before]
+    )
 
 
 def _contradiction(

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
 import psycopg
 import structlog
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CallersConnection: TypeAlias = Union[Session, "sqlalchemy.Connection"]
+
+#: Of each enrollment that goes on once: what is said of a contact may have ended gates of others.
+TELL: Final = """
+SELECT pg_notify(%(channel)s, enrollment_id::text)
+FROM (SELECT DISTINCT enrollment_id FROM outbox WHERE id = ANY(%(rows)s)) AS woken
+"""
 
 #: What other transactions can do to ours: the database undid it, and it can be done anew.
 COLLISIONS = (
@@ -79,7 +85,7 @@ def publish(database: Database, wakeups: Wakeups, event: EnrollEvent) -> Enrolle
         Unavailable: the database can't be reached.
     """
     enrolled = _in_own_transaction(database, event)
-    if enrolled.created:
+    if enrolled.wakeups:
         try:
             wakeups.schedule(enrolled.wakeups)
         except WakeupsUnavailable as error:
@@ -97,8 +103,10 @@ def publish_within(connection: CallersConnection, event: EnrollEvent) -> Enrolle
     """
     session = _session_of(connection)
     enrolled = write(session, event)
-    if enrolled.created:
-        session.execute("SELECT pg_notify(%s, %s)", (ENROLLED_CHANNEL, str(enrolled.enrollment_id)))
+    if enrolled.wakeups:
+        session.execute(
+            TELL, {"channel": ENROLLED_CHANNEL, "rows": [row for _, rows in enrolled.wakeups for row in rows]}
+        )
     return enrolled
 
 
@@ -179,7 +187,7 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
     ).fetchone()
     if row is None:
         raise psycopg.errors.SerializationFailure("the enrollment that barred this one is gone")
-    return Enrolled(row[0], created=False, wakeups=[])
+    return Enrolled(row[0], created=False, wakeups=chunk.wakeups)
 
 
 def _plain(value: object) -> object:

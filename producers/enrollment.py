@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from engine.database import Session
 from engine.errors import InvalidInput
+from engine.outbox.decide import heed_awaited
+from engine.outbox.goals import end_at_goal, keep_contacts
 from engine.outbox.plan import Stretch, plan_enrollments
 from engine.outbox.plan_by_calendar import plan_by_calendar
 from engine.rules.planning import plan, uses_calendar
@@ -46,7 +48,8 @@ def enroll_people(
         InvalidInput: the sequence takes no enrollments.
     """
     require_active(sequence)
-    contacts = find_or_make_contacts(session, sequence.workspace_id, people)
+    found = find_or_make_contacts(session, sequence.workspace_id, people)
+    contacts = found.of_people
     accepted = [contact for contact in contacts if isinstance(contact, int)]
     definition = sequence.definition
     stretch = Stretch(
@@ -59,17 +62,22 @@ def enroll_people(
     )
     # In the order of their ids: of two chunks with the same people, one waits for the other, never each for each.
     ids = sorted(set(accepted))
+    if definition.goal is not None:
+        keep_contacts(session, ids)
     if uses_calendar(definition, sequence.hours):
         planned = plan_by_calendar(session, stretch, definition, sequence.hours, ids, data=data, batch_id=batch_id)
     else:
         planned = plan_enrollments(session, stretch, ids, data=data, batch_id=batch_id)
     if len(planned.enrollments) < len(accepted):
         require_not_archived(session, sequence.sequence_id)
+    if definition.goal is not None:
+        end_at_goal(session, planned.enrollments, begun=False)
+    due = heed_awaited(session, sorted(found.known), planned.enrollments)
     return EnrolledChunk(
         enrolled=len(planned.enrollments),
         repeats=len(accepted) - len(planned.enrollments),
         conflicts=[(index, contact) for index, contact in enumerate(contacts) if isinstance(contact, str)],
-        wakeups=planned.wakeups,
+        wakeups=[*planned.wakeups, *due],
         contacts=contacts,
         enrollments=planned.enrollments,
     )

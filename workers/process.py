@@ -23,6 +23,7 @@ from engine.wakeups import Wakeups
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
 from workers.channels import open_channels
 from workers.channels.channel import Channel
+from workers.delivery.goals import Goals
 from workers.delivery.intake import Intake
 from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
@@ -68,7 +69,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         settings,
         database,
         channels,
-        Intake(settings, database, clock, Prepare(settings, clock, known)),
+        Intake(settings, database, clock, Prepare(settings, clock, known), Goals(database, known)),
         Settler(database, wakeups, clock),
         Gates(
             database,
@@ -84,9 +85,8 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds).turn),
         Loop("reconcile", Reconciler(settings, database, wakeups, clock, channels, known).turn),
     ]
-    worker = Worker(
-        _broker(_url(settings.redis_url), pipeline.take), worker_threads=threads, worker_timeout=POLL_MILLISECONDS
-    )
+    broker = _broker(_url(settings.redis_url), pipeline.take)
+    worker = Worker(broker, worker_threads=threads, worker_timeout=POLL_MILLISECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
@@ -98,6 +98,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         loop.stop()
     worker.stop(THREADS_END_MILLISECONDS)
     pipeline.stop()
+    broker.client.close()
     wakeups.close()
     database.close()
 

@@ -19,6 +19,7 @@ from deploy.bench.measures.lateness import behind_far_p99_ms, claim_lateness_bul
 from deploy.bench.measures.providers import email_vs_bare_smtp, sms_vs_bare_http
 from deploy.bench.measures.queue import enqueue_vs_dramatiq, redis_bytes_per_step
 from deploy.bench.measures.settling import settled_vs_noop, slow_provider_vs_ideal
+from deploy.bench.measures.standing import enrollment_of_10_steps_ms, explain_ms, task_completed_ms
 from engine.errors import CadenzaError
 
 MEASURES: Final[tuple[Callable[[Ground], Result], ...]] = (
@@ -33,6 +34,9 @@ MEASURES: Final[tuple[Callable[[Ground], Result], ...]] = (
     sms_vs_bare_http,
     email_vs_bare_smtp,
     slow_provider_vs_ideal,
+    task_completed_ms,
+    enrollment_of_10_steps_ms,
+    explain_ms,
 )
 
 OUTPUT: Final = Path("bench.json")

@@ -42,3 +42,15 @@ steps:
     text: "Hi {{ contact.first_name }}, thanks for your interest in our {{ custom.plan }} plan in {{ custom.city }}."
     html: "<p>Hi {{ contact.first_name }}, thanks for your interest in our {{ custom.plan }} plan.</p>"
 """
+
+TEN_STEPS_KEY: Final = "ten"
+
+#: Tasks hold it up, as in what sales teams run.
+TEN_STEPS: Final = f"""
+sequence: {TEN_STEPS_KEY}
+name: Ten
+steps:
+  - {{key: ring, type: call, delay: 30 days, outcomes: [reached, not_reached]}}
+  - {{key: hello, type: email, delay: 1 day, subject: Hello, text: Hello}}
+  - {{key: prepare, type: internal_activity, delay: 1 day}}
+""" + "\n".join(f"  - {{key: step-{number}, type: sms, delay: 1 day, body: Hi}}" for number in range(4, 11))

@@ -6,6 +6,7 @@ from psycopg.types.json import Jsonb
 
 from engine.database import Session
 from engine.outbox.advance import Held
+from engine.outbox.goals import end_at_goal
 from engine.outbox.hours import HOURS, hours_of
 from engine.outbox.leave import CANCEL
 from engine.outbox.plan import Stretch, plan_enrollments
@@ -125,4 +126,6 @@ def enroll_in(session: Session, held: Held, key: str) -> tuple[str, list[Due]]:
     if not planned.enrollments:
         return f"not enrolled: in {key} before", []
     session.execute(CAUSED, {"by": held.id, "enrollments": list(planned.enrollments)}, binary=True)
+    if definition.goal is not None and end_at_goal(session, planned.enrollments, begun=False):
+        return f"enrolled in {key}, whose goal is reached", planned.wakeups
     return f"enrolled in {key}", planned.wakeups

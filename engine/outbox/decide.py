@@ -1,39 +1,57 @@
 """Decide conditions, and end waits, by what is known; also as soon as something is heard of their contact."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engine.clock import sequence_now
 from engine.database import Session
 from engine.outbox.advance import GateEnd, Held, end_gate, hold, program_of, steps_of
-from engine.outbox.facts import read_facts
+from engine.outbox.facts import read_all_facts, read_facts
+from engine.outbox.goals import HAS_GOAL, end_at_goal
 from engine.rules.judging import judge
-from engine.rules.program import Place
+from engine.rules.program import Place, Program
 from engine.wakeups import Due
 from schema.definition import ConditionStep, TimedQuestion, WaitStep
 from schema.definition.gates import ELSE, MET, THEN, TIMED_OUT
 from schema.states import UNDECIDED, EnrollmentStatus, RowStatus
 
-#: Before its enrollments, as those do who end them (engine/outbox/leave.py).
-HOLD_CONTACT: Final = "SELECT FROM contacts WHERE id = %(contact)b FOR NO KEY UPDATE"
+#: Before their enrollments, as those do who end them (engine/outbox/leave.py).
+HOLD_CONTACTS: Final = """
+SELECT FROM contacts WHERE id = ANY(%(contacts)b::bigint[]) ORDER BY id FOR NO KEY UPDATE
+"""
 
 #: Waits for whoever is about to find that a gate is undecided, or to end it.
-HOLD_ALL: Final = """
-SELECT id FROM enrollments WHERE contact_id = %(contact)b AND status = 'active' ORDER BY id FOR NO KEY UPDATE
+HOLD_ALL: Final = f"""
+SELECT e.id, e.status, {HAS_GOAL} FROM enrollments e
+WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND e.status IN ('active', 'paused')
+ORDER BY e.id FOR NO KEY UPDATE OF e
 """
 
 WATCHING: Final = f"""
-SELECT o.enrollment_id, o.step_order, date_part('epoch', o.due_at) FROM outbox o
+SELECT o.enrollment_id, o.step_order, date_part('epoch', o.due_at), e.version_id
+FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
 WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[]) AND o.status = 'pending' AND o.outcome = '{UNDECIDED}'
 ORDER BY o.enrollment_id, o.step_order
 """
 
-#: The contact, if a gate of the same enrollment waits for what may be heard.
+#: Those of many contacts whom something waits for: a gate, or a goal. Not in the enrollments that were just made.
+AWAITED: Final = f"""
+SELECT DISTINCT e.contact_id FROM enrollments e
+WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND e.status IN ('active', 'paused')
+    AND e.id <> ALL(%(new)b::bigint[]) AND ({HAS_GOAL} OR EXISTS (
+        SELECT FROM outbox o
+        WHERE o.enrollment_id = e.id AND o.status = 'pending' AND o.outcome = '{UNDECIDED}'
+    ))
+"""
+
+#: The contact, if a gate of the same enrollment waits for what may be heard, or a goal does.
 WATCHED: Final = f"""
 SELECT e.contact_id FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-WHERE o.id = %(row)b AND EXISTS (
+WHERE o.id = %(row)b AND ({HAS_GOAL} OR EXISTS (
     SELECT FROM outbox gate WHERE gate.enrollment_id = o.enrollment_id AND gate.step_order > o.step_order
         AND gate.status = 'pending' AND gate.outcome = '{UNDECIDED}'
-)
+))
 """
 
 #: The row is held by way of its enrollment.
@@ -66,7 +84,7 @@ def asked_by(place: Place) -> Asked | None:
 
 def decide(session: Session, held: Held, place: Place, asked: Asked, by: float, *, last: bool) -> GateEnd | None:
     """Judge by what was heard until `by`, in sequence seconds; None: it can't be told yet."""
-    answer = judge(asked.question, read_facts(session, held), by, last=last)
+    answer = judge(asked.question, read_facts(session, held.id), by, last=last)
     if answer is None:
         return None
     outcome = asked.yes if answer else asked.no
@@ -79,24 +97,57 @@ def wait_for(session: Session, row_id: int, asked: Asked, until: float) -> list[
     return [(until, [row_id])]
 
 
-def heed(session: Session, contact_id: int, now: float) -> list[Due]:
-    """End those gates of a contact that can be decided by what has just been heard; give the wake-ups that follow."""
-    session.execute(HOLD_CONTACT, {"contact": contact_id}, binary=True)
-    held_now = [row[0] for row in session.execute(HOLD_ALL, {"contact": contact_id}, binary=True).fetchall()]
-    watching = session.execute(WATCHING, {"enrollments": held_now}, binary=True).fetchall() if held_now else []
+def heed(session: Session, contact_id: int, now: float, *, but: int | None = None) -> list[Due]:
+    """Act on what has just been heard of a contact, or changed about it; see `heed_all`."""
+    return heed_all(session, [contact_id], now, but=but)
+
+
+def heed_awaited(session: Session, contacts: Sequence[int], new: Sequence[int]) -> list[Due]:
+    """The same for those alone, of many contacts, whom something waits for besides their `new` enrollments."""
+    if not contacts:
+        return []
+    rows = session.execute(AWAITED, {"contacts": list(contacts), "new": list(new)}, binary=True).fetchall()
+    return heed_all(session, [row[0] for row in rows], sequence_now(session).timestamp()) if rows else []
+
+
+def heed_all(session: Session, contacts: Sequence[int], now: float, *, but: int | None = None) -> list[Due]:
+    """End the contacts' enrollments whose goal is reached, and those gates that can be decided now.
+
+    Gives the wake-ups that follow. `but`: an enrollment whose goal the caller looks at when it is done with it.
+    """
+    session.execute(HOLD_CONTACTS, {"contacts": list(contacts)}, binary=True)
+    held_now = session.execute(HOLD_ALL, {"contacts": list(contacts)}, binary=True).fetchall()
+    left = end_at_goal(session, [one for one, _, has_goal in held_now if has_goal and one != but])
+    active = {one for one, status, _ in held_now if status == EnrollmentStatus.ACTIVE}.difference(left)
+    watching = session.execute(WATCHING, {"enrollments": sorted(active)}, binary=True).fetchall() if active else []
+    watching = [row for row in watching if now <= row[2]]  # those whose time is over the worker decides
+    if not watching:
+        return []
+    facts = read_all_facts(session, [row[0] for row in watching])
+    programs = {version: program_of(session, version) for version in {row[3] for row in watching}}
     due: list[Due] = []
-    for enrollment_id, order, deadline in watching:
-        held = hold(session, enrollment_id)
-        if held is None or held.status is not EnrollmentStatus.ACTIVE:
+    for enrollment_id, order, _, version_id in watching:
+        program = programs[version_id]
+        asked = asked_by(program.places[order - 1])
+        if asked is None or judge(asked.question, facts[enrollment_id], now, last=False) is None:
             continue
-        program = program_of(session, held.version_id)
-        place = program.places[order - 1]
-        asked = asked_by(place)
-        if asked is None or now > deadline:
-            continue  # the worker decides it
-        end = decide(session, held, place, asked, now, last=False)
-        if end is not None:
-            due += end_gate(session, held, program, steps_of(session, held.id), end, now) or []
+        due += _decide_one(session, enrollment_id, order, program, asked, now)
+    return due
+
+
+def _decide_one(
+    session: Session, enrollment_id: int, order: int, program: Program, asked: Asked, now: float
+) -> list[Due]:
+    """End a gate that can be decided."""
+    held = hold(session, enrollment_id)
+    if held is None or held.status is not EnrollmentStatus.ACTIVE:
+        return []
+    end = decide(session, held, program.places[order - 1], asked, now, last=False)
+    if end is None:
+        return []
+    due = end_gate(session, held, program, steps_of(session, held.id), end, now) or []
+    if program.has_goal and end_at_goal(session, [held.id]):
+        return []
     return due
 
 

@@ -1,60 +1,70 @@
-"""Read what is known of an enrollment and its contact, for the rules to judge."""
+"""Read what is known of enrollments and their contacts, for the rules to judge."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.database import Session
-from engine.outbox.advance import Held
 from engine.rules.facts import Facts, Signal, StepFact
 from schema.states import RowStatus, SignalKind
 
 STEPS: Final = """
-SELECT step_key, status, outcome, delivery_status, date_part('epoch', sent_at) FROM outbox
-WHERE enrollment_id = %(enrollment)b
+SELECT enrollment_id, step_key, status, outcome, delivery_status, date_part('epoch', sent_at) FROM outbox
+WHERE enrollment_id = ANY(%(enrollments)b::bigint[])
 """
 
 #: A reply that came in by a webhook is one, and so is a message that may be an opt-out. What is about a message of
 #: another enrollment names no step of this one.
 SIGNALS: Final = """
-SELECT CASE ev.kind WHEN 'inbound' THEN 'replied' ELSE ev.status END,
+SELECT e.id, CASE ev.kind WHEN 'inbound' THEN 'replied' ELSE ev.status END,
     date_part('epoch', coalesce(ev.occurred_at, ev.received_at)), o.step_key, ev.payload ->> 'link',
     ev.payload ->> 'name', ev.payload ->> 'machine'
-FROM events ev LEFT JOIN outbox o ON o.id = ev.outbox_id AND o.enrollment_id = %(enrollment)b
-WHERE ev.contact_id = %(contact)b AND coalesce(ev.occurred_at, ev.received_at) >= %(since)b
+FROM enrollments e JOIN events ev ON ev.contact_id = e.contact_id
+LEFT JOIN outbox o ON o.id = ev.outbox_id AND o.enrollment_id = e.id
+WHERE e.id = ANY(%(enrollments)b::bigint[]) AND coalesce(ev.occurred_at, ev.received_at) >= e.enrolled_at
     AND (ev.kind = 'signal' OR ev.kind = 'inbound' AND ev.status IN ('reply', 'doubtful'))
 """
 
-CONTACT: Final = """
-SELECT e.enrolled_at, date_part('epoch', e.enrolled_at), e.data, c.attributes, c.tags,
+CONTACTS: Final = """
+SELECT e.id, date_part('epoch', e.enrolled_at), e.data, c.attributes, c.tags,
     c.first_name, c.last_name, c.email, c.phone, c.external_id, c.timezone,
     ARRAY(
         SELECT s.key FROM enrollments other JOIN sequences s ON s.id = other.sequence_id
         WHERE other.contact_id = c.id AND other.status IN ('active', 'paused')
     )
-FROM enrollments e JOIN contacts c ON c.id = e.contact_id WHERE e.id = %(enrollment)b
+FROM enrollments e JOIN contacts c ON c.id = e.contact_id WHERE e.id = ANY(%(enrollments)b::bigint[])
 """
 
 
-def read_facts(session: Session, held: Held) -> Facts:
+def read_facts(session: Session, enrollment_id: int) -> Facts:
     """All that questions about this enrollment can be about."""
-    steps = session.execute(STEPS, {"enrollment": held.id}, binary=True).fetchall()
-    row = session.execute(CONTACT, {"enrollment": held.id}, binary=True).fetchone()
-    if row is None:
-        raise LookupError(f"enrollment {held.id} has no contact")
-    since, enrolled_at, data, attributes, tags, *columns, sequences = row
-    signals = session.execute(
-        SIGNALS, {"enrollment": held.id, "contact": held.contact_id, "since": since}, binary=True
-    ).fetchall()
-    return Facts(
-        enrolled_at=enrolled_at,
-        steps={
-            key: StepFact(RowStatus(status), outcome, delivery, sent_at)
-            for key, status, outcome, delivery, sent_at in steps
-        },
-        signals=[Signal(SignalKind(kind), at, *rest) for kind, at, *rest in signals],
-        attributes=_attributes(columns, attributes, data),
-        tags=frozenset(tags),
-        sequences=frozenset(sequences),
-    )
+    facts = read_all_facts(session, [enrollment_id]).get(enrollment_id)
+    if facts is None:
+        raise LookupError(f"enrollment {enrollment_id} has no contact")
+    return facts
+
+
+def read_all_facts(session: Session, enrollments: Sequence[int], *, begun: bool = True) -> dict[int, Facts]:
+    """The same of many; `begun`: False if none of their steps has its time yet, and nothing was heard since."""
+    asked = {"enrollments": list(enrollments)}
+    steps: dict[int, dict[str, StepFact]] = defaultdict(dict)
+    signals: dict[int, list[Signal]] = defaultdict(list)
+    if begun:
+        for one, key, status, outcome, delivery, sent_at in session.execute(STEPS, asked, binary=True):
+            steps[one][key] = StepFact(RowStatus(status), outcome, delivery, sent_at)
+        for one, kind, at, *rest in session.execute(SIGNALS, asked, binary=True):
+            signals[one].append(Signal(SignalKind(kind), at, *rest))
+    facts = {}
+    for one, enrolled_at, data, attributes, tags, *columns, sequences in session.execute(CONTACTS, asked, binary=True):
+        facts[one] = Facts(
+            enrolled_at=enrolled_at,
+            steps=steps[one],
+            signals=signals[one],
+            attributes=_attributes(columns, attributes, data),
+            tags=frozenset(tags),
+            sequences=frozenset(sequences),
+        )
+    return facts
 
 
 def _attributes(columns: list[Any], attributes: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class Program:
         """Flatten a definition."""
         return cls(tuple(_flatten(definition.steps, 1, ())), definition)
 
+    @property
+    def has_goal(self) -> bool:
+        """Whether there is something that ends the enrollment when it is so."""
+        return self.definition is not None and self.definition.goal is not None
+
     @cached_property
     def by_key(self) -> dict[str, Place]:
         """The places by the keys of their steps."""

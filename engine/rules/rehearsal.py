@@ -103,7 +103,11 @@ class Rehearsal:
         """Let a step end as it would."""
         due_at = self._standings[place.order].due_at
         self._now = max(self._now, self._now if due_at is None else due_at)
+        facts = self._facts
         end = self._end_of(place)
+        if self._goal_reached(facts, end.at):
+            self._leave("the enrollment has ended: goal")
+            return
         if self._leaves is not None and end.at >= self._leaves.at:
             self._leave(f"the enrollment has ended: {self._leaves.kind}")
             return
@@ -116,6 +120,15 @@ class Rehearsal:
             self._leave(f"the enrollment has ended: {place.key}")
         elif place.step.gate:
             self._plan(end.at)
+
+    def _goal_reached(self, facts: Facts, by: float) -> bool:
+        """Whether the goal is reached before a step ends: at the enrollment, by what is heard, by a step before."""
+        goal = self._program.definition.goal if self._program.definition is not None else None
+        if goal is None:
+            return False
+        facts = replace(facts, signals=self._assumed.signals, steps=self._steps())
+        heard = sorted({signal.at for signal in self._assumed.signals if signal.at <= by})
+        return any(judge(goal, facts, moment, last=True) for moment in (self._now, *heard))
 
     def _told(self) -> list[Happening]:
         """All steps as they stand."""

@@ -9,6 +9,7 @@ import psycopg
 from engine.database import Session
 from engine.errors import InvalidInput
 from engine.outbox.advance import GateEnd, change, end_gate, go_on
+from engine.outbox.goals import end_at_goal
 from engine.outbox.history import Change
 from engine.outbox.history import note as write_down
 from engine.outbox.resolve import REOPEN
@@ -183,6 +184,8 @@ def _end(task: AtHand, end: GateEnd, note: str | None, by: str | None) -> list[D
     _write(task)
     task.session.execute(ENDED, {"row": task.step.id, "by": by, "note": note})
     _note(task, by, end.status, " ".join(filter(None, [end.outcome and f"came to {end.outcome}", note])) or None)
+    if task.program.has_goal and end_at_goal(task.session, [task.held.id]):
+        return []
     return due
 
 

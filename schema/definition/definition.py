@@ -26,6 +26,7 @@ from schema.definition.calendar import (
 )
 from schema.definition.kinds import Step
 from schema.definition.reentry import ReentryAfter, ReentryRule
+from schema.definition.questions import Question
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
 
@@ -49,7 +50,13 @@ def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
 
 
 #: Left out of the canonical form where they are not used, so that it stays what it was before there were any.
-OPTIONAL: Final[dict[str, Any]] = {"timezone": "contact", "window": None, "quiet_hours": None, "assignee": None}
+OPTIONAL: Final[dict[str, Any]] = {
+    "timezone": "contact",
+    "window": None,
+    "quiet_hours": None,
+    "goal": None,
+    "assignee": None,
+}
 
 
 class Header(BaseModel):
@@ -84,6 +91,10 @@ class Header(BaseModel):
             "company_replied (another contact of the same company replied)"
         ),
     ] = ()
+    goal: Annotated[
+        Question | None,
+        Field(description="what ends it when it is so, a question: {attribute: {plan: pro}}"),
+    ] = None
     assignee: Annotated[
         str | None,
         Field(

@@ -10,6 +10,9 @@ from schema.definition.questions import ATOMS, JOINS
 from schema.states import MESSAGE_TYPES, TASK_TYPES
 
 WITHIN: Final = "within"
+#: The question of the sequence as a whole: it may be about any of its steps.
+GOAL: Final = "goal"
+
 WAIT_OUTCOMES: Final = ("met", "timed_out")
 
 #: Those that name a step, and the types that it can have.
@@ -104,8 +107,9 @@ def _check_step(name: str, key: str, path: Path, document: Document, before: Ste
     kinds = OF_STEPS[name]
     if step is None:
         known = [key for key, step in before.items() if step.get("type") in kinds]
-        there_are = f"before it there are {', '.join(known)}" if known else "there is none before it"
-        document.report(path, f"'{name}': no step {quoted(key)} is before it{did_you_mean(key, known)}: {there_are}")
+        where = "in the sequence" if path[0] == GOAL else "before it"
+        there_are = f"{where} there are {', '.join(known)}" if known else f"there is none {where}"
+        document.report(path, f"'{name}': no step {quoted(key)} is {where}{did_you_mean(key, known)}: {there_are}")
     elif step.get("type") not in kinds:
         document.report(path, f"'{name}': step {quoted(key)} is of type {step.get('type')}: expected {ATOMS[name]}")
 

@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     StrictBool,
+    WithJsonSchema,
     model_serializer,
 )
 
@@ -45,7 +46,14 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-Values: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+#: For editors: one value, or several.
+_VALUE: Final = {"anyOf": [{"type": "string"}, {"type": "boolean"}, {"type": "number"}]}
+
+Values: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_texts),
+    WithJsonSchema({"anyOf": [*_VALUE["anyOf"], {"type": "array", "items": _VALUE, "minItems": 1}]}),
+]
 
 
 class _Model(BaseModel):

@@ -10,6 +10,7 @@ from schema.definition.kinds import MODELS
 from schema.definition.outward_check import outward_templates
 from schema.definition.part_check import BRANCHES, check_asked, check_variants, without_parts
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
+from schema.definition.question_check import GOAL, check_question
 from schema.definition.templates import check_template
 from schema.definition.timing import check_timing
 
@@ -27,7 +28,7 @@ def parse(text: str) -> Definition:
     document = read_document(text)
     if not isinstance(document.data, dict):
         raise InvalidDefinition([Problem(1, None, "expected a mapping with the keys sequence and steps, not a list")])
-    header = {key: value for key, value in document.data.items() if key != "steps"}
+    header = {key: value for key, value in document.data.items() if key not in ("steps", "goal")}
     check_fields(Header, header, (), document)
     _check_template(header.get("assignee"), "assignee", ("assignee",), document)
     _check_all_steps(document.data.get("steps"), header, document)
@@ -43,6 +44,8 @@ def _check_all_steps(steps: Any, header: dict[str, Any], document: Document) -> 
         return
     before: dict[str, dict[str, Any]] = {}
     total = _check_steps(steps, ("steps",), header, document, before)
+    if "goal" in document.data:
+        check_question(document.data["goal"], (GOAL,), document, before, timed=False)
     if total > MAX_STEPS:
         document.report(("steps",), f"{total} steps: expected at most {MAX_STEPS}")
     check_distances(steps, document)

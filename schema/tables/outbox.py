@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from schema.states import STEP_TYPES, TASK_TYPES, AttemptOutcome, RowStatus, sql_list
+from schema.states import STEP_TYPES, TASK_TYPES, UNDECIDED, AttemptOutcome, RowStatus, sql_list
 from schema.tables.base import identity, metadata, moment, one_of, real_moment_of_writing
 
 outbox = Table(
@@ -76,6 +76,11 @@ Index(
     outbox.c.status,
     outbox.c.id,
     postgresql_where=outbox.c.status.in_([RowStatus.UNKNOWN.value, RowStatus.REVIEW.value, RowStatus.OPEN.value]),
+)
+Index(
+    "outbox_undecided_idx",
+    outbox.c.enrollment_id,
+    postgresql_where=text(f"status = 'pending' AND outcome = '{UNDECIDED}'"),
 )
 Index(
     "outbox_tasks_idx",

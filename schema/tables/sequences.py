@@ -6,10 +6,12 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -50,4 +52,11 @@ sequence_versions = Table(
     UniqueConstraint("sequence_id", "number"),
     UniqueConstraint("workspace_id", "id"),
     CheckConstraint("number > 0", name="number"),
+)
+
+Index(
+    "sequence_versions_goal_idx",
+    sequence_versions.c.workspace_id,
+    sequence_versions.c.id,
+    postgresql_where=text("definition ? 'goal'"),
 )

@@ -15,7 +15,9 @@ TIMELINES: Final = Path(__file__).parent / "timelines"
 
 #: A Friday evening in Berlin; in the night to Sunday the clocks are put forward.
 START: Final = "2026-03-27T19:30:00+01:00"
-ANA: Final = '{"phone": "+4915112345678", "email": "ana@example.com", "timezone": "Europe/Berlin"}'
+ANA: Final = (
+    '{"phone": "+4915112345678", "email": "ana@example.com", "timezone": "Europe/Berlin", "renewal_date": "2026-04-22"}'
+)
 
 BRANCHES: Final = """
 sequence: branches
@@ -92,6 +94,20 @@ def test_a_condition_is_decided_as_soon_as_it_can_be(cli: Cli) -> None:
 def test_who_leaves_is_told_nothing_more(cli: Cli) -> None:
     statuses = [status for _, status, *_ in told(cli, "--event", "unsubscribed@3 hours")]
     assert statuses == ["sent", *["cancelled"] * 6]
+
+
+def test_who_has_reached_the_goal_is_told_nothing_more(cli: Cli) -> None:
+    text = BRANCHES.replace("exit_on: [unsubscribed]", "goal: {any: [{attribute: {plan: pro}}, {event: paid}]}")
+    file = cli.file("goal.yaml", text)
+
+    def statuses(*options: str) -> list[str]:
+        (way,) = cli("simulate", file, "--json", *options).check(0).document["ways"]
+        return [step["status"] for step in way["steps"]]
+
+    assert statuses("--event", "custom:paid@3 hours") == ["sent", *["cancelled"] * 6]
+    assert statuses("--contact", '{"email": "ann@example.com", "plan": "pro"}') == ["cancelled"] * 7
+    ended = ["sent", "done", "done", "sent", "done", "skipped", "cancelled"]
+    assert statuses("--outcome", "call=interested") == ended  # by an action of its own
 
 
 def test_every_way_is_told_once(cli: Cli) -> None:

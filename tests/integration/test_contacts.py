@@ -16,7 +16,7 @@ def who(**fields: str) -> Person:
 def resolve(database: Database, *people: Person) -> list[int | str]:
     """Find or make them in a transaction."""
     with database.transaction() as session:
-        return find_or_make_contacts(session, 1, people)
+        return find_or_make_contacts(session, 1, people).of_people
 
 
 def stored(database: Database, columns: str = "id") -> list[Any]:
@@ -93,8 +93,8 @@ def test_workspaces_do_not_mix(database: Database) -> None:
     with database.transaction() as session:
         row = session.execute("INSERT INTO workspaces (key, name) VALUES ('b', 'B') RETURNING id").fetchone()
         assert row is not None
-        other = find_or_make_contacts(session, row[0], [who(email="ann@example.com")])
-        mine = find_or_make_contacts(session, 1, [who(email="ann@example.com")])
+        other = find_or_make_contacts(session, row[0], [who(email="ann@example.com")]).of_people
+        mine = find_or_make_contacts(session, 1, [who(email="ann@example.com")]).of_people
     assert other != mine
 
 

@@ -1,14 +1,14 @@
 """What is asked when a gate ends, and when something is heard, finds its rows by an index, however many there are."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from engine.outbox import actions, advance, decide, facts, gates, tasks, timing, variants
-from producers import signals
+from engine.outbox import actions, advance, decide, facts, gates, goals, tasks, timing, variants
+from producers import enroll_event, signals
 
 ENROLLMENT = {"enrollment": 1}
+ENROLLMENTS = {"enrollments": [1]}
 CHANGES: dict[str, Any] = {
     **ENROLLMENT,
     "orders": [1],
@@ -28,14 +28,21 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
     (advance.COMPLETE, ENROLLMENT),
     (advance.END, END),
     (timing.ENROLLMENT, ENROLLMENT),
-    (decide.HOLD_CONTACT, {"contact": 1}),
-    (decide.HOLD_ALL, {"contact": 1}),
+    (decide.HOLD_CONTACTS, {"contacts": [1]}),
+    (decide.HOLD_ALL, {"contacts": [1]}),
+    (decide.AWAITED, {"contacts": [1], "new": [1]}),
     (decide.WATCHING, {"enrollments": [1]}),
     (decide.WATCHED, {"row": 1}),
     (decide.WAIT, {"row": 1, "until": 0.0, "reason": ""}),
-    (facts.STEPS, ENROLLMENT),
-    (facts.CONTACT, ENROLLMENT),
-    (facts.SIGNALS, {**ENROLLMENT, "contact": 1, "since": datetime.now(UTC)}),
+    (facts.STEPS, ENROLLMENTS),
+    (facts.CONTACTS, ENROLLMENTS),
+    (facts.SIGNALS, ENROLLMENTS),
+    (goals.ASKED, ENROLLMENTS),
+    (goals.END, {**ENROLLMENTS, "reason": "goal"}),
+    (goals.HOLD, ENROLLMENTS),
+    (goals.HOLD_CONTACTS, ENROLLMENTS),
+    (goals.KEEP, {"contacts": [1]}),
+    (enroll_event.TELL, {"channel": "c", "rows": [1]}),
     (gates.POSTPONE, {"row": 1, "fence": 1, "seconds": 1.0}),
     (gates.TRIED, {"row": 1}),
     (variants.COUNTS, {**VARIANTS, "messages": ["a"]}),

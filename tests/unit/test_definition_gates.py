@@ -176,3 +176,41 @@ steps:
     assert split.weights == {"short": 3, "long": 1}
     assert [step.key for step in definition.walk()] == ["split", "l", "c", "s", "which", "z"]
     assert Definition.restore(definition.canonical()) == definition
+
+
+GOAL = """
+sequence: goal
+goal: QUESTION
+steps:
+  - {key: mail, type: email, subject: Hi, text: Hi}
+  - {key: call, type: call, delay: 1 day, outcomes: [sold]}
+"""
+
+
+def test_a_goal_is_a_question_about_any_step() -> None:
+    definition = parse(GOAL.replace("QUESTION", "{any: [{outcome: {call: sold}}, {attribute: {plan: [pro, 5]}}]}"))
+    assert str(definition.goal) == "any of (outcome call sold, attribute plan pro or 5)"
+    assert Definition.restore(definition.canonical()) == definition
+    assert definition.canonical()["goal"]["any"][0] == {"outcome": {"call": "sold"}}
+    assert "goal" not in parse(WELCOME).canonical()
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        (
+            "{opened: mial}",
+            "'opened': no step 'mial' is in the sequence (did you mean 'mail'?): in the sequence there are",
+        ),
+        ("{opened: call}", "'opened': step 'call' is of type call"),
+        ("{outcome: {call: lost}}", "'outcome': call can't come to 'lost': it can come to sold"),
+        ("{event: paid, within: 2 days}", "unknown question 'within'"),
+        ("{}", "'goal': no question is asked"),
+        ("sold", "'goal' can't be 'sold': expected a question"),
+    ],
+)
+def test_what_is_wrong_with_a_goal(question: str, expected: str) -> None:
+    with pytest.raises(InvalidDefinition) as caught:
+        parse(GOAL.replace("QUESTION", question))
+    assert expected in str(caught.value)
+    assert caught.value.problems[0].line == 3

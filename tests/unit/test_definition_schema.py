@@ -16,6 +16,7 @@ TYPES = {
     "array": list,
     "object": dict,
     "boolean": bool,
+    "number": (int, float),
     "null": type(None),
 }
 
@@ -48,8 +49,12 @@ def errors(value: Any, schema: dict[str, Any], root: dict[str, Any], path: str =
             case "required" if isinstance(value, dict):
                 found += [f"{path}: {name} is missing" for name in expected if name not in value]
             case "additionalProperties" if isinstance(value, dict):
-                assert expected is False
-                found += [f"{path}: {name} is unknown" for name in value.keys() - schema["properties"].keys()]
+                others = value.keys() - schema.get("properties", {}).keys()
+                if expected is False:
+                    found += [f"{path}: {name} is unknown" for name in others]
+                else:
+                    for name in others:
+                        found += errors(value[name], expected, root, f"{path}/{name}")
             case "anyOf":
                 found += [] if any(not errors(value, option, root) for option in expected) else [f"{path}: anyOf"]
             case "oneOf":

@@ -18,6 +18,7 @@ from engine.outbox.settle import Ending
 from engine.settings import Settings
 from engine.wakeups import Due
 from schema.states import MESSAGE_TYPES, RowStatus
+from workers.delivery.goals import Goals
 from workers.delivery.prepared import Prepared
 
 log = structlog.get_logger(__name__)
@@ -65,13 +66,15 @@ class Intake:
         clock: SequenceClock,
         prepare: Making,
         types: Container[str] = MESSAGE_TYPES,
+        goals: Goals | None = None,
     ) -> None:
-        """Prepare to take in rows of these types; others are gates."""
+        """Prepare to take in rows of these types; others are gates. Without `goals` they are not looked at once more."""
         self._settings = settings
         self._database = database
         self._clock = clock
         self._prepare = prepare
         self._types = types
+        self._goals = goals
 
     def take(self, ids: Sequence[int]) -> Taken:
         """Begin those of the rows that may go out now. A database that is gone takes none: try again later.
@@ -112,6 +115,8 @@ class Intake:
         try:
             with self._database.transaction() as session:
                 rows = claim(session, ids)
+                if reached := self._goals.reached(session, rows) if self._goals is not None else set():
+                    rows = [row for row in rows if row.enrollment_id not in reached]
                 taken.later = self._prepare_all(rows, prepare, taken)
                 if taken.postponed:
                     taken.wakeups = postpone(session, taken.postponed)
@@ -122,6 +127,8 @@ class Intake:
                 raise
             log.warning("nobody answered a COMMIT: reading back", rows=len(ids), error=first_line(error))
             return self._read_back(transaction, ids, taken)
+        if reached and self._goals is not None:
+            self._goals.end(reached)
         claimed = {row.id for row in rows}
         taken.not_claimed = [row_id for row_id in ids if row_id not in claimed]
         return taken

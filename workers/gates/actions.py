@@ -38,8 +38,8 @@ def _done(facing: Facing, reason: str) -> GateEnd:
 
 
 def _heed(facing: Facing) -> list[Due]:
-    """Others may have waited for that: gates of the contact in other sequences."""
-    return heed(facing.session, facing.held.contact_id, facing.now)
+    """Others may have waited for that: gates and goals of the contact in other sequences."""
+    return heed(facing.session, facing.held.contact_id, facing.now, but=facing.held.id)
 
 
 def _leave(facing: Facing) -> Decision:

@@ -15,6 +15,7 @@ from engine.outbox.claim import Claimed
 from engine.outbox.following import LATE
 from engine.outbox.gates import postpone
 from engine.outbox.hold import is_held
+from engine.outbox.goals import end_at_goal
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.definition import ActionStep
@@ -136,7 +137,10 @@ class Gates:
         if ended_at > row.due_at and not facing.place.step.gate:
             replan_behind(session, [Late(held.id, row.step_order, from_epoch(row.due_at), from_epoch(ended_at))])
             steps = steps_of(session, held.id)
-        return [*decision.wakeups, *(end_gate(session, held, version.program, steps, decision.end, ended_at) or [])]
+        following = end_gate(session, held, version.program, steps, decision.end, ended_at) or []
+        if version.program.has_goal and end_at_goal(session, [held.id]):
+            following = []
+        return [*decision.wakeups, *following]
 
     def _reached(self, moment: float) -> float:
         return self._clock.now() if self._clock.lateness(moment) > LATE else moment

@@ -1,0 +1,1 @@
+"""For users' tests of their own sequences: the pytest fixture `cadenza`."""
