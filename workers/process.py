@@ -69,7 +69,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         settings,
         database,
         channels,
-        Intake(settings, database, clock, Prepare(settings, clock, known), Goals(database, known)),
+        Intake(settings, database, clock, Prepare(settings, clock, known), goals=Goals(database, known)),
         Settler(database, wakeups, clock),
         Gates(
             database,

@@ -25,8 +25,8 @@ from schema.definition.calendar import (
     Timezone,
 )
 from schema.definition.kinds import Step
-from schema.definition.reentry import ReentryAfter, ReentryRule
 from schema.definition.questions import Question
+from schema.definition.reentry import ReentryAfter, ReentryRule
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
 

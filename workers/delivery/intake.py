@@ -68,7 +68,7 @@ class Intake:
         types: Container[str] = MESSAGE_TYPES,
         goals: Goals | None = None,
     ) -> None:
-        """Prepare to take in rows of these types; others are gates. Without `goals` they are not looked at once more."""
+        """Prepare to take in rows of these types; others are gates. Without `goals` nobody looks at them once more."""
         self._settings = settings
         self._database = database
         self._clock = clock

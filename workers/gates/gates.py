@@ -14,8 +14,8 @@ from engine.outbox.advance import end_gate, hold, steps_of
 from engine.outbox.claim import Claimed
 from engine.outbox.following import LATE
 from engine.outbox.gates import postpone
-from engine.outbox.hold import is_held
 from engine.outbox.goals import end_at_goal
+from engine.outbox.hold import is_held
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from schema.definition import ActionStep
