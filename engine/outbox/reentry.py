@@ -8,9 +8,11 @@ from engine.database import Session
 from schema.states import Reentry
 
 #: Of two that enroll the same contact at once the second sees what has become of the first: it may have ended already,
-#: and then no unique index holds it. All who enroll hold the contact, by a lock that this one waits for.
+#: and then no unique index holds it. The lock is the one that actions and events have on their contact
+#: (engine/outbox/actions.py): a stronger one would wait for the foreign keys of those that wait for it.
 HOLD: Final = """
-SELECT FROM contacts WHERE workspace_id = %(workspace)b AND id = ANY(%(contacts)b::bigint[]) ORDER BY id FOR UPDATE
+SELECT FROM contacts WHERE workspace_id = %(workspace)b AND id = ANY(%(contacts)b::bigint[])
+ORDER BY id FOR NO KEY UPDATE
 """
 
 #: Enrollments of an earlier version that let nobody in again would bar the contact for ever: they are in the unique

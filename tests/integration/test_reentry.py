@@ -92,7 +92,6 @@ def test_one_that_has_ended_by_the_time_it_is_seen_bars_too(world: World) -> Non
     apart = Database(world.database.url, name="another process")
     with ThreadPoolExecutor(1) as pool:
         with world.database.transaction() as session:
-            session.execute("SELECT FROM contacts FOR KEY SHARE")
             enrolled = write(session, ANN)
             assert session.execute("SELECT status FROM enrollments").fetchall() == [("completed",)]
 
