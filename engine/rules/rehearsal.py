@@ -198,7 +198,12 @@ class Rehearsal:
             self._facts = replace(facts, sequences=facts.sequences | {action.enroll_in})
         if action.exit_from is not None:
             self._facts = replace(facts, sequences=facts.sequences - {action.exit_from})
-        return _End(self._now, RowStatus.DONE, leaves=bool(action.exit))
+        reason = None
+        if action.webhook is not None:
+            reason = f"calls {action.webhook.url}"
+        elif action.notify is not None:
+            reason = f"writes to {action.notify.to}"
+        return _End(self._now, RowStatus.DONE, reason=reason, leaves=bool(action.exit))
 
     def _steps(self) -> dict[str, StepFact]:
         facts: dict[str, StepFact] = {}

@@ -34,6 +34,18 @@ def test_only_public_addresses_are_applied(cli: Cli) -> None:
     assert cli("apply", "outer.yaml").check(0).out == "hook: version 1 published\n"
 
 
+def test_what_would_be_told_is_simulated(cli: Cli) -> None:
+    cli.file(
+        "both.yaml",
+        webhook("https://example.com/hook") + "  - {key: write, type: action, notify: {to: assignee, text: Hi}}\n",
+    )
+    (way,) = cli("simulate", "both.yaml", "--json").check(0).document["ways"]
+    assert [(step["step"], step["status"], step["reasons"][-1]) for step in way["steps"]] == [
+        ("tell", "done", "calls https://example.com/hook"),
+        ("write", "done", "writes to assignee"),
+    ]
+
+
 def test_the_secret_is_shown_and_changed(cli: Cli) -> None:
     shown = cli("workspace", "secret").check(0).out.strip()
     assert len(b64decode(shown.removeprefix("whsec_"), validate=True)) == 32
