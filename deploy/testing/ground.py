@@ -56,8 +56,9 @@ def open_ground(folder: Path) -> Iterator[Ground]:
     """
     with ExitStack() as stack:
         folder.chmod(0o711)  # the servers run as another user when we are root
-        settings = stack.enter_context(local_servers(_settings(folder / "data")))
+        settings = _settings(folder / "data")
         stack.callback(clean, settings.data_dir)
+        settings = stack.enter_context(local_servers(settings))
         _run(required(settings.database_url), f"CREATE DATABASE {TEMPLATE}")
         database = Database(required(_database(settings, TEMPLATE)), name="cadenza testing")
         bring_up(database)
