@@ -327,7 +327,7 @@ CONTROLLING: Final = (
         "producers/archiving.py",
         "finished = wait_for_writers(database, patience)",
         "finished = True",
-        (f"{TEST_ARCHIVING}::test_who_is_enrolling_meanwhile_is_ended_too",),
+        (f"{TEST_ARCHIVING}::test_who_is_enrolling_meanwhile_is_waited_for_and_ended_too",),
     ),
     Mutant(
         "archive-plan",

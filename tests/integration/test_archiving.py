@@ -1,12 +1,12 @@
 """Archiving a sequence: nothing more goes out of it, what runs is ended, and it can be brought back."""
 
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from pauser import WHO, Pauser
-from stage_site import wait_for
+from stage_site import GENEROUS, wait_for
 from world import World
 
 from engine.clock import SequenceClock
@@ -158,16 +158,24 @@ def test_a_claim_that_has_not_seen_it_is_waited_for(world: World) -> None:
     assert done == [Archived(True, 1, 1, finished=True)]
 
 
-def test_who_is_enrolling_meanwhile_is_ended_too(world: World) -> None:
+def test_who_is_enrolling_meanwhile_is_waited_for_and_ended_too(world: World) -> None:
+    world.enroll()
     done: list[Archived] = []
+    ended = Event()
+
+    def run() -> None:
+        done.append(archive(world.database, WHO, "follow-up", progress=lambda _: ended.set(), patience=GENEROUS))
+
     with world.database.transaction() as session:
         write(session, EnrollEvent("follow-up", email="late@example.com", phone="+12025550123"))
-        run = Thread(target=lambda: done.append(archive(world.database, WHO, "follow-up", patience=600)))
-        run.start()
-        wait_for(lambda: world.query("SELECT status FROM sequences")[0][0] == "archived", "archived")
-    run.join()
-    assert done == [Archived(True, 1, 0, finished=True)]
-    assert enrollments(world) == [("cancelled", "archived")]
+        archiving = Thread(target=run)
+        archiving.start()
+        assert ended.wait(GENEROUS), "what there was to be seen is ended"
+        archiving.join(1)
+        assert not done, "somebody is still enrolling"
+    archiving.join()
+    assert done == [Archived(True, 2, 0, finished=True)]
+    assert enrollments(world) == [("cancelled", "archived")] * 2
 
 
 def test_one_who_looked_the_sequence_up_before_gets_nobody_in(world: World) -> None:
