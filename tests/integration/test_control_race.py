@@ -21,6 +21,7 @@ from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.wakeups import Wakeups
 from producers.archiving import archive, unarchive
+from producers.enroll_event import EnrollEvent, publish
 from producers.inbound import InboundMessage, receive
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment, resume_all, resume_one
@@ -35,6 +36,7 @@ WHO = Operator("default", "ann")
 SEQUENCE = """
 sequence: race
 exit_on: [replied]
+goal: {attribute: {plan: pro}}
 reentry: always
 steps: [{key: only, type: sms, body: Hi}]
 """
@@ -157,6 +159,12 @@ def pauses_and_resumes(race: Race) -> None:
     pause_enrollment(race.world.database, WHO, race.enrollment)
 
 
+def buys(race: Race) -> None:
+    """The contact reaches the goal, as another enroll event tells."""
+    event = EnrollEvent("race", phone=race.phone, attributes={"plan": "pro"})
+    publish(race.world.database, race.wakeups, event)
+
+
 NO: dict[str, Callable[[Race], Any]] = {
     "pause": lambda race: pause_enrollment(race.world.database, WHO, race.enrollment),
     "pause the sequence": lambda race: pause_all(race.world.database, WHO, "race"),
@@ -167,6 +175,7 @@ NO: dict[str, Callable[[Race], Any]] = {
     "skip": skips,
     "STOP": says("STOP"),
     "reply": says("Sounds good!"),
+    "goal": buys,
 }
 
 
