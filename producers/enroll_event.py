@@ -4,10 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import psycopg
-import sqlalchemy
 import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -21,9 +20,12 @@ from producers.sequences import PublishedSequence, find_sequence
 from producers.workspaces import find_workspace
 from schema.messages import ENROLLED_CHANNEL
 
+if TYPE_CHECKING:
+    import sqlalchemy
+
 log = structlog.get_logger(__name__)
 
-CallersConnection: TypeAlias = Session | sqlalchemy.Connection
+CallersConnection: TypeAlias = Union[Session, "sqlalchemy.Connection"]
 
 #: What other transactions can do to ours: the database undid it, and it can be done anew.
 COLLISIONS = (
@@ -186,16 +188,23 @@ def _plain(value: object) -> object:
 
 
 def _session_of(connection: CallersConnection) -> Session:
-    if isinstance(connection, sqlalchemy.Connection):
-        if not connection.in_transaction():
-            connection.exec_driver_sql("SELECT 1")  # so that it knows of a transaction, and its commit commits it
-        connection = connection.connection.driver_connection  # type: ignore[assignment]
-    if not isinstance(connection, psycopg.Connection):
+    given: object = connection if isinstance(connection, psycopg.Connection) else _below_sqlalchemy(connection)
+    if not isinstance(given, psycopg.Connection):
         raise InvalidInput(
             "connection: expected a psycopg 3 Connection, or a SQLAlchemy Connection that uses psycopg 3"
         )
-    if connection.autocommit and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+    if given.autocommit and given.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         raise InvalidInput(
             "connection: it is in autocommit and in no transaction; begin one, so that all commits together"
         )
-    return connection
+    return given
+
+
+def _below_sqlalchemy(connection: object) -> object:
+    import sqlalchemy  # whoever gives such a connection has read it already; others need not wait for it
+
+    if not isinstance(connection, sqlalchemy.Connection):
+        return connection
+    if not connection.in_transaction():
+        connection.exec_driver_sql("SELECT 1")  # so that it knows of a transaction, and its commit commits it
+    return connection.connection.driver_connection

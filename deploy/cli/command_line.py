@@ -6,7 +6,7 @@ import psycopg
 import redis
 import typer
 
-from deploy.cli.commands import app
+from deploy.cli.commands import app_for
 from deploy.cli.main import INTERRUPTED
 from engine.database import first_line
 from engine.errors import CadenzaError
@@ -17,7 +17,7 @@ FAILED, MISUSED = 1, 2
 def run(arguments: list[str]) -> int:
     """Run a command; tell the exit code: 0 done, 1 failed, 2 misused or invalid input, 3 done in part."""
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="cadenza", standalone_mode=False)
+        code = typer.main.get_command(app_for(arguments)).main(arguments, prog_name="cadenza", standalone_mode=False)
     except typer.TyperException as error:
         return _misused(error)
     except (typer.Abort, KeyboardInterrupt):

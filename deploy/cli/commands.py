@@ -1,62 +1,68 @@
-"""All commands, in the order in which they are needed."""
+"""All commands, in the order in which they are needed; the modules of those that are not asked for stay unread."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 import typer
 
-from deploy.cli import (
-    api,
-    audit,
-    clock,
-    control,
-    database,
-    doctor,
-    enrolling,
-    event,
-    explain,
-    processes,
-    review,
-    sandbox,
-    sequences,
-    simulate,
-    status,
-    steering,
-    tasks,
-    variants,
-    workspaces,
-)
+#: Where each command is found, in deploy.cli. What is called `app` there is a group of commands.
+COMMANDS: Final = {
+    "up": "processes.up",
+    "migrate": "database.migrate",
+    "apply": "sequences.apply",
+    "schema": "sequences.schema",
+    "simulate": "simulate.simulate",
+    "enroll": "enrolling.enroll",
+    "publish": "enrolling.publish",
+    "worker": "processes.worker",
+    "api": "api.api",
+    "sandbox": "sandbox.app",
+    "status": "status.status",
+    "explain": "explain.explain",
+    "variants": "variants.variants",
+    "pause": "control.pause",
+    "resume": "control.resume",
+    "cancel": "steering.cancel",
+    "skip": "steering.skip",
+    "run-now": "steering.run_now",
+    "event": "event.event",
+    "tasks": "tasks.tasks",
+    "complete": "tasks.complete",
+    "task": "tasks.app",
+    "review": "review.review",
+    "audit": "audit.audit",
+    "clock": "clock.app",
+    "doctor": "doctor.doctor",
+    "workspace": "workspaces.app",
+}
 
-app = typer.Typer(
-    name="cadenza",
-    help="Multi-step SMS, email and task sequences: each step once, on time, and explained.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
-app.command()(processes.up)
-app.command()(database.migrate)
-app.command()(sequences.apply)
-app.command()(sequences.schema)
-app.command()(simulate.simulate)
-app.command()(enrolling.enroll)
-app.command()(enrolling.publish)
-app.command()(processes.worker)
-app.command()(api.api)
-app.add_typer(sandbox.app, name="sandbox")
-app.command()(status.status)
-app.command()(explain.explain)
-app.command()(variants.variants)
-app.command()(control.pause)
-app.command()(control.resume)
-app.command()(steering.cancel)
-app.command()(steering.skip)
-app.command(name="run-now")(steering.run_now)
-app.command()(event.event)
-app.command()(tasks.tasks)
-app.command()(tasks.complete)
-app.add_typer(tasks.app, name="task")
-app.command()(review.review)
-app.command()(audit.audit)
-app.add_typer(clock.app, name="clock")
-app.command()(doctor.doctor)
-app.add_typer(workspaces.app, name="workspace")
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the command that is asked for; with all of them, where none is or it is not known."""
+    app = typer.Typer(
+        name="cadenza",
+        help="Multi-step SMS, email and task sequences: each step once, on time, and explained.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        callback=_nothing,  # without it, a command that is alone would be taken for the whole
+    )
+    asked = [name for name in arguments[:1] if name in COMMANDS]
+    for name in asked or COMMANDS:
+        _add(app, name)
+    return app
+
+
+def _nothing() -> None:
+    """Multi-step SMS, email and task sequences: each step once, on time, and explained."""
+
+
+def _add(app: typer.Typer, name: str) -> None:
+    module, _, called = COMMANDS[name].partition(".")
+    found = getattr(import_module(f"deploy.cli.{module}"), called)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name=name)(found)
