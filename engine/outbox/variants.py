@@ -1,7 +1,7 @@
 """Who took which variant of a step, and what came of it. Read by indexes, from the rows of that step on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.database import Session
@@ -87,6 +87,6 @@ def count_variants(
     for variant, reason, number in session.execute(EXITS, asked, binary=True):
         exits.setdefault(variant, {})[reason] = number
     return {
-        variant: Counts(*numbers, exits.get(variant, {}))
+        variant: replace(Counts(*numbers), exits=exits.get(variant, {}))
         for variant, *numbers in session.execute(COUNTS, asked, binary=True)
     }
