@@ -51,7 +51,7 @@ def serving(talk: Callable[[socket.socket], None]) -> Iterator[int]:
 def answering(seen: list[bytes]) -> Callable[[socket.socket], None]:
     def talk(connection: socket.socket) -> None:
         data = b""
-        while b"\r\n\r\n" not in data:
+        while not data.endswith(b"\r\n\r\n{}"):
             part = connection.recv(4_096)
             if not part:
                 return
@@ -97,7 +97,7 @@ def test_the_certificate_is_checked_for_the_name_and_not_for_the_address() -> No
     seen: list[bytes] = []
     with serving(encrypted(answering(seen))) as port:
         assert post(place(port, "localhost", encrypt=True), b"{}", {}, trusting(), GENEROUS).status == 202
-        with pytest.raises(NotConnected, match="certificate"):
+        with pytest.raises(NotConnected, match="doesn't match"):
             post(place(port, "hooks.invalid", encrypt=True), b"{}", {}, trusting(), GENEROUS)
         with pytest.raises(NotConnected, match="certificate"):
             post(place(port, "localhost", encrypt=True), b"{}", {}, ssl.create_default_context(), GENEROUS)

@@ -115,6 +115,8 @@ def post(place: Place, content: bytes, headers: dict[str, str], context: ssl.SSL
                 "POST", place.target, content, {"Host": place.authority, **headers}, preload_content=False
             )
             response = connection.getresponse()
+            if limit.is_over:  # a head that was cut off reads like one that is short
+                raise NoAnswer(f"no answer within {seconds:g} seconds")
             return Answer(response.status, response.headers.get("Retry-After"), response.headers.get("Date"))
         except BROKEN as error:
             raise NoAnswer(
