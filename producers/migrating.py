@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 from engine.clock import SequenceClock
 from engine.database import Database, Session
 from engine.errors import InvalidInput
-from engine.outbox import migrate
+from engine.outbox.aside import SOON, set_aside
 from engine.outbox.barrier import wait_for_claims
-from engine.outbox.migrate import PASSING, SOON, Moved, Target, Version
+from engine.outbox.migrate import PASSING, Moved, migrate, preview
+from engine.outbox.older import Target, Version, find, next_ones
 from engine.rules.landing import Landing, LeftAlone
 from engine.rules.program import Program
 from engine.wakeups import Wakeups
@@ -79,8 +80,8 @@ def plan_migration(
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         target = _target(session, workspace, sequence, from_number, to_number, soon)
         for chunk in _chunks(session, target):
-            for found in migrate.find(session, target, chunk):
-                match migrate.preview(found, target):
+            for found in find(session, target, chunk):
+                match preview(found, target):
                     case LeftAlone(at, reason):
                         people[Group(found.version.number, at, None, reason)] += 1
                     case Landing(at, to):
@@ -107,7 +108,7 @@ def run_migration(
         done.left_alone.clear()
         while True:
             with database.transaction() as session:
-                chunk = migrate.next_ones(session, target, after, CHUNK)
+                chunk = next_ones(session, target, after, CHUNK)
             if not chunk:
                 break
             after = chunk[-1]
@@ -131,18 +132,18 @@ def _move(
 ) -> Moved:
     """Move a chunk; `aside` has what was set aside, in this pass and those before."""
     with database.transaction() as session:
-        near = migrate.set_aside(session, target, chunk)
+        near = set_aside(session, chunk, target.soon)
     if near:
         wait_for_claims(database)
     for row_id, retry_at in near.items():
         aside.setdefault(row_id, retry_at)
     with database.transaction() as session:
-        return migrate.migrate(session, target, chunk, aside, operator.name, operator.reason)
+        return migrate(session, target, chunk, aside, operator.name, operator.reason)
 
 
 def _chunks(session: Session, target: Target) -> Iterator[list[int]]:
     after = 0
-    while chunk := migrate.next_ones(session, target, after, CHUNK):
+    while chunk := next_ones(session, target, after, CHUNK):
         yield chunk
         after = chunk[-1]
 

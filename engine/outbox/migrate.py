@@ -5,80 +5,26 @@ are left for later. Rows that may be claimed at this moment are set aside before
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from engine.database import Session
 from engine.outbox.advance import change
-from engine.outbox.alter import ENDED_AT
+from engine.outbox.aside import LONGEST, give_back
 from engine.outbox.history import Change, note
-from engine.outbox.leave import IN_DOUBT
+from engine.outbox.older import Found, Target, find
 from engine.outbox.sweep import wakeups_of
 from engine.outbox.timing import timing_of
-from engine.rules.landing import Landing, LeftAlone, Row, land
-from engine.rules.planner import Standing, after_delay
+from engine.rules.landing import Landing, LeftAlone, land
+from engine.rules.planner import after_delay
 from engine.rules.planning import not_before
-from engine.rules.program import Program
 from engine.wakeups import Due
-from schema.states import BLOCKING, MESSAGE_TYPES, RowStatus, sql_list
-
-#: Real seconds for which rows are set aside; how many of them must be left when they are moved; and how long it may
-#: take then: whatever has looked at a row before it was moved has found by then that it may not be claimed.
-ASIDE: Final = 60.0
-LEFT: Final = 30.0
-LONGEST: Final = 5.0
-
-#: Real seconds before its time from which on a row may be claimed while it is moved.
-SOON: Final = 10.0
-
-#: Those in older versions, by an index; `e.id` tells how far we are.
-NEXT: Final = """
-SELECT e.id FROM enrollments e
-WHERE e.sequence_id = %(sequence)s AND e.status IN ('active', 'paused') AND e.id > %(after)s
-    AND e.version_id = ANY(%(versions)s::bigint[])
-ORDER BY e.id LIMIT %(limit)s
-"""
-
-#: Time stands still for those that are paused.
-ENROLLMENTS: Final = """
-SELECT e.id, e.version_id, date_part('epoch', e.enrolled_at), date_part('epoch', least(sequence_now(), e.paused_at, (
-    SELECT min(h.since) FROM holds h
-    WHERE h.workspace_id = e.workspace_id AND (h.sequence_id IS NULL OR h.sequence_id = e.sequence_id)
-        AND (e.sequence_id, e.id) > (h.released_sequence, h.released_to)
-)))
-FROM enrollments e
-WHERE e.id = ANY(%(enrollments)s::bigint[]) AND e.status IN ('active', 'paused')
-    AND e.version_id = ANY(%(versions)s::bigint[])
-ORDER BY e.id
-"""
-
-ROWS: Final = f"""
-SELECT o.id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, date_part('epoch', o.due_at), o.outcome,
-    o.status = 'pending' AND {IN_DOUBT}, o.status = 'skipped' AND o.reason LIKE 'version %%',
-    date_part('epoch', {ENDED_AT}),
-    o.type = ANY(%(messages)s) AND o.status = 'pending'
-        AND o.due_at <= sequence_now() + %(soon)s * interval '1 second'
-        AND coalesce(o.retry_at, '-infinity') < clock_timestamp() + %(left)s * interval '1 second'
-FROM outbox o WHERE o.enrollment_id = ANY(%(enrollments)s::bigint[])
-"""
+from schema.states import BLOCKING, RowStatus, sql_list
 
 COUNTED: Final = """
 SELECT enrollment_id, count(*) FROM outbox WHERE enrollment_id = ANY(%(enrollments)s::bigint[]) GROUP BY enrollment_id
-"""
-
-SET_ASIDE: Final = """
-WITH near AS MATERIALIZED (
-    SELECT o.id, o.retry_at FROM outbox o
-    WHERE o.enrollment_id = ANY(%(enrollments)s::bigint[]) AND o.status = 'pending' AND o.type = ANY(%(messages)s)
-        AND o.due_at <= sequence_now() + %(soon)s * interval '1 second'
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE outbox o
-SET retry_at = greatest(coalesce(o.retry_at, '-infinity'), clock_timestamp() + %(aside)s * interval '1 second')
-FROM near WHERE o.id = near.id RETURNING o.id, near.retry_at
 """
 
 #: Nobody moves the clock meanwhile.
@@ -120,11 +66,6 @@ SELECT %(workspace)s, step.* FROM unnest(%(enrollments)s::bigint[], %(orders)s::
     AS step (enrollment_id, number, key, type, status, reason)
 """
 
-GIVE_BACK: Final = """
-UPDATE outbox o SET retry_at = aside.retry_at
-FROM unnest(%(ids)s::bigint[], %(retries)s::timestamptz[]) AS aside (id, retry_at) WHERE o.id = aside.id
-"""
-
 MOVE: Final = f"""
 UPDATE enrollments e SET version_id = %(version)s, migrated_at = clock_timestamp(),
     status = CASE WHEN over.over AND e.status = 'active' THEN 'completed' ELSE e.status END,
@@ -145,44 +86,6 @@ PASSING: Final = (BUSY, DUE)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """A version of a sequence."""
-
-    id: int
-    number: int
-    program: Program
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is moved whither."""
-
-    workspace_id: int
-    sequence_id: int
-    old: Mapping[int, Version]
-    new: Version
-    soon: float
-    """Seconds of sequence time before its time from which on a row may be claimed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An enrollment in an older version, with its rows."""
-
-    id: int
-    version: Version
-    ended: float
-    """When the last of its steps ended, in sequence time."""
-    now: float
-    """Sequence time; it stands still while it is paused."""
-    rows: tuple[Row, ...]
-    ids: Mapping[int, int]
-    """The ids of the rows, by their order."""
-    due: bool
-    """A message of it may be claimed at this moment."""
-
-
-@dataclass(frozen=True, slots=True)
 class Moved:
     """What became of a chunk."""
 
@@ -192,58 +95,10 @@ class Moved:
     """To be scheduled after the COMMIT, in sequence time."""
 
 
-def next_ones(session: Session, target: Target, after: int, limit: int) -> list[int]:
-    """The next enrollments that run in one of the older versions."""
-    named = {"sequence": target.sequence_id, "after": after, "versions": list(target.old), "limit": limit}
-    return [enrollment_id for (enrollment_id,) in session.execute(NEXT, named)]
-
-
-def find(session: Session, target: Target, enrollments: Sequence[int]) -> list[Found]:
-    """How those of them stand that still run in one of the older versions."""
-    named: dict[str, Any] = {"enrollments": list(enrollments), "versions": list(target.old)}
-    running = session.execute(ENROLLMENTS, named).fetchall()
-    named |= {"messages": list(MESSAGE_TYPES), "soon": target.soon, "left": LEFT}
-    rows: dict[int, list[Row]] = defaultdict(list)
-    ids: dict[int, dict[int, int]] = defaultdict(dict)
-    ends: dict[int, float] = {}
-    near: set[int] = set()
-    for row_id, enrollment, order, key, kind, status, due_at, outcome, doubt, passed, end, soon in session.execute(
-        ROWS, named
-    ):
-        row = Row(order, key, kind, Standing(RowStatus(status), due_at, outcome), doubt, passed)
-        rows[enrollment].append(row)
-        ids[enrollment][order] = row_id
-        if row.standing.has_ended and end is not None:
-            ends[enrollment] = max(end, ends.get(enrollment, end))
-        if soon:
-            near.add(enrollment)
-    return [
-        Found(
-            enrollment,
-            target.old[version],
-            max(started, ends.get(enrollment, started)),
-            now,
-            tuple(rows[enrollment]),
-            ids[enrollment],
-            enrollment in near,
-        )
-        for enrollment, version, started, now in running
-    ]
-
-
 def preview(found: Found, target: Target) -> Landing | LeftAlone:
     """Where it would land; the times are not planned."""
     old, new = found.version.program, target.new
     return land(old, new.program, found.rows, number=new.number, ended=found.ended, timing=after_delay)
-
-
-def set_aside(session: Session, target: Target, enrollments: Sequence[int]) -> dict[int, datetime | None]:
-    """Let nobody claim their messages for a while; give what to `migrate` is to be given, by row.
-
-    After the COMMIT, and before `migrate`, claims that were under way are to be waited for (engine/outbox/barrier.py).
-    """
-    named = {"enrollments": list(enrollments), "messages": list(MESSAGE_TYPES), "soon": target.soon, "aside": ASIDE}
-    return dict(session.execute(SET_ASIDE, named).fetchall())
 
 
 def migrate(
@@ -279,7 +134,7 @@ def migrate(
     _write(session, target, landed)
     _note(session, target, landed, by, because)
     back = {row_id: found.id for found in here for row_id in found.ids.values() if row_id in aside}
-    session.execute(GIVE_BACK, {"ids": list(back), "retries": [aside[row_id] for row_id in back]})
+    give_back(session, {row_id: aside[row_id] for row_id in back})
     woken = {found.id for found, _ in landed} | set(back.values())
     moved.wakeups.extend(wakeups_of(session, sorted(woken)))
     return moved

@@ -214,7 +214,9 @@ def waiting(database: Database) -> int:
 def serve() -> None:
     """Read a request a line; run each in a fork of this process, and say how it ended."""
     from deploy.cli.command_line import run
+    from deploy.cli.commands import app_for
 
+    app_for([])  # reads the modules of all commands
     gc.freeze()
     for line in sys.stdin.buffer:
         request = json.loads(line)
