@@ -5,7 +5,6 @@ the turn before; several threads would wait for each other and for the interpret
 as there may be messages in flight hand them over.
 """
 
-import random
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +18,11 @@ import structlog
 from engine.database import Database
 from engine.metrics import LATENESS, PROVIDER, Histogram
 from engine.outbox.settle import Ending
-from engine.rules.ending import SENT, judge
-from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from schema.messages import ROWS_PER_MESSAGE
-from schema.states import AttemptOutcome
 from workers.channels.channel import Channel
 from workers.delivery.answer import Answer
+from workers.delivery.ending import ending_of, verdict_on
 from workers.delivery.hand_over import HandOver
 from workers.delivery.intake import PAUSE, Intake
 from workers.delivery.lanes import Lanes
@@ -168,7 +165,7 @@ class Pipeline:
         """Hand a row over, in a lane."""
         started = time.monotonic()
         outcome = self._hand(prepared)
-        self._news.put(Answer(_ending(prepared, outcome), time.monotonic() - started))
+        self._news.put(Answer(ending_of(prepared, outcome, verdict_on(prepared, outcome)), time.monotonic() - started))
 
     def _settle(self, answers: list[Answer]) -> None:
         for first in range(0, len(answers), ROWS_PER_STATEMENT):
@@ -190,29 +187,6 @@ class Pipeline:
                     self._settle_together([ending])
             else:
                 log.exception("not settled: the sweeper will look after the row", row=endings[0].id)
-
-
-def _ending(prepared: Prepared, outcome: Outcome) -> Ending:
-    if outcome.outcome is AttemptOutcome.ACCEPTED:
-        verdict = SENT
-    else:
-        verdict = judge(outcome, prepared.standing(), random.random())  # noqa: S311 (spreads tries, hides nothing)
-    return Ending(
-        prepared.row.id,
-        prepared.row.fence,
-        prepared.row.channel,
-        verdict.status,
-        verdict.reason,
-        verdict.tries,
-        verdict.delay,
-        outcome.outcome,
-        outcome.provider_id,
-        outcome.error_code,
-        outcome.detail,
-        outcome.suppress,
-        verdict.exit_reason,
-        outcome.pauses,
-    )
 
 
 def _observe(histogram: Histogram, measured: Iterable[tuple[str, float]]) -> None:

@@ -1,6 +1,5 @@
 """Tells the world outside what actions have to tell: claimed, begun, handed over and settled in threads of its own."""
 
-import random
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from engine.database import Database
 from engine.metrics import PROVIDER
 from engine.outbox.claim import Claimed
 from engine.outbox.settle import Ending
-from engine.rules.ending import SENT, Verdict, judge
+from engine.rules.ending import Verdict
 from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from engine.wakeups import Wakeups
@@ -24,6 +23,7 @@ from schema.definition import ActionStep
 from schema.states import AttemptOutcome, RowStatus
 from workers.channels.channel import Call, Channel, Message
 from workers.channels.webhook.channel import WebhookChannel
+from workers.delivery.ending import ending_of, verdict_on
 from workers.delivery.hand_over import HandOver
 from workers.delivery.intake import Intake
 from workers.delivery.known import Known
@@ -159,24 +159,15 @@ def _receiver(step: ActionStep) -> str:
 
 
 def _ending(prepared: Prepared, outcome: Outcome) -> Ending:
-    """What becomes of the row. A call that nobody answered is one that was refused for now: its key makes that safe."""
+    """What becomes of the row. A call that nobody answered is one that was refused for now: its key makes that safe.
+
+    Whatever the receiver says concerns neither the contact nor the messages of the workspace.
+    """
     called = _is_call(prepared.message)
-    if outcome.outcome is AttemptOutcome.ACCEPTED:
-        verdict = Verdict(RowStatus.DONE, outcome.detail) if called else SENT
+    if called and outcome.outcome is AttemptOutcome.ACCEPTED:
+        verdict = Verdict(RowStatus.DONE, outcome.detail)
+    elif called and outcome.outcome is AttemptOutcome.UNANSWERED:
+        verdict = verdict_on(prepared, replace(outcome, outcome=AttemptOutcome.DEFERRED))
     else:
-        repeated = called and outcome.outcome is AttemptOutcome.UNANSWERED
-        judged = replace(outcome, outcome=AttemptOutcome.DEFERRED) if repeated else outcome
-        verdict = judge(judged, prepared.standing(), random.random())  # noqa: S311 (spreads tries, hides nothing)
-    return Ending(
-        prepared.row.id,
-        prepared.row.fence,
-        prepared.row.channel,
-        verdict.status,
-        verdict.reason,
-        verdict.tries,
-        verdict.delay,
-        outcome.outcome,
-        outcome.provider_id,
-        outcome.error_code,
-        outcome.detail,
-    )
+        verdict = verdict_on(prepared, outcome)
+    return ending_of(prepared, outcome, verdict)._replace(suppress=None, exit_reason=None, pauses=False)
