@@ -13,7 +13,7 @@ from producers import sequence_edits, sequence_list
 from producers.sequence_list import Used
 from producers.sequences import publish
 from producers.workspaces import find_workspace
-from schema.definition.writing import to_yaml
+from schema.definition.writing import to_data, to_yaml
 
 app = typer.Typer(help="Show, copy, reorder or tag a sequence.", no_args_is_help=True)
 
@@ -52,12 +52,13 @@ def show(
     sequence: Key,
     version: Annotated[int | None, typer.Option(help="Its number; the newest otherwise.")] = None,
     workspace: WorkspaceName = None,
+    as_json: Json = False,
 ) -> None:
-    """Print a version of a sequence as the file that makes it."""
+    """Print a version of a sequence as the file that makes it, in YAML or JSON."""
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         definition = sequence_edits.version_of(transaction, workspace_id, sequence, version)
-    say(to_yaml(definition).rstrip("\n"))
+    report(as_json, to_data(definition), lambda: to_yaml(definition).rstrip("\n"))
 
 
 @app.command()

@@ -9,6 +9,9 @@ from schema.definition.definition import Definition
 #: Values that the canonical form has in seconds.
 DURATIONS: Final = ("delay", "after_start", "by", "within", "max_lateness", "after")
 
+#: What is in these is people's own data.
+DATA: Final = ("body", "set", "attribute")
+
 _UNITS: Final = (("day", 86_400), ("hour", 3_600))
 
 
@@ -26,10 +29,15 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
+def to_data(definition: Definition) -> dict[str, Any]:
+    """The definition as JSON data that a file may have; what is as it is by default is left out."""
+    data: dict[str, Any] = _readable(definition.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    return data
+
+
 def to_yaml(definition: Definition) -> str:
     """The text of a file with the definition; what is as it is by default is left out."""
-    data = _readable(definition.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(to_data(definition), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _readable(value: Any) -> Any:
@@ -38,10 +46,13 @@ def _readable(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     first = {name: value[name] for name in ("key", "type") if name in value}
-    return {
-        name: _duration(one) if name in DURATIONS and type(one) is int else _readable(one)
-        for name, one in {**first, **value}.items()
-    }
+    return {name: _value(name, one) for name, one in {**first, **value}.items()}
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in DATA:
+        return value
+    return _duration(value) if name in DURATIONS and type(value) is int else _readable(value)
 
 
 def _duration(seconds: int) -> str:

@@ -25,11 +25,14 @@ COMMANDS = [
     *([name] for name in ("up", "migrate", "apply", "schema", "enroll", "publish", "worker", "api", "status")),
     *([name] for name in ("pause", "resume", "cancel", "skip", "run-now", "explain", "simulate")),
     *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
-    *([name] for name in ("event", "tasks", "complete", "task")),
+    *([name] for name in ("event", "tasks", "complete", "task", "variants")),
+    *([name] for name in ("sequences", "sequence", "archive", "unarchive", "enrollments", "stale")),
+    *([name] for name in ("reschedule", "delete-step", "migrate-enrollments")),
+    *(["sequence", name] for name in ("show", "duplicate", "reorder", "tag")),
     *(["task", name] for name in ("skip", "reopen", "reassign", "snooze", "add")),
     *(["sandbox", name] for name in ("fault", "faults", "mend")),
     *(["clock", name] for name in ("advance", "rate", "reset")),
-    *(["workspace", name] for name in ("add", "set", "list")),
+    *(["workspace", name] for name in ("add", "set", "secret", "list")),
 ]
 
 SEQUENCE = """
@@ -68,6 +71,19 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["skip", "2", "more"], 0, {"enrollment": 2, "changed": True, "steps": ["more"]}),
     (["cancel", "2", "--by", "Ann"], 0, {"enrollment": 2, "changed": True, "steps": ["hello"], "under_way": 0}),
     (["explain", "1"], 0, {"enrollment": 1, "status": "active", "steps": ..., "history": ..., "next": ...}),
+    (["reschedule", "3", "more", "--delay", "3 days"], 0, {"enrollment": 3, "step": "more", "due_at": ...}),
+    (["delete-step", "3", "more"], 0, {"enrollment": 3, "step": "more", "says": ...}),
+    (["enrollments", "--limit", "2"], 0, {"enrollments": ..., "next_after": 2}),
+    (["stale", "--days", "1"], 0, {"enrollments": []}),
+    (["variants", "welcome"], 0, {"sequence": "welcome", "version": 1, "steps": []}),
+    (["sequences"], 0, {"sequences": ...}),
+    (["sequence", "show", "welcome"], 0, {"sequence": "welcome"}),
+    (["sequence", "duplicate", "welcome", "second"], 0, {"sequence": "second", "version": 1}),
+    (["sequence", "tag", "second", "+web"], 0, {"sequence": "second", "tags": ["web"]}),
+    (["migrate-enrollments", "second", "--yes"], 0, {"sequence": "second", "to_version": 1, "plan": []}),
+    (["archive", "second", "--yes"], 0, {"sequence": "second", "changed": True, "enrollments": 0, "finished": True}),
+    (["unarchive", "second"], 0, {"sequence": "second", "changed": True, "status": "active"}),
+    (["workspace", "secret"], 0, {"workspace": "default", "secret": ...}),
     (["review"], 0, {"rows": [], "doubtful_messages": 0}),
     (["review", "--messages"], 0, {"messages": []}),
     (["clock"], 0, {"sequence_time": ..., "real_time": ..., "rate": 1.0}),
@@ -131,7 +147,7 @@ def test_what_every_command_reports(cli: Cli, servers: Settings, as_json: bool) 
             ran = cli(*arguments, *(["--json"] if as_json else [])).check(code)
             if not as_json:
                 assert ran.out.strip(), arguments
-                assert "{" not in ran.out, arguments
+                assert "{" not in ran.out.replace("{{", ""), arguments
                 continue
             document = ran.document
             for name, value in expected.items():

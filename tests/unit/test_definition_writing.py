@@ -21,6 +21,7 @@ timezone: Europe/Rome
 window: {days: [mon, tue], from: "09:00", to: "17:00", holidays: [US, "NO"]}
 quiet_hours: off
 exit_on: [replied]
+goal: {any: [{attribute: {after: ["5"]}}, {attribute: {by: x}}, {event: within}]}
 assignee: "{{ custom.owner }}"
 steps:
   - {key: a, type: email, subject: "123", text: "Hi\\n\\n  there \\n", delay: 2 business days, at: "09:30"}
@@ -38,6 +39,13 @@ steps:
   - {key: j, type: sms, before: {attribute: renewal, by: 3 days}, at: "10:00", body: hi, window: off, if_late: shift}
   - {key: k, type: sms, after_start: 2 weeks, body: hi}
   - {key: l, type: wait, delay: 1.5 hours}
+  - key: m
+    type: action
+    webhook:
+      url: "https://x.example/h"
+      body: {delay: 5, after: 60, no: null, l: [1.5, {by: 7}], yes: "1", t: "{{ contact.email }}"}
+  - {key: n, type: action, notify: {to: owner, subject: "1", text: hi}}
+  - {key: o, type: action, set: {delay: "60", after: "x"}}
 """
 
 
