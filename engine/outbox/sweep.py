@@ -16,8 +16,9 @@ LOST: Final = "the worker was lost"
 #: of a webhook is repeated: whoever receives it knows it by its key.
 END_LEASES: Final = f"""
 WITH over AS MATERIALIZED (
-    SELECT o.id, a.fence IS NOT NULL AND NOT a.payload ? 'url' AS begun, a.payload ? 'url' AS again
+    SELECT o.id, a.fence IS NOT NULL AND NOT is_call AS begun, a.fence IS NOT NULL AND is_call AS again
     FROM outbox o LEFT JOIN attempts a ON a.outbox_id = o.id AND a.fence = o.fence
+    CROSS JOIN LATERAL (SELECT o.type = 'action' AND coalesce(a.payload ? 'url', false)) AS kind (is_call)
     WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
     ORDER BY o.lease_until LIMIT %(limit)b FOR UPDATE OF o SKIP LOCKED
 ),
