@@ -32,8 +32,8 @@ demo: $(READY) ## two sequences, 1,000 contacts, every message sent once, and th
 	@$(PYTHON_IN_VENV) -m deploy.demo $(ARGS)
 
 .PHONY: test
-test: $(READY) ## the whole test suite, three files at a time on servers of their own (ARGS: for pytest)
-	@$(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY) ## the whole test suite, two files at a time on servers of their own (ARGS: for pytest)
+	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## every fault scenario, three times in a row (FULL=1: as many and as long as they say)

@@ -11,8 +11,8 @@ from promises.ground import Ground
 from promises.promises import Promises
 from promises.provider import Provider
 from schema.states import AttemptOutcome
+from workers.delivery.ending import ending_of, verdict_on
 from workers.delivery.intake import Intake
-from workers.delivery.pipeline import _ending
 from workers.delivery.prepared import Prepared
 from workers.delivery.settler import Settler
 
@@ -52,7 +52,7 @@ class Worker:
             step = self.promises.handed_over(prepared)
             attempt = (prepared.row.id, prepared.row.fence)
             outcome = self.provider.take(step, attempt, prepared.message, answer)
-        self.endings.append(_ending(prepared, outcome))
+        self.endings.append(ending_of(prepared, outcome, verdict_on(prepared, outcome)))
 
     def settle(self) -> None:
         """Write down what has ended."""
