@@ -41,11 +41,13 @@ def enroll_people(
     *,
     batch_id: int | None = None,
     data: str = "{}",
+    done_anew: bool = False,
 ) -> EnrolledChunk:
-    """Enroll each person once.
+    """Enroll each person once. `done_anew`: whoever calls does the transaction anew after a collision.
 
     Raises:
         InvalidInput: the sequence takes no enrollments.
+        psycopg.errors.UniqueViolation: with `done_anew`, somebody else enrolls one of them at this moment.
     """
     require_active(sequence)
     found = find_or_make_contacts(session, sequence.workspace_id, people)
@@ -67,7 +69,7 @@ def enroll_people(
     if uses_calendar(definition, sequence.hours):
         planned = plan_by_calendar(session, stretch, definition, sequence.hours, ids, data=data, batch_id=batch_id)
     else:
-        planned = plan_enrollments(session, stretch, ids, data=data, batch_id=batch_id)
+        planned = plan_enrollments(session, stretch, ids, data=data, batch_id=batch_id, done_anew=done_anew)
     if len(planned.enrollments) < len(accepted):
         require_not_archived(session, sequence.sequence_id)
     if definition.goal is not None:

@@ -40,7 +40,7 @@ def main() -> None:
             for n in range(CHUNK)
         ]
         with database.transaction() as session:
-            enrolled = enroll_people(session, sequence, people)
+            enrolled = enroll_people(session, sequence, people, done_anew=True)
         wakeups.schedule(enrolled.wakeups)
 
 

@@ -103,7 +103,7 @@ class Ground:
         enrolled = Enrolled()
         for first in range(0, len(contacts), CHUNK):
             with self.database.transaction() as session:
-                enrolled.add(plan_enrollments(session, stretch, contacts[first : first + CHUNK]))
+                enrolled.add(plan_enrollments(session, stretch, contacts[first : first + CHUNK], done_anew=True))
         return enrolled
 
     def settle_statistics(self) -> None:

@@ -86,7 +86,7 @@ class Enrolling:
         length: int | None = None
         try:
             with self._database.transaction() as session:
-                enrolled = enroll_people(session, self._sequence, chunk.people, batch_id=self._batch.id)
+                enrolled = enroll_people(session, self._sequence, chunk.people, batch_id=self._batch.id, done_anew=True)
                 rejects = chunk.all_rejects(enrolled.conflicts)
                 counts = Counts(chunk.size, enrolled.enrolled, enrolled.repeats, len(rejects))
                 self._batch.advance(session, done, counts, rejects)

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli import wait_for, waiting
 
 from engine.database import Database
 from engine.errors import InvalidInput, NotFound, StorageFull, Unavailable
+from engine.outbox.plan import Stretch, plan_enrollments
+from engine.rules.planning import plan
 from engine.wakeups import Wakeups
 from producers.bulk import batch as batches
 from producers.bulk.run import BulkReport, Progress, run_bulk
-from producers.sequences import publish
+from producers.sequences import find_sequence, publish
 from schema.definition import parse
+from schema.states import Reentry
 
 SEQUENCE = """
 sequence: welcome
@@ -326,6 +330,26 @@ def test_runs_that_cross_each_other_both_end_well(database: Database, wakeups: W
     assert sum(report.enrolled for report in reports) == 1_000
     assert sum(report.repeats for report in reports) == 1_000
     assert totals(database)["outbox"] == 2_000
+
+
+def test_who_is_being_enrolled_by_another_at_that_moment_is_a_repeat(
+    database: Database, enroll: Callable[..., BulkReport], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "list.csv", 3)
+    enroll(path)  # so that the contacts are there, and it is not for them that anybody waits
+    with database.transaction() as session:
+        session.execute("TRUNCATE enrollments, outbox, enroll_events")
+    reports: list[BulkReport] = []
+    run = threading.Thread(target=lambda: reports.append(enroll(path)))
+    with database.transaction() as other:
+        found = find_sequence(other, 1, "welcome")
+        stretch = Stretch(1, found.sequence_id, found.version_id, Reentry.ONCE, plan(found.definition))
+        assert len(plan_enrollments(other, stretch, [2]).enrollments) == 1
+        run.start()
+        wait_for(lambda: waiting(database), "the run waits for the other")
+    run.join()
+    assert [(report.enrolled, report.repeats) for report in reports] == [(2, 1)]
+    assert totals(database)["enrollments"] == 3
 
 
 def test_a_full_disk_for_rejects_stops_before_the_commit(
