@@ -338,7 +338,7 @@ def test_who_is_being_enrolled_by_another_at_that_moment_is_a_repeat(
     path = write(tmp_path / "list.csv", 3)
     enroll(path)  # so that the contacts are there, and it is not for them that anybody waits
     with database.transaction() as session:
-        session.execute("TRUNCATE enrollments, outbox, enroll_events")
+        session.execute("TRUNCATE enrollments, outbox, enroll_events, tasks")
     reports: list[BulkReport] = []
     run = threading.Thread(target=lambda: reports.append(enroll(path)))
     with database.transaction() as other:
