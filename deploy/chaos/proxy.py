@@ -93,9 +93,10 @@ class Proxy:
         """Refuse new connections, and cut those that are open: the server is not there."""
 
         async def refuse() -> None:
+            silent = _bound(self.port)  # before, so that nobody else is given the port
             self._loop.remove_reader(self._socket)
             self._socket.close()
-            self._socket = _bound(self.port)  # so that nobody else is given the port meanwhile
+            self._socket = silent
             self._strike(Strike.CUT)
 
         self._obey(refuse)
@@ -222,8 +223,10 @@ def _bound(port: int) -> socket.socket:
     """A socket that has its port and does not listen yet: connecting to it is refused."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(port != 0))
     bound.setblocking(False)
     bound.bind((LOOPBACK, port))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # for the one that takes its place
     return bound
 
 
