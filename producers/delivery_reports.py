@@ -98,10 +98,10 @@ def _heed(session: Session, tenant: Tenant, report: DeliveryReport) -> None:
     phone = phone_of(report.recipient, tenant.region)
     if reason is None or phone is None:
         return
-    suppress(session, tenant.id, CHANNEL, phone, reason)
     contact_id = contact_with(session, tenant.id, phone)
     if contact_id is not None:
         leave(session, tenant.id, contact_id, reason, only_where_asked=True)
+    suppress(session, tenant.id, CHANNEL, phone, reason)
 
 
 def _row_of_message(session: Session, workspace_id: int, provider_id: str) -> int | None:

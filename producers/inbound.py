@@ -87,10 +87,10 @@ def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int
 
 def opt_out(session: Session, workspace_id: int, phone: str | None, contact_id: int | None) -> None:
     """Write to the phone no more, and end the contact's enrollments."""
+    if contact_id is not None:
+        leave_for(session, Happened(workspace_id, contact_id, UNSUBSCRIBED))  # first: it waits for what is being begun
     if phone is not None:
         suppress(session, workspace_id, CHANNEL, phone, STOP)
-    if contact_id is not None:
-        leave_for(session, Happened(workspace_id, contact_id, UNSUBSCRIBED))
 
 
 def phone_of(address: str, region: str) -> str | None:

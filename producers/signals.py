@@ -174,15 +174,15 @@ def _act(session: Session, workspace_id: int, kind: SignalKind, target: _Target)
         case SignalKind.REPLIED:
             leave_for(session, Happened(workspace_id, target.contact_id, "replied"))
         case SignalKind.BOUNCED:
-            _suppress(session, workspace_id, target, "bounced")
             leave_for(session, Happened(workspace_id, target.contact_id, "bounced"))
+            _suppress(session, workspace_id, target, "bounced")
         case SignalKind.COMPLAINED:
-            _suppress(session, workspace_id, target, "complained")
             leave_for(session, Happened(workspace_id, target.contact_id, "complained"))
             leave_for(session, Happened(workspace_id, target.contact_id, "unsubscribed"))
+            _suppress(session, workspace_id, target, "complained")
         case SignalKind.UNSUBSCRIBED:
-            _suppress(session, workspace_id, target, UNSUBSCRIBED)
             leave_for(session, Happened(workspace_id, target.contact_id, "unsubscribed"))
+            _suppress(session, workspace_id, target, UNSUBSCRIBED)
         case _:
             pass
 

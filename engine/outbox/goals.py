@@ -7,7 +7,7 @@ from typing import Final
 from engine.database import Session
 from engine.outbox.facts import read_all_facts
 from engine.outbox.history import Change, note
-from engine.outbox.leave import CANCEL, EXIT_RULE
+from engine.outbox.leave import EXIT_RULE, end
 from engine.rules.judging import judge
 from schema.definition import Question
 
@@ -27,11 +27,6 @@ SELECT e.id, e.workspace_id, e.status, v.id, v.definition -> 'goal'
 FROM enrollments e JOIN sequence_versions v ON v.workspace_id = e.workspace_id AND v.id = e.version_id
 WHERE e.id = ANY(%(enrollments)b::bigint[]) AND e.status IN ('active', 'paused') AND v.definition ? 'goal'
 ORDER BY e.id
-"""
-
-END: Final = """
-UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused')
 """
 
 #: Whoever changes an attribute holds the contact: it is waited for, and waits for us. In the order of their ids.
@@ -76,8 +71,7 @@ def end_at_goal(session: Session, enrollments: Sequence[int], *, begun: bool = T
     if not found:
         return []
     ended = list(found)
-    session.execute(END, {"enrollments": ended, "reason": GOAL}, binary=True)
-    session.execute(CANCEL, {"enrollments": ended, "reason": GOAL}, binary=True)
+    end(session, ended, GOAL)
     for workspace_id in {workspace for workspace, *_ in found.values()}:
         changes = [
             Change(one, status, "cancelled", f"{GOAL}: {question}")

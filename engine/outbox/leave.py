@@ -29,17 +29,28 @@ def called_off(reason: str) -> str:
 #: An enrollment that is just being made needs the contact to stay (its foreign key): it is waited for, and then seen.
 HOLD: Final = "SELECT FROM contacts WHERE id = %(contact)b FOR UPDATE"
 
-#: Ends nothing that has ended. One after the other, so that of two who end the same ones one waits for the other.
+#: Those that have not ended. One after the other, so that of two who end the same ones one waits for the other.
+LEAVING: Final = """
+SELECT e.id, e.status FROM enrollments e JOIN sequence_versions v ON v.id = e.version_id
+WHERE e.workspace_id = %(workspace)b AND e.contact_id = ANY(%(contacts)b::bigint[])
+    AND e.status IN ('active', 'paused') AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
+ORDER BY e.id FOR UPDATE OF e
+"""
+HOLD_ONE: Final = """
+SELECT id FROM enrollments WHERE id = %(enrollment)b AND status IN ('active', 'paused') FOR UPDATE
+"""
+
+#: Waits for rows that are being begun (engine/outbox/begin.py): they are on their way when this is committed, and no
+#: others. Before the end is noted, so that nothing is said to have been begun after it.
+HOLD_ROWS: Final = """
+SELECT FROM outbox WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status IN ('waiting', 'pending', 'open')
+ORDER BY id FOR UPDATE
+"""
+
+#: Of enrollments that are held.
 END: Final = """
-WITH leaving AS MATERIALIZED (
-    SELECT e.id, e.status FROM enrollments e JOIN sequence_versions v ON v.id = e.version_id
-    WHERE e.workspace_id = %(workspace)b AND e.contact_id = ANY(%(contacts)b::bigint[])
-        AND e.status IN ('active', 'paused') AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
-    ORDER BY e.id FOR UPDATE OF e
-)
-UPDATE enrollments e SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-FROM leaving WHERE e.id = leaving.id
-RETURNING e.id, leaving.status
+UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
+WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused')
 """
 
 #: In what words somebody's company is written, as far as it matters; there is an index of it.
@@ -56,13 +67,7 @@ WHERE workspace_id = %(workspace)b AND attributes ->> 'company' IS NOT NULL AND 
     AND id <> %(contact)b
 """
 
-END_ONE: Final = """
-UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-WHERE id = %(enrollment)b AND status IN ('active', 'paused') RETURNING id
-"""
-
-#: Waits for rows that are being begun (engine/outbox/begin.py): they are on their way when this is committed, and no
-#: others. A statement of its own, so that it sees what was settled while the one above was waiting.
+#: A statement of its own, so that it sees what was settled while those above were waiting.
 CANCEL: Final = f"""
 UPDATE outbox o SET {called_off("%(reason)b::text")}
 WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[]) AND o.status IN ('waiting', 'pending', 'open')
@@ -112,23 +117,31 @@ def _end(
     session: Session, workspace_id: int, contacts: Sequence[int], reason: str, *, everywhere: bool
 ) -> Sequence[int]:
     rows = session.execute(
-        END,
+        LEAVING,
         {"workspace": workspace_id, "contacts": list(contacts), "reason": reason, "all": everywhere},
         binary=True,
     ).fetchall()
     enrollments = [enrollment_id for enrollment_id, _ in rows]
     if enrollments:
-        session.execute(CANCEL, {"enrollments": enrollments, "reason": reason}, binary=True)
+        end(session, enrollments, reason)
         note(session, workspace_id, EXIT_RULE, [Change(one, was, "cancelled", reason) for one, was in rows])
     return enrollments
 
 
 def leave_one(session: Session, enrollment_id: int, reason: str) -> bool:
     """End one enrollment, for the reason; False: it has ended already."""
-    ended = session.execute(END_ONE, {"enrollment": enrollment_id, "reason": reason}, binary=True).fetchone()
-    if ended is not None:
-        session.execute(CANCEL, {"enrollments": [enrollment_id], "reason": reason}, binary=True)
-    return ended is not None
+    held = session.execute(HOLD_ONE, {"enrollment": enrollment_id}, binary=True).fetchone()
+    if held is not None:
+        end(session, [enrollment_id], reason)
+    return held is not None
+
+
+def end(session: Session, enrollments: Sequence[int], reason: str) -> None:
+    """End enrollments that this transaction holds, and call their rows off."""
+    ending = {"enrollments": list(enrollments), "reason": reason}
+    session.execute(HOLD_ROWS, ending, binary=True)
+    session.execute(END, ending, binary=True)
+    session.execute(CANCEL, ending, binary=True)
 
 
 def cancel_returned(session: Session, rows: Sequence[int]) -> None:

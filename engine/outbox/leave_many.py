@@ -5,21 +5,16 @@ from typing import Final
 
 from engine.database import Session
 from engine.outbox.history import Change, note
-from engine.outbox.leave import CANCEL
+from engine.outbox.leave import end
 from schema.states import EnrollmentStatus
 
 #: Enrollments that are ended in one transaction.
 CHUNK: Final = 500
 
-#: Ends nothing that has ended. One after the other, so that of two who end the same ones one waits for the other.
-END: Final = """
-WITH leaving AS MATERIALIZED (
-    SELECT id, status FROM enrollments
-    WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused') ORDER BY id FOR UPDATE
-)
-UPDATE enrollments e SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-FROM leaving WHERE e.id = leaving.id
-RETURNING e.id, leaving.status
+#: Those that have not ended. One after the other, so that of two who end the same ones one waits for the other.
+LEAVING: Final = """
+SELECT id, status FROM enrollments
+WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused') ORDER BY id FOR UPDATE
 """
 
 
@@ -27,10 +22,10 @@ def leave_many(
     session: Session, workspace_id: int, enrollments: Sequence[int], reason: str, by: str, because: str | None = None
 ) -> list[int]:
     """End those of the enrollments that run, for the reason; give their ids. `because`: why, for the history."""
-    rows = session.execute(END, {"enrollments": list(enrollments), "reason": reason}, binary=True).fetchall()
+    rows = session.execute(LEAVING, {"enrollments": list(enrollments)}, binary=True).fetchall()
     ended = [enrollment_id for enrollment_id, _ in rows]
     if ended:
-        session.execute(CANCEL, {"enrollments": ended, "reason": reason}, binary=True)
+        end(session, ended, reason)
         told = "; ".join(filter(None, [reason, because]))
         note(session, workspace_id, by, [Change(one, was, EnrollmentStatus.CANCELLED, told) for one, was in rows])
     return ended

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.outbox import actions, advance, decide, facts, gates, goals, tasks, timing, variants
+from engine.outbox import actions, advance, decide, facts, gates, goals, leave, tasks, timing, variants
 from producers import enroll_event, signals
 
 ENROLLMENT = {"enrollment": 1}
@@ -38,7 +38,8 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
     (facts.CONTACTS, ENROLLMENTS),
     (facts.SIGNALS, ENROLLMENTS),
     (goals.ASKED, ENROLLMENTS),
-    (goals.END, {**ENROLLMENTS, "reason": "goal"}),
+    (leave.HOLD_ROWS, ENROLLMENTS),
+    (leave.END, {**ENROLLMENTS, "reason": "goal"}),
     (goals.HOLD, ENROLLMENTS),
     (goals.HOLD_CONTACTS, ENROLLMENTS),
     (goals.KEEP, {"contacts": [1]}),

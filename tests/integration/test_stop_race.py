@@ -76,6 +76,8 @@ def test_a_stop_waits_for_what_is_being_begun(world: World, database_url: str) -
     stopping.close()
     assert world.query("SELECT reason FROM suppressions") == [("stop",)]
     assert world.statuses() == ["sending", "cancelled", "cancelled"]
+    in_order = "SELECT a.started_at < s.created_at, a.started_at < e.cancelled_at FROM attempts a, suppressions s,"
+    assert world.query(f"{in_order} enrollments e") == [(True, True)], "what was begun was begun before"
 
 
 def test_nothing_is_claimed_under_a_stop_and_nobody_waits_for_it(world: World, database_url: str) -> None:
