@@ -35,8 +35,10 @@ COMMANDS = [
     *(["workspace", name] for name in ("add", "set", "secret", "list")),
 ]
 
+#: It sends at once at any time of day.
 SEQUENCE = """
 sequence: welcome
+quiet_hours: off
 steps:
   - {key: hello, type: sms, body: "Hello {{ contact.first_name }}"}
   - {key: more, type: sms, delay: 1 day, body: More}
