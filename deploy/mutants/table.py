@@ -18,6 +18,7 @@ TEST_RESTORED: Final = "tests/integration/test_restored_database.py"
 TEST_STATUS: Final = "tests/integration/test_api_status.py"
 TEST_ARCHIVING: Final = "tests/integration/test_archiving.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
+TEST_GOALS: Final = "tests/integration/test_goals.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
 HOURS: Final = "workers/delivery/hours.py"
@@ -360,6 +361,48 @@ CONTROLLING: Final = (
         "if step.in_doubt",
         "if False",
         ("tests/integration/test_steering.py::test_an_email_that_may_have_been_accepted_is_not_said_to_be_skipped",),
+    ),
+    Mutant(
+        "migrate-wait",
+        "a claim that is under way begins a message of the version that its enrollment has left",
+        "producers/migrating.py",
+        "if near:",
+        "if False:",
+        (
+            "tests/integration/test_migrating_race.py::test_a_claim_that_has_looked_before_the_move_gets_nothing_after_it",
+        ),
+    ),
+    Mutant(
+        "goal-claim",
+        "a message goes out though its goal is reached, where nobody was told of it",
+        "workers/delivery/goals.py",
+        "if asked else set()",
+        "if False else set()",
+        (f"{TEST_GOALS}::test_nothing_goes_out_though_the_contact_was_changed_behind_our_back",),
+    ),
+    Mutant(
+        "goal-enrolled",
+        "who is enrolled while a contact comes to the goal is not held against the change",
+        "producers/enrollment.py",
+        "keep_contacts(session, ids)",
+        "pass",
+        (f"{TEST_GOALS}::test_what_is_enrolled_while_the_attribute_changes_ends_too",),
+    ),
+    Mutant(
+        "webhook-public",
+        "a webhook reaches addresses that are not public",
+        "workers/channels/webhook/place.py",
+        "if is_open(host, address, port, openings):",
+        "if host:",
+        ("tests/integration/test_webhooks.py::test_what_is_not_public_is_not_called",),
+    ),
+    Mutant(
+        "webhook-key",
+        "each try of a webhook has a key of its own, so that a receiver can't tell that it is the same call",
+        "engine/rules/webhooks.py",
+        'return f"{workspace_public_id}.{row_id}"',
+        'return f"{workspace_public_id}.{row_id}.{datetime.now(UTC).timestamp()}"',
+        ("tests/integration/test_webhooks.py::test_a_call_whose_worker_was_lost_is_repeated_with_its_key",),
     ),
 )
 

@@ -8,12 +8,12 @@ from threading import Event, Thread
 
 import pytest
 from stage import FULL
-from stage_site import GENEROUS
+from stage_site import GENEROUS, wait_for
 from world import World
 
 from engine.database import Database
 from engine.outbox.begin import Attempt, begin
-from engine.outbox.claim import claim
+from engine.outbox.claim import Claimed, claim
 from engine.wakeups import Wakeups
 from producers.enroll_event import EnrollEvent, write
 from producers.migrating import plan_migration, run_migration
@@ -40,6 +40,29 @@ UPDATE enrollments SET status = 'completed', completed_at = sequence_now() WHERE
 WRONG = """
 SELECT e.id, e.version_id, a.payload FROM attempts a JOIN outbox o ON o.id = a.outbox_id
 JOIN enrollments e ON e.id = o.enrollment_id WHERE (a.payload ->> 'version')::bigint <> e.version_id
+"""
+
+
+WAITS = "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+#: Somebody looks who claims, to wait for them.
+LOOKS = """
+SELECT true FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'active' AND position('pg_locks' IN query) > 0
+    AND pid <> pg_backend_pid()
+"""
+
+#: Whoever says so waits at the sequence clock for as long as somebody holds the key 1: behind the snapshot of its
+#: statement, before that locks a row.
+STOPPED_CLOCK = """
+ALTER FUNCTION sequence_now() RENAME TO running_clock;
+CREATE FUNCTION sequence_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF current_setting('racing.waits', true) = 'yes' THEN
+        PERFORM pg_advisory_xact_lock_shared(1);
+    END IF;
+    RETURN running_clock();
+END $$
 """
 
 
@@ -84,6 +107,38 @@ class Worker(Thread):
                     60,
                 )
                 self.begun += len(rows)
+
+
+def test_a_claim_that_has_looked_before_the_move_gets_nothing_after_it(world: World, wakeups: Wakeups) -> None:
+    """It has read which version the enrollment is of, and comes to lock the row when that is another."""
+    world.publish(VERSION.replace("NUMBER", "one"))
+    world.enroll("race")
+    world.publish(VERSION.replace("NUMBER", "two"))
+    world.execute(STOPPED_CLOCK)
+    target = plan_migration(world.database, "default", "race").target
+    claimed: list[Claimed] = []
+
+    def look_and_claim() -> None:
+        with racing.transaction() as session:
+            session.execute("SET LOCAL racing.waits = 'yes'")
+            claimed.extend(claim(session, world.ids()))
+
+    racing = Database(world.database.url, name="racing", size=1)
+    claimer = Thread(target=look_and_claim)
+    mover = Thread(target=run_migration, args=(world.database, wakeups, Operator("default", "ann"), target))
+    with world.database.transaction() as session:
+        session.execute("SELECT pg_advisory_xact_lock(1)")
+        claimer.start()
+        wait_for(lambda: world.query(WAITS) == [(1,)], "the claim waits")
+        mover.start()
+        wait_for(lambda: not mover.is_alive() or world.query(LOOKS), "it is moved, or the claim waited for")
+    claimer.join(GENEROUS)
+    mover.join(GENEROUS)
+    racing.close()
+    assert claimed == []
+    ((newest,),) = world.query("SELECT max(id) FROM sequence_versions")
+    assert world.query("SELECT version_id FROM enrollments") == [(newest,)]
+    assert [row.version_id for row in world.claim(world.ids())] == [newest]
 
 
 def test_nothing_is_begun_by_a_version_that_was_left(world: World, wakeups: Wakeups) -> None:
