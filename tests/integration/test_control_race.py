@@ -31,6 +31,9 @@ from producers.tenants import Tenant
 WORKERS = 8
 ROUNDS = 1_000 if FULL else 15
 
+#: Real seconds for all of them; 0: as long as they take.
+TIMEOUT = 0 if FULL else 180
+
 WHO = Operator("default", "ann")
 
 SEQUENCE = """
@@ -187,7 +190,7 @@ def race(world: World, redis_url: str) -> Iterator[Race]:
     wakeups.close()
 
 
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("act", NO)
 def test_nothing_is_begun_once_somebody_has_said_no(race: Race, act: str) -> None:
     begun = 0
@@ -203,7 +206,7 @@ def test_nothing_is_begun_once_somebody_has_said_no(race: Race, act: str) -> Non
     assert begun <= ROUNDS
 
 
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(TIMEOUT)
 def test_nothing_is_begun_before_a_resume_and_one_attempt_after_it(race: Race) -> None:
     with race.running():
         for _ in range(ROUNDS):

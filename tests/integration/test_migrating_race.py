@@ -22,6 +22,9 @@ from producers.operator import Operator
 WORKERS = 8
 ROUNDS = 1_000 if FULL else 40
 
+#: Real seconds for all of them; 0: as long as they take.
+TIMEOUT = 0 if FULL else 180
+
 #: Enrolled together in each round.
 PEOPLE = 3
 
@@ -141,6 +144,7 @@ def test_a_claim_that_has_looked_before_the_move_gets_nothing_after_it(world: Wo
     assert [row.version_id for row in world.claim(world.ids())] == [newest]
 
 
+@pytest.mark.timeout(TIMEOUT)
 def test_nothing_is_begun_by_a_version_that_was_left(world: World, wakeups: Wakeups) -> None:
     world.publish(VERSION.replace("NUMBER", "one"))
     ((old,),) = world.query("SELECT max(id) FROM sequence_versions")
