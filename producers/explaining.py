@@ -1,9 +1,9 @@
 """Explain an enrollment: every step, what was decided and why, and what comes next if nothing changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from engine.clock import SequenceClock
@@ -12,11 +12,16 @@ from engine.errors import NotFound
 from engine.outbox import explain
 from engine.outbox.explain import About, Step
 from engine.outbox.history import story
+from engine.outbox.timing import timing_of
 from engine.rules.naming import Named, enrollment_name
+from engine.rules.program import Program
 from engine.rules.prospects import Pause, Standing, what_is_next
 from producers.workspaces import find_workspace
 from schema.definition import Definition
-from schema.states import BLOCKING, EnrollmentStatus
+from schema.states import BLOCKING, EnrollmentStatus, RowStatus
+
+#: Seconds: closer than that two moments are the same.
+EXACT: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         steps = explain.steps(session, enrollment_id)
         pauses = _pauses(session, about)
         told = story(session, enrollment_id)
+        definition = Definition.restore(about.definition)
+        why = _reasons(session, definition, about.id, steps)
     zone = ZoneInfo(about.timezone)
     following = next((step for step in steps if step.status in BLOCKING), None)
     return Explained(
@@ -79,12 +86,12 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         timezone=about.timezone,
         modified=about.modified_at is not None,
         paused=[asdict(pause) for pause in pauses],
-        steps=[_step(step, zone, about.own_delays or {}) for step in steps],
+        steps=[_step(step, zone, about.own_delays or {}, why.get(step.id, ())) for step in steps],
         history=[one._asdict() for one in told],
         next={
             "step": None if following is None else following.step_key,
             "due_at": None if following is None else following.due_at,
-            "says": what_is_next(_standing(about, following, pauses, clock)),
+            "says": what_is_next(_standing(about, definition, following, pauses, clock)),
         },
     )
 
@@ -117,24 +124,46 @@ def _pauses(session: Session, about: About) -> tuple[Pause, ...]:
     return (*own, *held)
 
 
-def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str]) -> dict[str, Any]:
+def _reasons(
+    session: Session, definition: Definition, enrollment_id: int, steps: Sequence[Step]
+) -> dict[int, tuple[str, ...]]:
+    """Why steps that are still to come are due when they are, by row; nothing is said of those that were moved."""
+    program = Program.of(definition)
+    timing = timing_of(session, enrollment_id, program, told=True)
+    why: dict[int, tuple[str, ...]] = {}
+    for step in steps:
+        place = program.by_key.get(step.step_key)
+        if place is None or step.due_at is None or step.status != RowStatus.PENDING:
+            continue
+        for moment in step.counts_from:
+            timed = timing(place, moment.timestamp())
+            if timed.due_at is not None and abs(timed.due_at - step.due_at.timestamp()) < EXACT:
+                why.setdefault(step.id, timed.reasons)
+    return why
+
+
+def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[str, ...]) -> dict[str, Any]:
     document = asdict(step)
+    del document["counts_from"]
     document["row"] = document.pop("id")
     document["step"] = document.pop("step_key")
     document["order"] = document.pop("step_order")
+    document["due_because"] = list(why)
     document["own_delay"] = own_delays.get(step.step_key)
     document["local_due_at"] = None if step.due_at is None else step.due_at.astimezone(zone)
     return document
 
 
-def _standing(about: About, step: Step | None, pauses: tuple[Pause, ...], clock: SequenceClock) -> Standing:
+def _standing(
+    about: About, definition: Definition, step: Step | None, pauses: tuple[Pause, ...], clock: SequenceClock
+) -> Standing:
     late, retry_in, max_lateness = 0.0, None, 0.0
     if step is not None:
         if step.retry_at is not None:
             retry_in = (step.retry_at - about.real_now).total_seconds()
         if step.due_at is not None:
             late = clock.lateness(step.due_at.timestamp())
-        for defined in Definition.restore(about.definition).walk():
+        for defined in definition.walk():
             if defined.key == step.step_key:
                 max_lateness = defined.max_lateness.total_seconds()
     return Standing(

@@ -46,10 +46,11 @@ def _step(step: dict[str, Any]) -> list[str]:
     order = step["order"] if step["order"] > 0 else "-"
     reason = f": {step['reason']}" if step["reason"] else ""
     local = f" ({_time(step['local_due_at'])} local)" if step["local_due_at"] else ""
+    because = "; ".join(one for one in step["due_because"] if one != step["reason"])
     lines = [
         "",
         f"{order}. {step['step']}  {step['type']}  {step['status']}{reason}  [row {step['row']}]",
-        f"   due {_time(step['due_at'])}{local}",
+        f"   due {_time(step['due_at'])}{local}{because and f': {because}'}",
     ]
     if step["own_delay"]:
         lines.append(f"   its own delay in this enrollment: {step['own_delay']} after the step before")

@@ -54,10 +54,18 @@ def run_now(
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Let the next step of an enrollment go now; those behind it keep their distance to it."""
+    """Let the next step of an enrollment go now; those behind it keep their distance to it.
+
+    What is outside its window, or in its quiet hours, goes out when they allow it.
+    """
     with opened(workspace) as session:
         done = steering.run_now(session.database, session.wakeups, operator(session, by, reason), enrollment)
-    _report(as_json, enrollment, done, f"enrollment {enrollment}: {done.steps[0]} is due now")
+    _report(
+        as_json,
+        enrollment,
+        done,
+        f"enrollment {enrollment}: {done.steps[0]} is due now, and goes out as soon as its hours allow",
+    )
 
 
 def _report(as_json: bool, enrollment: int, done: Steered, said: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
+from engine.outbox.alter import ENDED_AT
 from engine.outbox.hold import KEEPS
 from engine.outbox.pause import IN_FORCE
 
@@ -36,6 +37,10 @@ SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.r
         SELECT coalesce(p.detail, p.error_code, 'its provider refuses') FROM pauses p
         WHERE p.workspace_id = o.workspace_id AND p.channel = o.type AND p.outbox_id <> o.id AND {IN_FORCE}
     ) END AS channel_pauses,
+    ARRAY[
+        greatest(e.enrolled_at, max(o.due_at) OVER before),
+        greatest(e.enrolled_at, max(CASE WHEN o.status = 'pending' THEN o.due_at ELSE {ENDED_AT} END) OVER before)
+    ] AS counts_from,
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'started_at', a.started_at, 'ended_at', a.ended_at, 'lateness_seconds', a.lateness_seconds,
@@ -44,7 +49,9 @@ SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.r
         ) ORDER BY a.fence), '[]') FROM attempts a WHERE a.outbox_id = o.id
     ) AS attempts
 FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
-WHERE o.enrollment_id = %(enrollment)s ORDER BY o.step_order
+WHERE o.enrollment_id = %(enrollment)s
+WINDOW before AS (ORDER BY o.step_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+ORDER BY o.step_order
 """
 
 HOLDS: Final = f"""
@@ -110,6 +117,8 @@ class Step:
     delivery_status: str | None
     suppressed: str | None
     channel_pauses: str | None
+    counts_from: list[datetime]
+    """When the step before it was due, and when it ended: one of them is what its time counts from. Sequence time."""
     attempts: list[dict[str, Any]]
 
 

@@ -17,14 +17,14 @@ WHERE e.id = %(enrollment)b
 """
 
 
-def timing_of(session: Session, enrollment_id: int, program: Program) -> Timing:
-    """How the planner is to tell when a step of this enrollment falls due."""
+def timing_of(session: Session, enrollment_id: int, program: Program, *, told: bool = False) -> Timing:
+    """How the planner is to tell when a step of this enrollment falls due; `told`: with the reasons of all times."""
     row = session.execute(ENROLLMENT, {"enrollment": enrollment_id}, binary=True).fetchone()
     if row is None:
         raise LookupError(f"enrollment {enrollment_id} has no contact")
     started, own, attributes, timezone, phone, *hours_read = row
     hours = hours_of(*hours_read)
-    if program.definition is None or not (own or uses_calendar(program.definition, hours)):
+    if program.definition is None or not (told or own or uses_calendar(program.definition, hours)):
         return after_delay
     contact = Contact(whereabouts(timezone, phone, hours), attributes)
     timing = timing_by_calendar(program.definition, contact, started)

@@ -48,9 +48,32 @@ def test_every_step_is_told_with_its_times_and_attempts(world: World) -> None:
     assert [attempt["outcome"] for attempt in first["attempts"]] == ["deferred", "accepted"]
     assert (first["provider_id"], first["attempts"][0]["error_code"]) == ("SM1", "429")
     assert third["due_at"] - second["due_at"] == timedelta(days=1)
+    assert [step["due_because"] for step in one.steps] == [[], *[["1 day after the step before"]] * 2]
     assert second["local_due_at"] == second["due_at"]
     assert second["local_due_at"].utcoffset() == timedelta(hours=9)
     assert one.next == {"step": "second", "due_at": second["due_at"], "says": "second: goes out when it is due"}
+
+
+BY_CALENDAR = """
+sequence: by-calendar
+timezone: contact
+steps:
+  - {key: first, type: sms, at: "21:00", body: Hi}
+  - {key: second, type: email, delay: 2 days, subject: Hello, text: Hello}
+  - {key: third, type: email, delay: 1 day, window: {days: [mon], from: "09:00", to: "17:00"}, subject: Hi, text: Hi}
+"""
+
+
+def test_why_a_step_is_due_when_it_is(world: World) -> None:
+    world.publish(BY_CALENDAR)
+    world.execute("UPDATE workspaces SET quiet_hours = '20:00-09:00'")
+    world.enroll("by-calendar", timezone="Europe/Berlin")
+    first, second, third = (step["due_because"] for step in explained(world).steps)
+    assert first == ["at 21:00 in Europe/Berlin", "quiet hours 20:00-09:00 in Europe/Berlin"]
+    assert second == ["2 days after the step before"]
+    assert third[0] == "1 day after the step before"
+    world.execute("UPDATE outbox SET due_at = due_at + interval '1 second' WHERE step_key = 'second'")
+    assert [step["due_because"] for step in explained(world).steps][1] == [], "somebody has moved it"
 
 
 def test_the_history_is_whole_and_in_order(world: World) -> None:
