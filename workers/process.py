@@ -37,7 +37,7 @@ from workers.promoter import Promoter
 from workers.reconciler import Reconciler
 from workers.sweeper import Sweeper
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("workers.process")  # it is run as a module: its own name is __main__
 
 #: Milliseconds between two looks at an empty queue.
 POLL_MILLISECONDS = 20
@@ -94,6 +94,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
         pass
     pipeline.take_no_more()
+    log.info("told to end: no more rows are taken", pid=os.getpid())
     for loop in loops:
         loop.stop()
     worker.stop(THREADS_END_MILLISECONDS)

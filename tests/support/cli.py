@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import psycopg
 
@@ -129,6 +129,9 @@ class Running:
 class Cli:
     """Runs `cadenza` in a folder."""
 
+    #: What any of them has started in this process, for whoever ends what a failed test has left.
+    started: ClassVar[list[Running]] = []
+
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.folder = folder
         own = {name: value for name, value in os.environ.items() if not name.startswith("CADENZA_")}
@@ -136,7 +139,18 @@ class Cli:
 
     def start(self, *arguments: str | Path, given: bytes = b"", **environment: str) -> Running:
         """Start it; `given` is what stands on standard input."""
-        return Running(tuple(map(str, arguments)), self.folder, {**self.environment, **environment}, given)
+        running = Running(tuple(map(str, arguments)), self.folder, {**self.environment, **environment}, given)
+        self.started.append(running)
+        return running
+
+    @classmethod
+    def end_all(cls) -> None:
+        """End whatever still runs."""
+        while cls.started:
+            running = cls.started.pop()
+            if running.process.poll() is None:
+                running.interrupt()
+                running.ended()
 
     def __call__(self, *arguments: str | Path, given: bytes = b"", **environment: str) -> Ran:
         """Run it to its end."""

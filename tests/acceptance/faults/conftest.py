@@ -18,7 +18,7 @@ from engine.database import Database
 TEMPLATE = "fault_template"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own() -> Iterator[OwnServers]:
     """Embedded servers of these tests' own, with a migrated template."""
     with own_folder("cadenza-faults-") as folder, own_servers(folder) as servers:
@@ -57,7 +57,7 @@ def play(stage: Stage) -> Iterator[Play]:
     stage.calm()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(own: OwnServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A stage that stays up, with workers and the API, for those tests that need nothing else."""
     own.execute(f"CREATE DATABASE fault_house TEMPLATE {TEMPLATE}")

@@ -138,7 +138,8 @@ def test_06_told_to_end_with_eight_in_flight(crew: Crew) -> None:
         assert trap.wait(PATIENCE)
         assert group.statuses() == {"sending": 8, "pending": 12}
         workers.process.terminate()
-        group.until(sending=8, pending=12)
+        wait_for(lambda: "told to end" in workers.log.read_text(), "it has heard")
+        assert group.statuses() == {"sending": 8, "pending": 12}
         stage.sms_proxy.release(trap)
         assert workers.terminate() == 0
         assert group.statuses() == {"sent": 8, "pending": 12}
