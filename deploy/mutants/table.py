@@ -430,8 +430,8 @@ PLANNED: Final = (
         "statements are compiled, each time",
         "engine/database.py",
         "-c jit=off ",
-        "-c jit_above_cost=0 -c jit=on ",
-        (f"{TEST_PLANS}::test_a_statement_has_done_its_work_and_was_not_compiled",),
+        "",
+        ("tests/integration/test_database.py::test_no_session_compiles_statements",),
     ),
 )
 

@@ -49,3 +49,8 @@ def test_a_server_that_is_cut_off_is_missed_before_long(database: Database) -> N
     assert {name: int(parameters[name]) for name in NOTICE_SILENCE} == NOTICE_SILENCE
     with database.connect() as session:
         assert session.info.get_parameters()["tcp_user_timeout"] == "60000"
+
+
+def test_no_session_compiles_statements(database: Database) -> None:
+    with database.transaction() as session:
+        assert session.execute("SHOW jit").fetchone() == ("off",)
