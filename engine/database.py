@@ -17,10 +17,13 @@ from engine.errors import InvalidInput, NotMigrated, Unavailable
 
 Session: TypeAlias = Connection[tuple[Any, ...]]
 
-#: For sessions that look rows up by their ids and keep their plans: a plan made while a table was empty must
-#: still be right when it holds millions of rows, so only index look-ups are left to choose from.
-BY_ID: Final = (
-    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
+#: For every session: to compile a statement costs more than to run it; and no plan is kept that was made for an empty
+#: table.
+PLANS: Final = "-c jit=off -c plan_cache_mode=force_custom_plan"
+
+#: For sessions that look rows up by their ids and keep their plans (docs/decisions/0023-one-shape-of-plan.md).
+KEPT_PLANS: Final = (
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 )
 
 #: For workers' sessions: one that is stopped, or cut off without anybody's notice, in the middle of a transaction does
@@ -63,7 +66,7 @@ class Database:
         self._options: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
-            "options": f"{own_options} -c timezone=UTC {options}",
+            "options": f"{own_options} -c timezone=UTC {PLANS} {options}",
             **NOTICE_SILENCE,
         }
         self._patience = patience

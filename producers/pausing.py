@@ -19,9 +19,10 @@ from producers.waking import wake
 from producers.workspaces import find_workspace
 from schema.states import EnrollmentStatus, SequenceStatus
 
+#: Found by its id alone (engine/outbox/lookups.py, `checked`).
 PAUSE: Final = """
 UPDATE enrollments SET status = 'paused', paused_at = sequence_now()
-WHERE id = %s AND status = 'active' RETURNING id
+WHERE id = %s AND coalesce(status = 'active', false) RETURNING id
 """
 
 UNDER_WAY: Final = "SELECT count(*) FROM outbox WHERE enrollment_id = %s AND status = 'sending'"

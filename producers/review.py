@@ -43,7 +43,9 @@ ROW: Final = "SELECT status, fence, enrollment_id FROM outbox WHERE id = %s AND 
 ENROLLMENT: Final = "SELECT status, exit_reason, sequence_id FROM enrollments WHERE id = %s FOR UPDATE"
 
 #: Whoever is beginning a later step is waited for, and nobody begins one until this has ended.
-KEEP_FROM_BEGINNING: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'pending' ORDER BY id FOR UPDATE"
+KEEP_FROM_BEGINNING: Final = """
+SELECT FROM outbox WHERE enrollment_id = %s AND coalesce(status = 'pending', false) ORDER BY id + 0 FOR UPDATE
+"""
 
 UNDER_WAY: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'sending' LIMIT 1"
 

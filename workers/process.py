@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from engine.broker import Broker
 from engine.clock import SequenceClock
-from engine.database import BY_ID, NO_IDLE_LOCKS, Database
+from engine.database import KEPT_PLANS, NO_IDLE_LOCKS, Database
 from engine.errors import Unavailable
 from engine.gate import Gate
 from engine.logs import set_up_logs
@@ -60,7 +60,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         _url(settings.database_url),
         size=threads + 6 + AT_THE_DATABASE,
         name="cadenza worker",
-        options=f"{BY_ID} {NO_IDLE_LOCKS}",
+        options=f"{KEPT_PLANS} {NO_IDLE_LOCKS}",
     )
     wakeups = Wakeups(_url(settings.redis_url))
     clock = SequenceClock(database)

@@ -18,6 +18,7 @@ TEST_RESTORED: Final = "tests/integration/test_restored_database.py"
 TEST_STATUS: Final = "tests/integration/test_api_status.py"
 TEST_ARCHIVING: Final = "tests/integration/test_archiving.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
+TEST_PLANS: Final = "tests/integration/test_plan_shapes.py"
 TEST_GOALS: Final = "tests/integration/test_goals.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
@@ -47,8 +48,8 @@ CLAIMING: Final = (
         "claim-status",
         "a row that is on its way is claimed again",
         CLAIM,
-        "AND o.status = %(pending)b",
-        "AND %(pending)b::text IS NOT NULL",
+        "WHERE {checked(\"o.status = 'pending'\")}",
+        "WHERE true",
         (f"{TEST_CLAIM}::test_a_claimed_row_is_not_claimed_again",),
     ),
     Mutant(
@@ -79,7 +80,7 @@ CLAIMING: Final = (
         "claim-enrollment",
         "rows of paused and ended enrollments are claimed",
         CLAIM,
-        "AND e.status = 'active' AND {UNBLOCKED}",
+        "AND {checked(\"e.status = 'active'\")} AND {UNBLOCKED}",
         "AND {UNBLOCKED}",
         (f"{TEST_CLAIM}::test_nothing_is_claimed_for_an_enrollment_that_is_not_active",),
     ),
@@ -87,8 +88,8 @@ CLAIMING: Final = (
         "claim-order",
         "a step overtakes the one before it",
         CLAIM,
-        "AND e.status = 'active' AND {UNBLOCKED}",
-        "AND e.status = 'active'",
+        "AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}\n    FOR",
+        "AND {NOT_PAUSED} AND {NOT_HELD}\n    FOR",
         (f"{TEST_CLAIM}::test_a_step_waits_behind_one_that_is_not_resolved",),
     ),
     Mutant(
@@ -103,7 +104,7 @@ CLAIMING: Final = (
         "claim-gate",
         "a restored database is claimed from before a leader has compared",
         CLAIM,
-        "AND (SELECT open_until > clock_timestamp() FROM dispatch)",
+        "AND (SELECT open_until > clock_timestamp() FROM dispatch WHERE id)",
         "",
         (f"{TEST_RESTORED}::test_nothing_is_claimed_before_a_leader_has_compared",),
     ),
@@ -149,8 +150,8 @@ SETTLING: Final = (
         "settle-fence",
         "a late worker settles the claim of another",
         SETTLE,
-        "WHERE o.id = ended.id AND o.fence = ended.fence AND",
-        "WHERE o.id = ended.id AND",
+        "AND o.fence = ended.fence AND",
+        "AND",
         (f"{TEST_SETTLE}::test_a_late_worker_does_not_settle_the_claim_of_another",),
     ),
     Mutant(
@@ -302,8 +303,8 @@ CONTROLLING: Final = (
         "hold-socket",
         "a worker that was held up does not look again for a pause",
         BEGIN,
-        "AND o.status = 'sending' AND {NOT_HELD} AND NOT EXISTS (",
-        "AND o.status = 'sending' AND NOT EXISTS (",
+        "AND {NOT_HELD} AND NOT EXISTS (",
+        "AND NOT EXISTS (",
         (f"{TEST_PAUSING}::test_a_pause_waits_for_claims_that_have_not_seen_it",),
     ),
     Mutant(
@@ -406,4 +407,32 @@ CONTROLLING: Final = (
     ),
 )
 
-MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING)
+#: Statements find their rows by what they are given.
+PLANNED: Final = (
+    Mutant(
+        "plan-order",
+        "statements may find what they are given by any way, as statistics say",
+        "engine/outbox/lookups.py",
+        'return f"{column} = ANY (ARRAY[{value}])"',
+        'return f"{column} = {value}"',
+        (f"{TEST_PLANS}::test_a_statement_touches_what_it_is_given",),
+    ),
+    Mutant(
+        "plan-status",
+        "statements may find rows by the partial index of a status",
+        "engine/outbox/lookups.py",
+        'return f"coalesce({condition}, false)"',
+        'return f"({condition})"',
+        (f"{TEST_PLANS}::test_a_statement_touches_what_it_is_given",),
+    ),
+    Mutant(
+        "plan-jit",
+        "statements are compiled, each time",
+        "engine/database.py",
+        "-c jit=off ",
+        "",
+        ("tests/integration/test_database.py::test_no_session_compiles_statements",),
+    ),
+)
+
+MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING, *PLANNED)

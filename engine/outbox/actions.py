@@ -9,6 +9,7 @@ from engine.outbox.advance import Held
 from engine.outbox.goals import end_at_goal
 from engine.outbox.hours import HOURS, hours_of
 from engine.outbox.leave import CANCEL
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.plan import Stretch, plan_enrollments
 from engine.outbox.plan_by_calendar import plan_by_calendar
 from engine.rules.planning import plan, uses_calendar
@@ -20,8 +21,9 @@ from schema.states import SequenceStatus
 EXIT: Final = "exit"
 
 #: Before the enrollment, as those do who end a contact's enrollments (engine/outbox/leave.py).
-HOLD_CONTACT: Final = """
-SELECT FROM contacts c JOIN enrollments e ON e.contact_id = c.id WHERE e.id = %(enrollment)b FOR NO KEY UPDATE OF c
+HOLD_CONTACT: Final = f"""
+SELECT FROM enrollments e JOIN contacts c ON {look_up("c.id", "e.contact_id")}
+WHERE e.id = %(enrollment)b FOR NO KEY UPDATE OF c
 """
 
 SET: Final = "UPDATE contacts SET attributes = attributes || %(set)s WHERE id = %(contact)s"
@@ -33,16 +35,16 @@ UNTAG: Final = """
 UPDATE contacts SET tags = array_remove(tags, %(tag)b::text) WHERE id = %(contact)b
 """
 
-LEAVE: Final = """
+LEAVE: Final = f"""
 UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused') RETURNING id
+WHERE id = ANY(%(enrollments)b::bigint[]) AND {checked("status IN ('active', 'paused')")} RETURNING id
 """
 
-IN_SEQUENCE: Final = """
-SELECT e.id FROM enrollments e JOIN sequences s ON s.id = e.sequence_id
+IN_SEQUENCE: Final = f"""
+SELECT e.id FROM enrollments e JOIN sequences s ON {look_up("s.id", "e.sequence_id")}
 WHERE e.contact_id = %(contact)b AND s.workspace_id = %(workspace)b AND s.key = %(key)b
-    AND e.status IN ('active', 'paused')
-ORDER BY e.id FOR NO KEY UPDATE OF e
+    AND {checked("e.status IN ('active', 'paused')")}
+ORDER BY e.id + 0 FOR NO KEY UPDATE OF e
 """
 
 TARGET: Final = f"""
@@ -54,11 +56,11 @@ WHERE s.workspace_id = %(workspace)b AND s.key = %(key)b
 """
 
 #: The sequences whose actions have led here, one after the other.
-CHAIN: Final = """
+CHAIN: Final = f"""
 WITH RECURSIVE chain AS (
     SELECT id, sequence_id, caused_by FROM enrollments WHERE id = %(enrollment)b
     UNION ALL
-    SELECT e.id, e.sequence_id, e.caused_by FROM chain JOIN enrollments e ON e.id = chain.caused_by
+    SELECT e.id, e.sequence_id, e.caused_by FROM chain JOIN enrollments e ON {look_up("e.id", "chain.caused_by")}
 )
 SELECT sequence_id FROM chain
 """

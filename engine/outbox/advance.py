@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from engine.database import Session
 from engine.outbox.dispatch import FENCES, MESSAGES, RESTORED
+from engine.outbox.lookups import checked
 from engine.outbox.timing import timing_of
 from engine.rules.planner import Change, Standing, advance
 from engine.rules.program import Program
@@ -28,7 +29,7 @@ WHERE enrollment_id = %(enrollment)b ORDER BY step_order
 #: A provider has told of an attempt of a row that waits: the database was restored from a backup made before it.
 FORGOTTEN: Final = """
     (change.status = 'pending' AND EXISTS (
-        SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted'
+        SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted' OFFSET 0
     ))
 """
 
@@ -56,14 +57,14 @@ RETURNING o.id, o.status, date_part('epoch', o.due_at)
 #: Rows that a worker holds, or that are in doubt, complete it when they are settled.
 COMPLETE: Final = f"""
 UPDATE enrollments e SET status = 'completed', completed_at = (SELECT sequence_now())
-WHERE e.id = %(enrollment)b AND e.status = 'active' AND NOT EXISTS (
-    SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)})
+WHERE e.id = %(enrollment)b AND {checked("e.status = 'active'")} AND NOT EXISTS (
+    SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)}) OFFSET 0
 )
 """
 
-END: Final = """
+END: Final = f"""
 UPDATE outbox SET status = %(status)b, reason = %(reason)b, outcome = %(outcome)b, fence = fence + 1
-WHERE id = %(row)b AND fence = %(fence)b AND status = ANY(%(was)b::text[])
+WHERE id = %(row)b AND fence = %(fence)b AND {checked("status = ANY(%(was)b::text[])")}
 """
 
 DEFINITION: Final = "SELECT definition FROM sequence_versions WHERE id = %s"

@@ -12,6 +12,7 @@ from engine.clock import from_epoch
 from engine.database import Session
 from engine.outbox.advance import Held, go_on, steps_of
 from engine.outbox.hours import HOURS, hours_of
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.replan import Late, replan_behind
 from engine.outbox.timing import timing_of
 from engine.rules.calendar import calendar_of, next_open, whereabouts
@@ -49,25 +50,26 @@ UPDATE enrollments SET own_delays = nullif(own_delays - %(key)s::text, '{}') WHE
 """
 MODIFIED: Final = "UPDATE enrollments SET modified_at = clock_timestamp() WHERE id = %(enrollment)s"
 
-SET_DUE: Final = """
+SET_DUE: Final = f"""
 UPDATE outbox SET due_at = to_timestamp(%(due)s), retry_at = NULL, reason = %(reason)s
-WHERE id = %(row)s AND status = 'pending'
+WHERE id = %(row)s AND {checked("status = 'pending'")}
 """
 
 #: All that has not begun from there on, by the same time.
-EARLIER: Final = """
+EARLIER: Final = f"""
 UPDATE outbox SET due_at = due_at - %(seconds)s * interval '1 second'
-WHERE enrollment_id = %(enrollment)s AND step_order >= %(order)s AND status = 'pending'
+WHERE enrollment_id = %(enrollment)s AND step_order >= %(order)s AND {checked("status = 'pending'")}
 """
 
 DELETE: Final = f"""
 UPDATE outbox SET status = 'skipped', reason = '{DELETED}', retry_at = NULL, fence = fence + 1
-WHERE id = %(row)s AND status IN ('pending', 'waiting')
+WHERE id = %(row)s AND {checked("status IN ('pending', 'waiting')")}
 """
 
 CONTACT: Final = f"""
 SELECT c.timezone, c.phone, {HOURS}
-FROM enrollments e JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
+FROM enrollments e JOIN contacts c ON {look_up("c.id", "e.contact_id")}
+JOIN workspaces w ON {look_up("w.id", "e.workspace_id")}
 WHERE e.id = %(enrollment)s
 """
 

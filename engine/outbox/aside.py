@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.lookups import checked, look_up
 from schema.states import MESSAGE_TYPES
 
 #: Real seconds for which rows are set aside; how many of them must be left when they are moved; and how long it may
@@ -19,21 +20,22 @@ LONGEST: Final = 5.0
 #: Real seconds before its time from which on a row may be claimed while it is moved.
 SOON: Final = 10.0
 
-SET_ASIDE: Final = """
+SET_ASIDE: Final = f"""
 WITH near AS MATERIALIZED (
     SELECT o.id, o.retry_at FROM outbox o
-    WHERE o.enrollment_id = ANY(%(enrollments)s::bigint[]) AND o.status = 'pending' AND o.type = ANY(%(messages)s)
-        AND o.due_at <= sequence_now() + %(soon)s * interval '1 second'
+    WHERE o.enrollment_id = ANY(%(enrollments)s::bigint[]) AND {checked("o.status = 'pending'")}
+        AND o.type = ANY(%(messages)s) AND o.due_at <= sequence_now() + %(soon)s * interval '1 second'
     FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox o
 SET retry_at = greatest(coalesce(o.retry_at, '-infinity'), clock_timestamp() + %(aside)s * interval '1 second')
-FROM near WHERE o.id = near.id RETURNING o.id, near.retry_at
+FROM near WHERE {look_up("o.id", "near.id")} RETURNING o.id, near.retry_at
 """
 
-GIVE_BACK: Final = """
+GIVE_BACK: Final = f"""
 UPDATE outbox o SET retry_at = aside.retry_at
-FROM unnest(%(ids)s::bigint[], %(retries)s::timestamptz[]) AS aside (id, retry_at) WHERE o.id = aside.id
+FROM unnest(%(ids)s::bigint[], %(retries)s::timestamptz[]) AS aside (id, retry_at)
+WHERE {look_up("o.id", "aside.id")}
 """
 
 

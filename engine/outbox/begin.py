@@ -6,18 +6,18 @@ from typing import Final, Literal, NamedTuple
 from engine.arrays import BigInts, Floats, Ints, Texts
 from engine.database import Session
 from engine.outbox.hold import NOT_HELD
-from schema.states import RowStatus
+from engine.outbox.lookups import checked, look_up
 
 #: Rows that this transaction has claimed; each goes under a lease, and gets an attempt if there is a message for it.
 #: The transaction's id tells, later and on another connection, whether it was committed.
-BEGIN: Final = """
+BEGIN: Final = f"""
 WITH begun AS (
     UPDATE outbox o SET status = 'sending', reason = NULL, fence = attempt.fence,
         lease_until = (SELECT clock_timestamp() + %(lease)b * interval '1 second')
     FROM unnest(
         %(ids)b::bigint[], %(fences)b::int[], %(recipients)b::text[], %(payloads)b::text[], %(latenesses)b::float8[]
     ) AS attempt (id, fence, recipient, payload, lateness)
-    WHERE o.id = attempt.id AND o.fence = attempt.fence - 1 AND o.status = %(pending)b
+    WHERE {look_up("o.id", "attempt.id")} AND o.fence = attempt.fence - 1 AND {checked("o.status = 'pending'")}
     RETURNING o.id, o.fence, o.workspace_id, o.type, attempt.recipient, attempt.payload, attempt.lateness
 ),
 written AS (
@@ -29,12 +29,13 @@ SELECT pg_current_xact_id()::text, count(*) FROM begun
 
 #: Nobody has said STOP since, and nothing was paused.
 STILL_GOOD: Final = f"""
-SELECT FROM outbox o JOIN attempts attempt ON attempt.outbox_id = o.id AND attempt.fence = o.fence
-JOIN enrollments e ON e.id = o.enrollment_id AND e.status = 'active'
-WHERE o.id = %(id)b AND o.fence = %(fence)b AND o.status = 'sending' AND {NOT_HELD} AND NOT EXISTS (
+SELECT FROM outbox o JOIN attempts attempt ON attempt.outbox_id = %(id)b AND attempt.fence = %(fence)b
+JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")} AND {checked("e.status = 'active'")}
+WHERE o.id = %(id)b AND o.fence = %(fence)b AND {checked("o.status = 'sending'")} AND {NOT_HELD} AND NOT EXISTS (
     SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
         AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
             ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
+    OFFSET 0
 )
 """
 
@@ -65,7 +66,6 @@ def begin(session: Session, attempts: Sequence[Attempt], lease_seconds: float) -
     row = session.execute(
         BEGIN,
         {
-            "pending": RowStatus.PENDING.value,
             "ids": BigInts([attempt.id for attempt in attempts]),
             "fences": Ints([attempt.fence for attempt in attempts]),
             "recipients": Texts([attempt.recipient for attempt in attempts]),

@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 from engine.arrays import BigInts
 from engine.database import Session
 from engine.outbox.hold import NOT_HELD
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import NOT_PAUSED
-from schema.states import BLOCKING, RowStatus, sql_list
+from schema.states import BLOCKING, sql_list
 
 #: The steps before have ended.
 UNBLOCKED: Final = f"""
@@ -16,28 +17,34 @@ UNBLOCKED: Final = f"""
         SELECT FROM outbox before
         WHERE before.enrollment_id = o.enrollment_id AND before.step_order < o.step_order
             AND before.status IN ({sql_list(*BLOCKING)})
+        OFFSET 0
     ))
 """
 
 #: The enrollment is active, nobody has paused its sequence or workspace, the steps before have ended, and the channel
 #: does not pause.
 MAY_GO: Final = f"""
-    EXISTS (SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active' AND {NOT_HELD})
+    EXISTS (
+        SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND {checked("e.status = 'active'")} AND {NOT_HELD}
+        OFFSET 0
+    )
     AND {UNBLOCKED} AND {NOT_PAUSED}
 """
 
 #: Only rows that are really due and may go. A row that another worker has locked is skipped. Whoever ends an
 #: enrollment cancels its rows, and so waits for the locks. What bars the recipient is told, for the worker to settle.
 CLAIM: Final = f"""
-WITH claimed AS MATERIALIZED (
+WITH given AS MATERIALIZED (SELECT DISTINCT id FROM unnest(%(ids)b::bigint[]) AS given (id)),
+claimed AS MATERIALIZED (
     SELECT o.id, o.fence + 1 AS fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
         o.retry_at, o.attempts, e.version_id, e.contact_id, e.data
-    FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-    WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status = %(pending)b
+    FROM given JOIN outbox o ON {look_up("o.id", "given.id")}
+    JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
+    WHERE {checked("o.status = 'pending'")}
         AND o.due_at <= (SELECT sequence_now())
-        AND (SELECT open_until > clock_timestamp() FROM dispatch)
+        AND (SELECT open_until > clock_timestamp() FROM dispatch WHERE id)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
-        AND e.status = 'active' AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}
+        AND {checked("e.status = 'active'")} AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}
     FOR UPDATE OF o SKIP LOCKED
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,
@@ -54,13 +61,13 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
         SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
         ORDER BY a.fence DESC LIMIT 1
     ) END AS frozen
-FROM claimed JOIN contacts c ON c.id = claimed.contact_id
+FROM claimed JOIN contacts c ON {look_up("c.id", "claimed.contact_id")}
 ORDER BY claimed.due_at, claimed.id
 """
 
 LEFT_ALONE: Final = f"""
-SELECT id, status, date_part('epoch', due_at), date_part('epoch', retry_at), {MAY_GO}
-FROM outbox o WHERE id = ANY(%(ids)b::bigint[])
+SELECT o.id, o.status, date_part('epoch', o.due_at), date_part('epoch', o.retry_at), {MAY_GO}
+FROM unnest(%(ids)b::bigint[]) AS given (id) JOIN outbox o ON {look_up("o.id", "given.id")}
 """
 
 
@@ -115,13 +122,11 @@ class LeftAlone:
 
 def claim(session: Session, ids: Sequence[int]) -> list[Claimed]:
     """Lock those of the rows that may go out now, and read them; the others are left alone."""
-    rows = session.execute(
-        CLAIM, {"ids": BigInts(ids), "pending": RowStatus.PENDING.value}, prepare=True, binary=True
-    ).fetchall()
+    rows = session.execute(CLAIM, {"ids": BigInts(ids)}, prepare=True, binary=True).fetchall()
     return [Claimed._make(row) for row in rows]
 
 
 def left_alone(session: Session, ids: Sequence[int]) -> list[LeftAlone]:
     """Tell how the rows stand that could not be claimed."""
-    rows = session.execute(LEFT_ALONE, {"ids": list(ids)}, prepare=True, binary=True).fetchall()
+    rows = session.execute(LEFT_ALONE, {"ids": list(set(ids))}, prepare=True, binary=True).fetchall()
     return [LeftAlone(*row) for row in rows]

@@ -9,6 +9,7 @@ from engine.database import Session
 from engine.outbox.advance import GateEnd, Held, end_gate, hold, program_of, steps_of
 from engine.outbox.facts import read_all_facts, read_facts
 from engine.outbox.goals import HAS_GOAL, end_at_goal
+from engine.outbox.lookups import checked, look_up
 from engine.rules.judging import judge
 from engine.rules.program import Place, Program
 from engine.wakeups import Due
@@ -18,39 +19,42 @@ from schema.states import UNDECIDED, EnrollmentStatus, RowStatus
 
 #: Before their enrollments, as those do who end them (engine/outbox/leave.py).
 HOLD_CONTACTS: Final = """
-SELECT FROM contacts WHERE id = ANY(%(contacts)b::bigint[]) ORDER BY id FOR NO KEY UPDATE
+SELECT FROM contacts WHERE id = ANY(%(contacts)b::bigint[]) ORDER BY id + 0 FOR NO KEY UPDATE
 """
 
 #: Waits for whoever is about to find that a gate is undecided, or to end it.
 HOLD_ALL: Final = f"""
 SELECT e.id, e.status, {HAS_GOAL} FROM enrollments e
-WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND e.status IN ('active', 'paused')
-ORDER BY e.id FOR NO KEY UPDATE OF e
+WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
+ORDER BY e.id + 0 FOR NO KEY UPDATE OF e
 """
 
 WATCHING: Final = f"""
 SELECT o.enrollment_id, o.step_order, date_part('epoch', o.due_at), e.version_id
-FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[]) AND o.status = 'pending' AND o.outcome = '{UNDECIDED}'
+FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
+WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[])
+    AND {checked(f"o.status = 'pending' AND o.outcome = '{UNDECIDED}'")}
 ORDER BY o.enrollment_id, o.step_order
 """
 
 #: Those of many contacts whom something waits for: a gate, or a goal. Not in the enrollments that were just made.
 AWAITED: Final = f"""
 SELECT DISTINCT e.contact_id FROM enrollments e
-WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND e.status IN ('active', 'paused')
+WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
     AND e.id <> ALL(%(new)b::bigint[]) AND ({HAS_GOAL} OR EXISTS (
         SELECT FROM outbox o
-        WHERE o.enrollment_id = e.id AND o.status = 'pending' AND o.outcome = '{UNDECIDED}'
+        WHERE o.enrollment_id = e.id AND {checked(f"o.status = 'pending' AND o.outcome = '{UNDECIDED}'")}
+        OFFSET 0
     ))
 """
 
 #: The contact, if a gate of the same enrollment waits for what may be heard, or a goal does.
 WATCHED: Final = f"""
-SELECT e.contact_id FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
+SELECT e.contact_id FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
 WHERE o.id = %(row)b AND ({HAS_GOAL} OR EXISTS (
     SELECT FROM outbox gate WHERE gate.enrollment_id = o.enrollment_id AND gate.step_order > o.step_order
-        AND gate.status = 'pending' AND gate.outcome = '{UNDECIDED}'
+        AND {checked(f"gate.status = 'pending' AND gate.outcome = '{UNDECIDED}'")}
+    OFFSET 0
 ))
 """
 
@@ -58,7 +62,7 @@ WHERE o.id = %(row)b AND ({HAS_GOAL} OR EXISTS (
 WAIT: Final = f"""
 UPDATE outbox SET due_at = to_timestamp(%(until)b::float8), outcome = '{UNDECIDED}', reason = %(reason)b,
     retry_at = NULL, fence = fence + 1
-WHERE id = %(row)b AND status = 'pending'
+WHERE id = %(row)b AND {checked("status = 'pending'")}
 """
 
 

@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 
 from engine.database import Session
 from engine.outbox.dispatch import RESTORED
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.sweep import LOST
 from engine.rules.doubt import NOT_ACCEPTED, comparable
 from schema.states import sql_list
@@ -44,32 +45,32 @@ WHERE outbox_id = %(row)b AND fence = %(fence)b
 
 #: Provider ids that some row or attempt of ours has already. An attempt whose id its row has not is one of a contact
 #: with the recipient's phone; there is no index of attempts by their ids, which would slow down all of them.
-TAKEN: Final = """
+TAKEN: Final = f"""
 SELECT provider_id FROM outbox WHERE provider_id = ANY(%(ids)b::text[]) AND id <> %(row)b
 UNION
 SELECT a.provider_id
 FROM workspaces w
-JOIN contacts c ON c.workspace_id = w.id AND c.phone = %(recipient)b
-JOIN enrollments e ON e.contact_id = c.id
-JOIN outbox o ON o.enrollment_id = e.id
-JOIN attempts a ON a.outbox_id = o.id AND a.provider_id = ANY(%(ids)b::text[])
+JOIN contacts c ON {look_up("c.workspace_id", "w.id")} AND c.phone = %(recipient)b
+JOIN enrollments e ON {look_up("e.contact_id", "c.id")}
+JOIN outbox o ON {look_up("o.enrollment_id", "e.id")}
+JOIN attempts a ON {look_up("a.outbox_id", "o.id")} AND a.provider_id = ANY(%(ids)b::text[])
 WHERE (a.outbox_id, a.fence) <> (%(row)b, %(fence)b)
 """
 
 #: Other attempts to the recipient of which nobody knows yet what they were accepted as; and the rows that are held
 #: since the database was restored: if they had attempts, these are forgotten, and what they said.
-OPEN: Final = """
+OPEN: Final = f"""
 SELECT a.payload ->> 'body', o.status = 'sending'
-FROM outbox o JOIN attempts a ON a.outbox_id = o.id AND a.channel = 'sms' AND a.recipient = %(recipient)b
+FROM outbox o JOIN attempts a ON {look_up("a.outbox_id", "o.id")} AND a.channel = 'sms' AND a.recipient = %(recipient)b
     AND (a.outcome IS NULL OR a.outcome = 'unanswered')
 WHERE o.id <> %(row)b AND (o.status = 'sending' AND a.fence = o.fence OR o.status IN ('unknown', 'review', 'open'))
 UNION ALL
 SELECT NULL, false
 FROM workspaces w
-JOIN contacts c ON c.workspace_id = w.id AND c.phone = %(recipient)b
-JOIN enrollments e ON e.contact_id = c.id
-JOIN outbox o ON o.enrollment_id = e.id AND o.type = 'sms' AND o.status = 'review' AND o.reason = %(restored)b
-WHERE o.id <> %(row)b
+JOIN contacts c ON {look_up("c.workspace_id", "w.id")} AND c.phone = %(recipient)b
+JOIN enrollments e ON {look_up("e.contact_id", "c.id")}
+JOIN outbox o ON {look_up("o.enrollment_id", "e.id")}
+WHERE {checked("o.type = 'sms' AND o.status = 'review'")} AND o.reason = %(restored)b AND o.id <> %(row)b
 """
 
 

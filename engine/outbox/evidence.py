@@ -11,6 +11,7 @@ from engine.database import Session
 from engine.metrics import DUPLICATES_DETECTED, RECOVERED
 from engine.outbox.dispatch import set_back
 from engine.outbox.following import Settled
+from engine.outbox.lookups import look_up
 from engine.outbox.resolve import Resolution, note_acceptance, note_forgotten, resolve
 from engine.outbox.settle import Ending
 from engine.wakeups import Due
@@ -28,18 +29,19 @@ BEGUN: Final = "SELECT FROM attempts WHERE outbox_id = %(row)b AND fence = %(fen
 NAME: Final = "UPDATE outbox SET provider_id = %(provider_id)b WHERE id = %(row)b"
 
 #: Of these, those whose row does not know it: an answer that a callback came before is no news.
-LATE: Final = """
+LATE: Final = f"""
 SELECT o.workspace_id, late.id, late.fence, late.provider_id
 FROM unnest(%(ids)b::bigint[], %(fences)b::int[], %(provider_ids)b::text[]) AS late (id, fence, provider_id)
-JOIN outbox o ON o.id = late.id
+JOIN outbox o ON {look_up("o.id", "late.id")}
 WHERE o.status <> 'sent' OR o.provider_id IS DISTINCT FROM late.provider_id
 ORDER BY late.id
 """
 
-PROVEN: Final = """
-SELECT DISTINCT ON (o.id) o.id, o.fence, a.provider_id
-FROM outbox o JOIN attempts a ON a.outbox_id = o.id AND a.outcome = 'accepted'
-WHERE o.id = ANY(%(ids)b::bigint[]) AND o.status <> 'sent' ORDER BY o.id, a.fence
+PROVEN: Final = f"""
+SELECT DISTINCT ON (given.id) o.id, o.fence, a.provider_id
+FROM unnest(%(ids)b::bigint[]) AS given (id) JOIN outbox o ON {look_up("o.id", "given.id")}
+JOIN attempts a ON {look_up("a.outbox_id", "o.id")} AND a.outcome = 'accepted'
+WHERE o.status <> 'sent' ORDER BY given.id, a.fence
 """
 
 #: A row in one of these is settled by evidence of any of its attempts, though it may have been given up; while it is

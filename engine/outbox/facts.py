@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.database import Session
+from engine.outbox.lookups import checked, look_up
 from engine.rules.facts import Facts, Signal, StepFact
 from schema.states import RowStatus, SignalKind
 
@@ -15,24 +16,24 @@ WHERE enrollment_id = ANY(%(enrollments)b::bigint[])
 
 #: A reply that came in by a webhook is one, and so is a message that may be an opt-out. What is about a message of
 #: another enrollment names no step of this one.
-SIGNALS: Final = """
+SIGNALS: Final = f"""
 SELECT e.id, CASE ev.kind WHEN 'inbound' THEN 'replied' ELSE ev.status END,
     date_part('epoch', coalesce(ev.occurred_at, ev.received_at)), o.step_key, ev.payload ->> 'link',
     ev.payload ->> 'name', ev.payload ->> 'machine'
-FROM enrollments e JOIN events ev ON ev.contact_id = e.contact_id
-LEFT JOIN outbox o ON o.id = ev.outbox_id AND o.enrollment_id = e.id
+FROM enrollments e JOIN events ev ON {look_up("ev.contact_id", "e.contact_id")}
+LEFT JOIN outbox o ON {look_up("o.id", "ev.outbox_id")} AND o.enrollment_id = e.id
 WHERE e.id = ANY(%(enrollments)b::bigint[]) AND coalesce(ev.occurred_at, ev.received_at) >= e.enrolled_at
     AND (ev.kind = 'signal' OR ev.kind = 'inbound' AND ev.status IN ('reply', 'doubtful'))
 """
 
-CONTACTS: Final = """
+CONTACTS: Final = f"""
 SELECT e.id, date_part('epoch', e.enrolled_at), e.data, c.attributes, c.tags,
     c.first_name, c.last_name, c.email, c.phone, c.external_id, c.timezone,
     ARRAY(
-        SELECT s.key FROM enrollments other JOIN sequences s ON s.id = other.sequence_id
-        WHERE other.contact_id = c.id AND other.status IN ('active', 'paused')
+        SELECT s.key FROM enrollments other JOIN sequences s ON {look_up("s.id", "other.sequence_id")}
+        WHERE other.contact_id = c.id AND {checked("other.status IN ('active', 'paused')")}
     )
-FROM enrollments e JOIN contacts c ON c.id = e.contact_id WHERE e.id = ANY(%(enrollments)b::bigint[])
+FROM enrollments e JOIN contacts c ON {look_up("c.id", "e.contact_id")} WHERE e.id = ANY(%(enrollments)b::bigint[])
 """
 
 

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from engine.clock import from_epoch
 from engine.database import Session
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due
 from schema.states import BLOCKING, sql_list
@@ -23,10 +24,11 @@ following AS (
 completed AS (
     UPDATE enrollments e SET status = 'completed', completed_at = (SELECT sequence_now()) FROM following
     WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
-        AND e.id = following.enrollment_id AND e.status = 'active'
+        AND {look_up("e.id", "following.enrollment_id")} AND {checked("e.status = 'active'")}
         AND NOT EXISTS (
             SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)})
                 AND o.id NOT IN (SELECT settled.id FROM settled)
+            OFFSET 0
         )
 )
 SELECT id, enrollment_id, step_order, date_part('epoch', due_at), date_part('epoch', retry_at),

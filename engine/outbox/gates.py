@@ -3,11 +3,12 @@
 from typing import Any, Final, NamedTuple
 
 from engine.database import Session
+from engine.outbox.lookups import checked
 
-POSTPONE: Final = """
+POSTPONE: Final = f"""
 UPDATE outbox SET retry_at = clock_timestamp() + %(seconds)b * interval '1 second', fence = fence + 1,
     reason = 'it could not be settled; see the log'
-WHERE id = %(row)b AND fence = %(fence)b AND status = 'pending'
+WHERE id = %(row)b AND fence = %(fence)b AND {checked("status = 'pending'")}
 """
 
 TRIED: Final = """

@@ -8,6 +8,7 @@ from engine.database import Session
 from engine.outbox.facts import read_all_facts
 from engine.outbox.history import Change, note
 from engine.outbox.leave import EXIT_RULE, end
+from engine.outbox.lookups import checked, look_up
 from engine.rules.judging import judge
 from schema.definition import Question
 
@@ -19,28 +20,31 @@ HAS_GOAL: Final = """
     EXISTS (
         SELECT FROM sequence_versions v
         WHERE v.workspace_id = e.workspace_id AND v.id = e.version_id AND v.definition ? 'goal'
+        OFFSET 0
     )
 """
 
-ASKED: Final = """
+ASKED: Final = f"""
 SELECT e.id, e.workspace_id, e.status, v.id, v.definition -> 'goal'
-FROM enrollments e JOIN sequence_versions v ON v.workspace_id = e.workspace_id AND v.id = e.version_id
-WHERE e.id = ANY(%(enrollments)b::bigint[]) AND e.status IN ('active', 'paused') AND v.definition ? 'goal'
-ORDER BY e.id
+FROM enrollments e JOIN sequence_versions v
+    ON {look_up("v.workspace_id", "e.workspace_id")} AND {look_up("v.id", "e.version_id")}
+WHERE e.id = ANY(%(enrollments)b::bigint[]) AND {checked("e.status IN ('active', 'paused')")} AND v.definition ? 'goal'
+ORDER BY e.id + 0
 """
 
 #: Whoever changes an attribute holds the contact: it is waited for, and waits for us. In the order of their ids.
 KEEP: Final = """
-SELECT FROM contacts WHERE id = ANY(%(contacts)b::bigint[]) ORDER BY id FOR SHARE
+SELECT FROM contacts WHERE id = ANY(%(contacts)b::bigint[]) ORDER BY id + 0 FOR SHARE
 """
 
 #: Contacts first, then enrollments, as all do who end them (engine/outbox/leave.py).
 HOLD_CONTACTS: Final = """
-SELECT FROM contacts WHERE id IN (SELECT contact_id FROM enrollments WHERE id = ANY(%(enrollments)b::bigint[]))
-ORDER BY id FOR NO KEY UPDATE
+SELECT FROM contacts
+WHERE id = ANY (ARRAY(SELECT contact_id FROM enrollments WHERE id = ANY(%(enrollments)b::bigint[])))
+ORDER BY id + 0 FOR NO KEY UPDATE
 """
 HOLD: Final = """
-SELECT FROM enrollments WHERE id = ANY(%(enrollments)b::bigint[]) ORDER BY id FOR NO KEY UPDATE
+SELECT FROM enrollments WHERE id = ANY(%(enrollments)b::bigint[]) ORDER BY id + 0 FOR NO KEY UPDATE
 """
 
 

@@ -50,7 +50,7 @@ ORDER BY id
 """
 
 
-IS_HELD: Final = f"SELECT FROM enrollments e JOIN holds h ON {KEEPS} WHERE e.id = %s LIMIT 1"
+IS_HELD: Final = f"SELECT FROM enrollments e WHERE e.id = %s AND EXISTS (SELECT FROM holds h WHERE {KEEPS} OFFSET 0)"
 
 
 @dataclass(frozen=True, slots=True)

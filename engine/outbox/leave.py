@@ -5,6 +5,7 @@ from typing import Final
 
 from engine.database import Session
 from engine.outbox.history import Change, note
+from engine.outbox.lookups import checked, look_up
 
 #: Who ended an enrollment that nobody ended by hand, as the history says.
 EXIT_RULE: Final = "exit rule"
@@ -17,7 +18,9 @@ CALLED_OFF: Final = """
     fence = o.fence + 1, retry_at = NULL
 """
 IN_DOUBT: Final = """
-    (o.type = 'email' AND EXISTS (SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered'))
+    (o.type = 'email' AND EXISTS (
+        SELECT FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered' OFFSET 0
+    ))
 """
 
 
@@ -30,27 +33,29 @@ def called_off(reason: str) -> str:
 HOLD: Final = "SELECT FROM contacts WHERE id = %(contact)b FOR UPDATE"
 
 #: Those that have not ended. One after the other, so that of two who end the same ones one waits for the other.
-LEAVING: Final = """
-SELECT e.id, e.status FROM enrollments e JOIN sequence_versions v ON v.id = e.version_id
+LEAVING: Final = f"""
+SELECT e.id, e.status FROM enrollments e JOIN sequence_versions v
+    ON v.workspace_id = %(workspace)b AND {look_up("v.id", "e.version_id")}
 WHERE e.workspace_id = %(workspace)b AND e.contact_id = ANY(%(contacts)b::bigint[])
-    AND e.status IN ('active', 'paused') AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
-ORDER BY e.id FOR UPDATE OF e
+    AND {checked("e.status IN ('active', 'paused')")} AND (%(all)b OR v.definition -> 'exit_on' ? %(reason)b)
+ORDER BY e.id + 0 FOR UPDATE OF e
 """
-HOLD_ONE: Final = """
-SELECT id FROM enrollments WHERE id = %(enrollment)b AND status IN ('active', 'paused') FOR UPDATE
+HOLD_ONE: Final = f"""
+SELECT id FROM enrollments WHERE id = %(enrollment)b AND {checked("status IN ('active', 'paused')")} FOR UPDATE
 """
 
 #: Waits for rows that are being begun (engine/outbox/begin.py): they are on their way when this is committed, and no
 #: others. Before the end is noted, so that nothing is said to have been begun after it.
-HOLD_ROWS: Final = """
-SELECT FROM outbox WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status IN ('waiting', 'pending', 'open')
-ORDER BY id FOR UPDATE
+HOLD_ROWS: Final = f"""
+SELECT FROM outbox WHERE enrollment_id = ANY(%(enrollments)b::bigint[])
+    AND {checked("status IN ('waiting', 'pending', 'open')")}
+ORDER BY id + 0 FOR UPDATE
 """
 
 #: Of enrollments that are held.
-END: Final = """
+END: Final = f"""
 UPDATE enrollments SET status = 'cancelled', exit_reason = %(reason)b, cancelled_at = sequence_now(), paused_at = NULL
-WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused')
+WHERE id = ANY(%(enrollments)b::bigint[]) AND {checked("status IN ('active', 'paused')")}
 """
 
 #: In what words somebody's company is written, as far as it matters; there is an index of it.
@@ -70,17 +75,17 @@ WHERE workspace_id = %(workspace)b AND attributes ->> 'company' IS NOT NULL AND 
 #: A statement of its own, so that it sees what was settled while those above were waiting.
 CANCEL: Final = f"""
 UPDATE outbox o SET {called_off("%(reason)b::text")}
-WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[]) AND o.status IN ('waiting', 'pending', 'open')
+WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[]) AND {checked("o.status IN ('waiting', 'pending', 'open')")}
 """
 
 #: Waits for whoever is ending the enrollment, who did not see the row while a worker held it.
 RETURNED: Final = f"""
 WITH late AS (
-    SELECT o.id, e.exit_reason FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-    WHERE o.id = ANY(%(rows)b::bigint[]) AND o.status = 'pending' FOR SHARE OF e
+    SELECT o.id, e.exit_reason FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
+    WHERE o.id = ANY(%(rows)b::bigint[]) AND {checked("o.status = 'pending'")} FOR SHARE OF e
 )
 UPDATE outbox o SET {called_off("late.exit_reason")}
-FROM late WHERE o.id = late.id AND late.exit_reason IS NOT NULL
+FROM late WHERE {look_up("o.id", "late.id")} AND late.exit_reason IS NOT NULL
 """
 
 

@@ -6,15 +6,16 @@ from typing import Final
 from engine.database import Session
 from engine.outbox.history import Change, note
 from engine.outbox.leave import end
+from engine.outbox.lookups import checked
 from schema.states import EnrollmentStatus
 
 #: Enrollments that are ended in one transaction.
 CHUNK: Final = 500
 
 #: Those that have not ended. One after the other, so that of two who end the same ones one waits for the other.
-LEAVING: Final = """
+LEAVING: Final = f"""
 SELECT id, status FROM enrollments
-WHERE id = ANY(%(enrollments)b::bigint[]) AND status IN ('active', 'paused') ORDER BY id FOR UPDATE
+WHERE id = ANY(%(enrollments)b::bigint[]) AND {checked("status IN ('active', 'paused')")} ORDER BY id + 0 FOR UPDATE
 """
 
 

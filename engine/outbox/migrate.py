@@ -14,6 +14,7 @@ from engine.database import Session
 from engine.outbox.advance import change
 from engine.outbox.aside import LONGEST, give_back
 from engine.outbox.history import Change, note
+from engine.outbox.lookups import look_up
 from engine.outbox.older import Found, Target, find
 from engine.outbox.sweep import wakeups_of
 from engine.outbox.timing import timing_of
@@ -32,7 +33,7 @@ CLOCK: Final = "SELECT FROM clock FOR SHARE"
 
 #: Waits for nobody.
 HOLD: Final = """
-SELECT id FROM enrollments WHERE id = ANY(%(enrollments)s::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+SELECT id FROM enrollments WHERE id = ANY(%(enrollments)s::bigint[]) ORDER BY id + 0 FOR NO KEY UPDATE SKIP LOCKED
 """
 HOLD_ROWS: Final = """
 SELECT enrollment_id, count(*) FROM (
@@ -46,7 +47,7 @@ UPDATE outbox SET step_order = -20000 - step_order WHERE id = ANY(%(ids)s::bigin
 """
 
 #: What has ended is put in its place, and nothing else.
-PUT: Final = """
+PUT: Final = f"""
 UPDATE outbox o SET step_order = put.step_order, type = put.type,
     fence = o.fence + CASE WHEN put.stays THEN 0 ELSE 1 END,
     status = CASE WHEN put.changed THEN put.status ELSE o.status END,
@@ -56,7 +57,7 @@ UPDATE outbox o SET step_order = put.step_order, type = put.type,
 FROM unnest(%(ids)s::bigint[], %(orders)s::int[], %(types)s::text[], %(stays)s::bool[], %(changed)s::bool[],
         %(statuses)s::text[], %(due)s::float8[], %(reasons)s::text[], %(outcomes)s::text[])
     AS put (id, step_order, type, stays, changed, status, due_at, reason, outcome)
-WHERE o.id = put.id
+WHERE {look_up("o.id", "put.id")}
 """
 
 ADD: Final = """
@@ -75,7 +76,7 @@ FROM unnest(%(enrollments)s::bigint[]) AS moved (id), LATERAL (
         SELECT FROM outbox o WHERE o.enrollment_id = moved.id AND o.status IN ({sql_list(*BLOCKING)})
     ) AS over
 ) AS over
-WHERE e.id = moved.id
+WHERE {look_up("e.id", "moved.id")}
 """
 
 BUSY: Final = "somebody else is at it"

@@ -9,6 +9,7 @@ from engine.database import Session
 from engine.outbox.alter import ENDED_AT
 from engine.outbox.aside import LEFT
 from engine.outbox.leave import IN_DOUBT
+from engine.outbox.lookups import checked
 from engine.rules.landing import Row
 from engine.rules.planner import Standing
 from engine.rules.program import Program
@@ -23,16 +24,16 @@ ORDER BY e.id LIMIT %(limit)s
 """
 
 #: Time stands still for those that are paused.
-ENROLLMENTS: Final = """
+ENROLLMENTS: Final = f"""
 SELECT e.id, e.version_id, date_part('epoch', e.enrolled_at), date_part('epoch', least(sequence_now(), e.paused_at, (
     SELECT min(h.since) FROM holds h
     WHERE h.workspace_id = e.workspace_id AND (h.sequence_id IS NULL OR h.sequence_id = e.sequence_id)
         AND (e.sequence_id, e.id) > (h.released_sequence, h.released_to)
 )))
 FROM enrollments e
-WHERE e.id = ANY(%(enrollments)s::bigint[]) AND e.status IN ('active', 'paused')
+WHERE e.id = ANY(%(enrollments)s::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
     AND e.version_id = ANY(%(versions)s::bigint[])
-ORDER BY e.id
+ORDER BY e.id + 0
 """
 
 ROWS: Final = f"""

@@ -13,6 +13,7 @@ import structlog
 from psycopg.rows import class_row
 
 from engine.database import Session
+from engine.outbox.lookups import checked
 from schema.states import RowStatus, sql_list
 
 log = structlog.get_logger(__name__)
@@ -20,7 +21,8 @@ log = structlog.get_logger(__name__)
 IN_FORCE: Final = f"""
     p.until > clock_timestamp() AND EXISTS (
         SELECT FROM outbox trying WHERE trying.id = p.outbox_id
-            AND trying.status IN ({sql_list(RowStatus.PENDING, RowStatus.SENDING)})
+            AND {checked(f"trying.status IN ({sql_list(RowStatus.PENDING, RowStatus.SENDING)})")}
+        OFFSET 0
     )
 """
 
@@ -37,7 +39,7 @@ PAUSE: Final = f"""
 INSERT INTO pauses AS p (workspace_id, channel, outbox_id, error_code, detail, until)
 SELECT DISTINCT ON (o.workspace_id, o.type)
     o.workspace_id, o.type, o.id, o.error_code, o.reason, o.retry_at + interval '1 minute'
-FROM outbox o WHERE o.id = ANY(%(rows)b::bigint[]) AND o.status = 'pending' AND o.retry_at IS NOT NULL
+FROM outbox o WHERE o.id = ANY(%(rows)b::bigint[]) AND {checked("o.status = 'pending'")} AND o.retry_at IS NOT NULL
 ORDER BY o.workspace_id, o.type, o.retry_at
 ON CONFLICT (workspace_id, channel) DO UPDATE SET outbox_id = excluded.outbox_id, error_code = excluded.error_code,
     detail = excluded.detail, until = excluded.until,

@@ -35,6 +35,7 @@ enrolled AS (
         SELECT FROM enrollments other
         WHERE other.contact_id = known.id AND other.sequence_id = %(sequence)b
             AND {BARS}
+        OFFSET 0
     )
     ON CONFLICT DO NOTHING
     RETURNING id

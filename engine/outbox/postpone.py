@@ -7,16 +7,16 @@ from typing import Final, NamedTuple
 from engine.arrays import BigInts, Floats, Ints, Texts
 from engine.clock import from_epoch
 from engine.database import Session
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due
-from schema.states import RowStatus
 
 #: Rows that this transaction has claimed, and so locked. They stay pending under the fence that they had.
-POSTPONE: Final = """
+POSTPONE: Final = f"""
 UPDATE outbox o SET due_at = to_timestamp(later.due), reason = later.reason
 FROM unnest(%(ids)b::bigint[], %(fences)b::int[], %(dues)b::float8[], %(reasons)b::text[])
     AS later (id, fence, due, reason)
-WHERE o.id = later.id AND o.fence = later.fence - 1 AND o.status = %(pending)b
+WHERE {look_up("o.id", "later.id")} AND o.fence = later.fence - 1 AND {checked("o.status = 'pending'")}
 RETURNING o.id, date_part('epoch', o.due_at)
 """
 
@@ -44,7 +44,6 @@ def postpone(session: Session, rows: Sequence[Postponed]) -> list[Due]:
     later = session.execute(
         POSTPONE,
         {
-            "pending": RowStatus.PENDING.value,
             "ids": BigInts([row.id for row in rows]),
             "fences": Ints([row.fence for row in rows]),
             "dues": Floats([row.due_at.timestamp() for row in rows]),

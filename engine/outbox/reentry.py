@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.lookups import checked
 from schema.states import Reentry
 
 #: Of two that enroll the same contact at once the second sees what has become of the first: it may have ended already,
@@ -12,24 +13,25 @@ from schema.states import Reentry
 #: (engine/outbox/actions.py): a stronger one would wait for the foreign keys of those that wait for it.
 HOLD: Final = """
 SELECT FROM contacts WHERE workspace_id = %(workspace)b AND id = ANY(%(contacts)b::bigint[])
-ORDER BY id FOR NO KEY UPDATE
+ORDER BY id + 0 FOR NO KEY UPDATE
 """
 
 #: Enrollments of an earlier version that let nobody in again would bar the contact for ever: they are in the unique
 #: index whether they have ended or not.
-RELEASE: Final = """
+RELEASE: Final = f"""
 UPDATE enrollments SET reentry = 'after_exit'
-WHERE contact_id = ANY(%(contacts)b::bigint[]) AND sequence_id = %(sequence)b AND reentry = 'once'
-    AND status IN ('completed', 'cancelled')
+WHERE contact_id = ANY(%(contacts)b::bigint[]) AND sequence_id = %(sequence)b
+    AND {checked("reentry = 'once' AND status IN ('completed', 'cancelled')")}
 """
 
 #: Of an enrollment (`other`): it keeps the contact from being enrolled again, by the rule.
-BARS: Final = "(%(reentry)b = 'once' OR other.status IN ('active', 'paused'))"
+BARS: Final = checked("%(reentry)b = 'once' OR other.status IN ('active', 'paused')")
 
 #: The same, where some time must have passed since it ended. `moment`: now, in sequence time.
-BARS_FOR_A_TIME: Final = """(
+BARS_FOR_A_TIME: Final = """coalesce(
                 other.status IN ('active', 'paused')
-                OR coalesce(other.completed_at, other.cancelled_at) > {moment} - %(again_after)b::interval
+                OR coalesce(other.completed_at, other.cancelled_at) > {moment} - %(again_after)b::interval,
+                false
             )"""
 
 

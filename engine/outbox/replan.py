@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from engine.arrays import BigInts, Floats
 from engine.database import Session
 from engine.outbox.hours import HOURS, hours_of
+from engine.outbox.lookups import checked, look_up
 from engine.rules.calendar import Whereabouts, whereabouts
 from engine.rules.planning import Behind, Contact, attributes_used, counts_from_start, moved_behind
 from engine.wakeups import Due
@@ -16,27 +17,27 @@ from schema.definition import Definition
 
 ENROLLMENTS: Final = f"""
 SELECT e.id, e.version_id, e.enrolled_at, c.attributes || e.data, c.timezone, c.phone, {HOURS}
-FROM enrollments e JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
-WHERE e.id = ANY(%(enrollments)b::bigint[])
+FROM unnest(%(enrollments)b::bigint[]) AS given (id) JOIN enrollments e ON {look_up("e.id", "given.id")}
+JOIN contacts c ON {look_up("c.id", "e.contact_id")} JOIN workspaces w ON {look_up("w.id", "e.workspace_id")}
 """
 
 DEFINITIONS: Final = "SELECT id, definition FROM sequence_versions WHERE id = ANY(%(versions)b::bigint[])"
 
 #: A step that was skipped or has gone out takes no part.
-BEHIND: Final = """
+BEHIND: Final = f"""
 SELECT o.id, o.enrollment_id, o.step_order, o.step_key, o.due_at
 FROM unnest(%(enrollments)b::bigint[], %(orders)b::int[]) AS late (enrollment_id, step_order)
-JOIN outbox o ON o.enrollment_id = late.enrollment_id AND o.step_order > late.step_order
-WHERE o.status = 'pending'
+JOIN outbox o ON {look_up("o.enrollment_id", "late.enrollment_id")} AND o.step_order > late.step_order
+WHERE {checked("o.status = 'pending'")}
 """
 
 #: Only to a later time.
-MOVE: Final = """
+MOVE: Final = f"""
 UPDATE outbox o SET due_at = moved.due_at,
-    reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch) THEN o.reason ELSE %(shut)b END
+    reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch WHERE id) THEN o.reason ELSE %(shut)b END
 FROM (SELECT id, to_timestamp(due) AS due_at FROM unnest(%(ids)b::bigint[], %(dues)b::float8[]) AS moved (id, due))
     AS moved
-WHERE o.id = moved.id AND o.status = 'pending' AND o.due_at < moved.due_at
+WHERE {look_up("o.id", "moved.id")} AND {checked("o.status = 'pending'")} AND o.due_at < moved.due_at
 RETURNING o.id, date_part('epoch', o.due_at)
 """
 

@@ -9,6 +9,7 @@ from engine.database import Session
 from engine.outbox.advance import plan_on
 from engine.outbox.following import FOLLOWING, LATE, Settled, shift_behind
 from engine.outbox.leave import cancel_returned
+from engine.outbox.lookups import checked, look_up
 from engine.wakeups import Due
 from schema.states import BLOCKING, RowStatus, sql_list
 
@@ -25,14 +26,15 @@ settled AS (
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
         sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
     FROM resolved
-    WHERE o.id = resolved.id AND o.fence = resolved.fence AND o.status NOT IN ('sent', 'done', 'waiting', 'open')
+    WHERE {look_up("o.id", "resolved.id")} AND o.fence = resolved.fence
+        AND o.status NOT IN ('sent', 'done', 'waiting', 'open')
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.reason, o.workspace_id
 ),
 noted AS (
     INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
     SELECT (SELECT sequence_now()), settled.workspace_id, settled.enrollment_id, settled.id, %(by)b, before.status,
         settled.status, coalesce(%(because)b::text, settled.reason)
-    FROM settled JOIN outbox before ON before.id = settled.id
+    FROM settled JOIN outbox before ON {look_up("before.id", "settled.id")}
 ),
 {FOLLOWING}
 """
@@ -41,9 +43,9 @@ noted AS (
 HELD_UP: Final = f"SELECT id FROM outbox WHERE id = ANY(%(ids)b::bigint[]) AND status IN ({sql_list(*BLOCKING)})"
 
 #: An enrollment that has ended only because nothing was left to do goes on when an operator has a row sent again.
-REOPEN: Final = """
+REOPEN: Final = f"""
 UPDATE enrollments SET status = 'active', completed_at = NULL
-WHERE status = 'completed' AND id = ANY(%(enrollments)b::bigint[])
+WHERE id = ANY(%(enrollments)b::bigint[]) AND {checked("status = 'completed'")}
 """
 
 EVIDENCE: Final = """
@@ -53,12 +55,13 @@ WHERE outbox_id = %(row)b AND fence = %(fence)b
 """
 
 #: An attempt of which only its acceptance is known: the database was restored from a backup that was made before it.
-FORGOTTEN: Final = """
+FORGOTTEN: Final = f"""
 INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
     provider_id, detail)
 SELECT o.id, %(fence)b, o.workspace_id, o.type, coalesce(CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END, ''),
-    '{}', 0, clock_timestamp(), 'accepted', %(provider_id)b, %(detail)b
-FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
+    '{{}}', 0, clock_timestamp(), 'accepted', %(provider_id)b, %(detail)b
+FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
+JOIN contacts c ON {look_up("c.id", "e.contact_id")}
 WHERE o.id = %(row)b ON CONFLICT DO NOTHING
 """
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.database import Session
 from engine.outbox.hold import KEEPS
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.replan import MOVED_WHILE_SHUT
 from engine.outbox.sweep import wakeups_of
 from engine.wakeups import Due
@@ -18,20 +19,21 @@ from schema.states import BLOCKING, sql_list
 #: The end of a statement that has `moment`, and `resuming`: the enrollments, the time from which each has stood still
 #: for the pause that ends (`since`), and until when (`until`): another pause that keeps it counts the rest. If the
 #: clock has run on, the first step that fell due meanwhile goes out now, and the others keep their distance to it.
-SHIFT: Final = """
+SHIFT: Final = f"""
 shifted AS (
     UPDATE outbox o SET due_at = o.due_at + by.time,
-        reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch) THEN o.reason ELSE %(shut)s END
+        reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch WHERE id) THEN o.reason
+            ELSE %(shut)s END
     FROM resuming e CROSS JOIN moment CROSS JOIN LATERAL (
         SELECT CASE
             WHEN NOT %(keep_times)s THEN e.until - e.since
             WHEN e.until = moment.now THEN moment.now - (
                 SELECT min(first.due_at) FROM outbox first
-                WHERE first.enrollment_id = e.id AND first.status = 'pending'
+                WHERE first.enrollment_id = e.id AND {checked("first.status = 'pending'")}
             )
         END AS time
     ) AS by
-    WHERE o.enrollment_id = e.id AND o.status = 'pending' AND by.time > interval '0'
+    WHERE {look_up("o.enrollment_id", "e.id")} AND {checked("o.status = 'pending'")} AND by.time > interval '0'
 )
 """
 
@@ -43,7 +45,7 @@ WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 paused AS MATERIALIZED (
     SELECT e.id, e.paused_at AS since, least(moment.now, {OTHERS}) AS until
     FROM enrollments e, moment
-    WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s AND e.status = 'paused'
+    WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s AND {checked("e.status = 'paused'")}
 ),
 resuming AS (
     UPDATE enrollments e SET paused_at = NULL,
@@ -54,7 +56,7 @@ resuming AS (
             SELECT FROM outbox o WHERE o.enrollment_id = paused.id AND o.status IN ({sql_list(*BLOCKING)})
         ) AS left
     ) AS open
-    WHERE e.id = paused.id AND e.status = 'paused'
+    WHERE {look_up("e.id", "paused.id")} AND {checked("e.status = 'paused'")}
     RETURNING e.id, paused.since, paused.until, e.status
 ),
 {SHIFT}
@@ -89,7 +91,7 @@ WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 resuming AS MATERIALIZED (
     SELECT e.id, greatest(this.since, e.enrolled_at) AS since, least(moment.now, e.paused_at, {OTHERS}) AS until
     FROM enrollments e, moment, (SELECT since FROM holds WHERE id = %(hold)s) AS this
-    WHERE e.id = ANY(%(enrollments)s::bigint[]) AND e.status IN ('active', 'paused')
+    WHERE e.id = ANY(%(enrollments)s::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
 ),
 {SHIFT}
 UPDATE holds SET keep_times = %(keep_times)s, released_sequence = %(sequence)s, released_to = %(last)s

@@ -7,6 +7,7 @@ from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
+from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import pause
 from schema.states import AttemptOutcome, RowStatus
 
@@ -33,7 +34,7 @@ closed AS (
     UPDATE attempts a SET ended_at = coalesce(a.ended_at, clock_timestamp()), outcome = ended.outcome,
         provider_id = ended.provider_id, error_code = ended.error_code, detail = ended.detail
     FROM ended
-    WHERE ended.outcome IS NOT NULL AND a.outbox_id = ended.id AND a.fence = ended.fence
+    WHERE ended.outcome IS NOT NULL AND {look_up("a.outbox_id", "ended.id")} AND a.fence = ended.fence
         AND a.outcome IS DISTINCT FROM 'accepted'
 ),
 settled AS (
@@ -42,8 +43,9 @@ settled AS (
         provider_id = coalesce(ended.provider_id, o.provider_id), error_code = ended.error_code,
         sent_at = CASE ended.status WHEN 'sent' THEN (SELECT sequence_now()) END
     FROM ended
-    WHERE o.id = ended.id AND o.fence = ended.fence AND o.status = %(sending)b
-    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at
+    WHERE {look_up("o.id", "ended.id")} AND o.fence = ended.fence AND {checked("o.status = 'sending'")}
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.workspace_id, o.reason,
+        ended.outcome
 ),
 {{noted}}
 {FOLLOWING}
@@ -53,22 +55,21 @@ settled AS (
 NOTED: Final = """
 noted AS (
     INSERT INTO history (sequence_at, workspace_id, enrollment_id, outbox_id, made_by, was, became, reason)
-    SELECT (SELECT sequence_now()), o.workspace_id, o.enrollment_id, o.id, 'worker', 'sending', ended.status,
-        ended.reason
-    FROM ended JOIN settled ON settled.id = ended.id JOIN outbox o ON o.id = ended.id
-    WHERE ended.outcome IS NULL
+    SELECT (SELECT sequence_now()), workspace_id, enrollment_id, id, 'worker', 'sending', status, reason
+    FROM settled WHERE outcome IS NULL
 ),
 """
 SETTLE: Final = _SETTLE.format(ended=ENDED, noted=NOTED)
 SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, noted="")
 
-SUPPRESS: Final = """
+SUPPRESS: Final = f"""
 INSERT INTO suppressions (workspace_id, channel, address, reason)
 SELECT o.workspace_id, o.type, CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END, bar.reason
 FROM unnest(%(ids)b::bigint[], %(reasons)b::text[]) AS bar (id, reason)
-JOIN outbox o ON o.id = bar.id
-JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
-JOIN attempts a ON a.outbox_id = o.id AND a.recipient = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END
+JOIN outbox o ON {look_up("o.id", "bar.id")}
+JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")} JOIN contacts c ON {look_up("c.id", "e.contact_id")}
+JOIN attempts a ON {look_up("a.outbox_id", "o.id")}
+    AND a.recipient = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END
 ON CONFLICT DO NOTHING
 """
 
@@ -78,7 +79,7 @@ left_early AS (
     UPDATE enrollments e SET status = 'cancelled', exit_reason = exits.reason, cancelled_at = moment.now,
         paused_at = NULL
     FROM unnest(%(enrollments)b::bigint[], %(reasons)b::text[]) AS exits (enrollment_id, reason), moment
-    WHERE e.id = exits.enrollment_id AND e.status IN ('active', 'paused')
+    WHERE {look_up("e.id", "exits.enrollment_id")} AND {checked("e.status IN ('active', 'paused')")}
     RETURNING e.id, e.workspace_id, e.exit_reason
 ),
 noted AS (
@@ -87,7 +88,8 @@ noted AS (
     FROM left_early, moment
 )
 UPDATE outbox o SET {called_off("left_early.exit_reason")}
-FROM left_early WHERE o.enrollment_id = left_early.id AND o.status IN ('waiting', 'pending', 'open')
+FROM left_early
+WHERE {look_up("o.enrollment_id", "left_early.id")} AND {checked("o.status IN ('waiting', 'pending', 'open')")}
 """
 
 
@@ -131,7 +133,6 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     rows = session.execute(
         SETTLE,
         {
-            "sending": RowStatus.SENDING.value,
             "ids": [ending.id for ending in endings],
             "fences": [ending.fence for ending in endings],
             "statuses": [ending.status for ending in endings],
@@ -160,7 +161,6 @@ def _settle_accepted(session: Session, endings: Sequence[Ending]) -> list[Settle
     rows = session.execute(
         SETTLE_ACCEPTED,
         {
-            "sending": RowStatus.SENDING.value,
             "ids": BigInts([ending.id for ending in endings]),
             "fences": Ints([ending.fence for ending in endings]),
             "provider_ids": Texts([ending.provider_id for ending in endings]),

@@ -8,6 +8,7 @@ from psycopg.rows import class_row
 from engine.clock import SequenceClock
 from engine.database import Session
 from engine.outbox.leave import IN_DOUBT, leave_one
+from engine.outbox.lookups import checked
 from engine.outbox.resolve import Resolution, resolve
 from engine.outbox.sweep import wakeups_of
 from engine.wakeups import Due
@@ -20,12 +21,12 @@ FROM outbox o WHERE o.enrollment_id = %s ORDER BY o.step_order FOR UPDATE
 """
 
 #: The whole rest of the enrollment comes earlier by as much as its next step does.
-NOW: Final = """
+NOW: Final = f"""
 UPDATE outbox o SET due_at = o.due_at - early.time, retry_at = NULL
 FROM (
     SELECT greatest(first.due_at - sequence_now(), interval '0') AS time FROM outbox first WHERE first.id = %(row)s
 ) AS early
-WHERE o.enrollment_id = %(enrollment)s AND o.status = 'pending'
+WHERE o.enrollment_id = %(enrollment)s AND {checked("o.status = 'pending'")}
 """
 
 BY_HAND: Final = "skipped by an operator"

@@ -7,6 +7,7 @@ from typing import Final
 from engine.database import Session
 from engine.outbox.claim import MAY_GO
 from engine.outbox.leave import cancel_returned
+from engine.outbox.lookups import checked, look_up
 from engine.wakeups import Due
 
 #: What an attempt says whose worker did not settle it in time. The worker may still have the last word.
@@ -17,7 +18,7 @@ LOST: Final = "the worker was lost"
 END_LEASES: Final = f"""
 WITH over AS MATERIALIZED (
     SELECT o.id, a.fence IS NOT NULL AND NOT is_call AS begun, a.fence IS NOT NULL AND is_call AS again
-    FROM outbox o LEFT JOIN attempts a ON a.outbox_id = o.id AND a.fence = o.fence
+    FROM outbox o LEFT JOIN attempts a ON {look_up("a.outbox_id", "o.id")} AND a.fence = o.fence
     CROSS JOIN LATERAL (SELECT o.type = 'action' AND coalesce(a.payload ? 'url', false)) AS kind (is_call)
     WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
     ORDER BY o.lease_until LIMIT %(limit)b FOR UPDATE OF o SKIP LOCKED
@@ -26,7 +27,7 @@ moved AS (
     UPDATE outbox o SET status = CASE WHEN over.begun THEN 'unknown' ELSE 'pending' END,
         reason = CASE WHEN over.begun THEN 'the worker was lost after the hand-over had begun' END,
         fence = o.fence + 1, lease_until = NULL
-    FROM over WHERE o.id = over.id
+    FROM over WHERE {look_up("o.id", "over.id")}
     RETURNING o.id, o.status, o.due_at, o.fence, o.workspace_id, o.enrollment_id, o.reason, over.again
 ),
 noted AS (
@@ -38,7 +39,7 @@ noted AS (
 ),
 closed AS (
     UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = '{LOST}'
-    FROM moved WHERE a.outbox_id = moved.id AND a.fence = moved.fence - 1 AND a.outcome IS NULL
+    FROM moved WHERE {look_up("a.outbox_id", "moved.id")} AND a.fence = moved.fence - 1 AND a.outcome IS NULL
 )
 SELECT id, status, date_part('epoch', due_at) FROM moved
 """
@@ -55,9 +56,9 @@ WHERE o.workspace_id = %(workspace)b AND o.status = 'pending' AND (o.due_at, o.i
 ORDER BY o.due_at, o.id LIMIT %(limit)b
 """
 
-FIRST_STEPS: Final = """
+FIRST_STEPS: Final = f"""
 SELECT date_part('epoch', due_at), array_agg(id) FROM outbox
-WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND status = 'pending' GROUP BY due_at
+WHERE enrollment_id = ANY(%(enrollments)b::bigint[]) AND {checked("status = 'pending'")} GROUP BY due_at
 """
 
 

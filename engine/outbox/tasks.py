@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.lookups import checked
 
 INSERT: Final = """
 INSERT INTO tasks AS t (workspace_id, enrollment_id, outbox_id, type, name, description, priority, assignee)
@@ -19,9 +20,9 @@ WRITE: Final = f"""
 NOTE: Final = f"{INSERT} DO NOTHING"
 
 #: The row is held by way of its enrollment.
-OPEN: Final = """
+OPEN: Final = f"""
 UPDATE outbox SET status = 'open', reason = NULL, retry_at = NULL, fence = fence + 1
-WHERE id = %(outbox_id)b AND status = 'pending'
+WHERE id = %(outbox_id)b AND {checked("status = 'pending'")}
 """
 
 

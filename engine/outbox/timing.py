@@ -4,6 +4,7 @@ from typing import Final
 
 from engine.database import Session
 from engine.outbox.hours import HOURS, hours_of
+from engine.outbox.lookups import look_up
 from engine.rules.calendar.whereabouts import whereabouts
 from engine.rules.planner import Timing, after_delay
 from engine.rules.planning import Contact, timing_by_calendar, uses_calendar, with_own_delays
@@ -12,7 +13,8 @@ from schema.definition import parse_delay
 
 ENROLLMENT: Final = f"""
 SELECT e.enrolled_at, e.own_delays, c.attributes || e.data, c.timezone, c.phone, {HOURS}
-FROM enrollments e JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
+FROM enrollments e JOIN contacts c ON {look_up("c.id", "e.contact_id")}
+JOIN workspaces w ON {look_up("w.id", "e.workspace_id")}
 WHERE e.id = %(enrollment)b
 """
 

@@ -31,7 +31,7 @@ contacts = Table(
     real_moment_of_writing("created_at"),
     real_moment_of_writing("updated_at"),
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
-    UniqueConstraint("workspace_id", "id"),
+    UniqueConstraint("id", "workspace_id"),
     CheckConstraint("num_nonnulls(external_id, email, phone) > 0", name="has_key"),
     CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="email_key"),
     CheckConstraint("phone ~ '^\\+[1-9][0-9]{3,14}$'", name="phone"),

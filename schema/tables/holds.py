@@ -19,6 +19,7 @@ holds = Table(
     Column("released_to", BigInteger, nullable=False, server_default="0", comment="the enrollment within it"),
 )
 
+Index("holds_workspace_idx", holds.c.workspace_id)
 Index(
     "holds_scope_key",
     holds.c.workspace_id,

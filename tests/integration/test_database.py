@@ -49,3 +49,11 @@ def test_a_server_that_is_cut_off_is_missed_before_long(database: Database) -> N
     assert {name: int(parameters[name]) for name in NOTICE_SILENCE} == NOTICE_SILENCE
     with database.connect() as session:
         assert session.info.get_parameters()["tcp_user_timeout"] == "60000"
+
+
+def test_no_session_compiles_statements(database_url: str) -> None:
+    """Whatever is asked for elsewhere: the embedded server has it off."""
+    database = Database(f"{database_url}?options=-c%20jit%3Don")
+    with database.transaction() as session:
+        assert session.execute("SHOW jit").fetchone() == ("off",)
+    database.close()

@@ -13,7 +13,7 @@ import structlog
 from world import World
 
 from engine.clock import SequenceClock
-from engine.database import BY_ID, Database
+from engine.database import KEPT_PLANS, Database
 from engine.outbox.dispatch import RESTORED
 from engine.outbox.doubt import DOUBTFUL, OPEN, TAKEN, doubtful, note_look
 from engine.rules.doubt import Seen, Sighting
@@ -243,7 +243,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     ids=["taken", "open", "doubtful"],
 )
 def test_no_look_reads_all_attempts(single: World, statement: str, parameters: dict[str, Any]) -> None:
-    database = Database(single.database.url, options=BY_ID)
+    database = Database(single.database.url, options=KEPT_PLANS)
     with database.transaction() as session:
         row = session.execute("EXPLAIN (FORMAT JSON) " + statement, parameters).fetchone()
     database.close()
