@@ -9,6 +9,7 @@ import structlog
 from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
+from engine.outbox.counters import fold
 from engine.outbox.dispatch import read_pulse
 from engine.outbox.history import make_months
 from engine.outbox.hold import going_workspaces
@@ -38,6 +39,9 @@ ENOUGH_QUEUED: Final = 50_000
 #: Real seconds between two looks whether the history's coming months are there: the first when it becomes the leader.
 MONTHS_SECONDS: Final = 3_600.0
 
+#: Real seconds between two folds of the counters: what there is to fold is read with every `status` and every scrape.
+FOLD_SECONDS: Final = 5.0
+
 #: Real seconds between two tries to become the leader, and between two looks at notifications.
 ELECTION: Final = 1.0
 LISTEN: Final = 0.25
@@ -55,6 +59,7 @@ class Sweeper:
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
         self._next_beat = float("-inf")
         self._next_months = float("-inf")
+        self._next_fold = float("-inf")
 
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost.
@@ -77,6 +82,7 @@ class Sweeper:
         self._next_beat = next_sweep
         while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
             self._beat()
+            self._fold()
             if time.monotonic() >= next_sweep:
                 self.sweep()
                 next_sweep = time.monotonic() + self._sweep_seconds
@@ -97,6 +103,12 @@ class Sweeper:
         if time.monotonic() >= self._next_beat:
             self._heartbeat.beat()
             self._next_beat = time.monotonic() + min(BEAT, self._sweep_seconds)
+
+    def _fold(self) -> None:
+        """Fold the counters' deltas if it is time to."""
+        if time.monotonic() >= self._next_fold:
+            fold(self._database)
+            self._next_fold = time.monotonic() + FOLD_SECONDS
 
     def sweep(self) -> int:
         """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""

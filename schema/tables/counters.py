@@ -13,7 +13,7 @@ counters = Table(
     Column("value", Text, nullable=False, comment="its status; of enrolled: where it came from"),
     Column("amount", BigInteger, nullable=False, comment="as of the last fold; counter_deltas has the rest"),
     moment("last_at", comment="of enrolled: the latest enrolled_at, sequence time"),
-    PrimaryKeyConstraint("workspace_id", "kind", "value", "sequence_id"),
+    PrimaryKeyConstraint("kind", "workspace_id", "value", "sequence_id"),
 )
 
 counter_deltas = Table(

@@ -13,7 +13,7 @@ CREATE TABLE counters (
     value TEXT NOT NULL,
     amount BIGINT NOT NULL,
     last_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT counters_pkey PRIMARY KEY (workspace_id, kind, value, sequence_id)
+    CONSTRAINT counters_pkey PRIMARY KEY (kind, workspace_id, value, sequence_id)
 );
 COMMENT ON COLUMN counters.sequence_id IS '0: the whole workspace';
 COMMENT ON COLUMN counters.kind IS 'what is counted: outbox, steps, enrollments, enrolled';
@@ -173,8 +173,8 @@ CREATE FUNCTION fold_counters() RETURNS bigint LANGUAGE sql AS $$
     folded AS (
         INSERT INTO counters AS kept (workspace_id, sequence_id, kind, value, amount, last_at)
         SELECT workspace_id, sequence_id, kind, value, sum(amount), max(last_at) FROM gone
-        GROUP BY workspace_id, kind, value, sequence_id ORDER BY workspace_id, kind, value, sequence_id
-        ON CONFLICT (workspace_id, kind, value, sequence_id) DO UPDATE
+        GROUP BY kind, workspace_id, value, sequence_id ORDER BY kind, workspace_id, value, sequence_id
+        ON CONFLICT (kind, workspace_id, value, sequence_id) DO UPDATE
         SET amount = kept.amount + excluded.amount, last_at = greatest(kept.last_at, excluded.last_at)
     ),
     sent AS (
@@ -192,24 +192,42 @@ $$;
 """
 
 RECOUNT = """
-CREATE FUNCTION recount() RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION recount() RETURNS bigint LANGUAGE sql AS $$
     SELECT fold_counters();
-    DELETE FROM counters;
-    INSERT INTO counters (workspace_id, sequence_id, kind, value, amount)
-    SELECT workspace_id, 0, 'outbox', status, count(*) FROM outbox GROUP BY 1, 4;
-    INSERT INTO counters (workspace_id, sequence_id, kind, value, amount)
-    SELECT o.workspace_id, e.sequence_id, 'steps', o.status, count(*)
-    FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-    WHERE o.status = 'open' OR o.status = 'sent' AND o.type IN ('sms', 'email') GROUP BY 1, 2, 4;
-    INSERT INTO counters (workspace_id, sequence_id, kind, value, amount)
-    SELECT workspace_id, sequence_id, 'enrollments', status, count(*) FROM enrollments GROUP BY 1, 2, 4;
-    INSERT INTO counters (workspace_id, sequence_id, kind, value, amount, last_at)
-    SELECT workspace_id, sequence_id, 'enrolled', CASE WHEN batch_id IS NULL THEN 'event' ELSE 'file' END,
-        count(*), max(enrolled_at)
-    FROM enrollments GROUP BY 1, 2, 4;
+    WITH counted AS MATERIALIZED (
+        SELECT workspace_id, 0::bigint AS sequence_id, 'outbox' AS kind, status AS value, count(*) AS amount,
+            NULL::timestamptz AS last_at
+        FROM outbox GROUP BY workspace_id, status
+        UNION ALL
+        SELECT o.workspace_id, e.sequence_id, 'steps', o.status, count(*), NULL
+        FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
+        WHERE o.status = 'open' OR o.status = 'sent' AND o.type IN ('sms', 'email') GROUP BY 1, 2, 4
+        UNION ALL
+        SELECT workspace_id, sequence_id, 'enrollments', status, count(*), NULL FROM enrollments GROUP BY 1, 2, 4
+        UNION ALL
+        SELECT workspace_id, sequence_id, 'enrolled', CASE WHEN batch_id IS NULL THEN 'event' ELSE 'file' END,
+            count(*), max(enrolled_at)
+        FROM enrollments GROUP BY 1, 2, 4
+    ),
+    corrected AS (
+        INSERT INTO counters AS kept (workspace_id, sequence_id, kind, value, amount, last_at)
+        SELECT workspace_id, sequence_id, kind, value, amount, last_at FROM counted
+        ON CONFLICT (kind, workspace_id, value, sequence_id) DO UPDATE
+        SET amount = excluded.amount, last_at = excluded.last_at
+        WHERE (kept.amount, kept.last_at) IS DISTINCT FROM (excluded.amount, excluded.last_at)
+        RETURNING amount
+    ),
+    removed AS (
+        DELETE FROM counters AS kept WHERE NOT EXISTS (
+            SELECT FROM counted WHERE (counted.kind, counted.workspace_id, counted.value, counted.sequence_id)
+                = (kept.kind, kept.workspace_id, kept.value, kept.sequence_id)
+        )
+        RETURNING amount
+    )
+    SELECT (SELECT count(*) FROM corrected) + (SELECT count(*) FROM removed WHERE amount <> 0)
 $$;
 COMMENT ON FUNCTION recount() IS
-    'Call it as the second statement of a REPEATABLE READ transaction, behind LOCK TABLE counters IN EXCLUSIVE MODE.';
+    'call it in a REPEATABLE READ transaction whose first statement is LOCK TABLE counters IN EXCLUSIVE MODE';
 """
 
 
