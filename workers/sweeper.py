@@ -18,7 +18,7 @@ from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
 from workers.heartbeat import Heartbeat
-from workers.leader import end_silent_leader, leading
+from workers.leader import end_silent_leader, leading, show_host
 
 log = structlog.get_logger(__name__)
 
@@ -50,12 +50,15 @@ LISTEN: Final = 0.25
 class Sweeper:
     """Leads when nobody else does; then sweeps, and schedules what callers enrolled in their own transactions."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, clock: SequenceClock, sweep_seconds: float) -> None:
-        """Prepare."""
+    def __init__(
+        self, database: Database, wakeups: Wakeups, clock: SequenceClock, sweep_seconds: float, host: str = ""
+    ) -> None:
+        """Prepare. `host` names the supervisor whose process this is (workers/gauges.py)."""
         self._database = database
         self._wakeups = wakeups
         self._clock = clock
         self._sweep_seconds = sweep_seconds
+        self._host = host
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
         self._next_beat = float("-inf")
         self._next_months = float("-inf")
@@ -72,6 +75,7 @@ class Sweeper:
             if not leading(session, LEADER_LOCK):
                 self._replace_a_leader_that_hangs(session)
                 return min(ELECTION, self._sweep_seconds)
+            show_host(session, self._host)
             log.info("leading the sweep", every_seconds=self._sweep_seconds)
             session.execute(f"LISTEN {ENROLLED_CHANNEL}")
             self._lead(session, stop)
