@@ -9,9 +9,12 @@ from engine.database import Database
 #: A recount holds this lock for as long as it counts.
 LOCK_FOR_FOLD: Final = "LOCK TABLE counters IN ROW EXCLUSIVE MODE NOWAIT"
 
-#: The lock comes before the snapshot: every fold has ended then, and none begins.
+#: The locks come before the snapshot: every fold and every TRUNCATE has ended then, and none begins.
 SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-LOCK_FOR_RECOUNT: Final = "LOCK TABLE counters IN EXCLUSIVE MODE"
+LOCKS_FOR_RECOUNT: Final = (
+    "LOCK TABLE outbox, enrollments IN ACCESS SHARE MODE",
+    "LOCK TABLE counters IN EXCLUSIVE MODE",
+)
 
 
 def fold(database: Database) -> int | None:
@@ -33,7 +36,8 @@ def recount(database: Database) -> int:
     """
     with database.transaction() as session:
         session.execute(SNAPSHOT)
-        session.execute(LOCK_FOR_RECOUNT)
         session.execute("SET LOCAL statement_timeout = 0")
+        for lock in LOCKS_FOR_RECOUNT:
+            session.execute(lock)
         row = session.execute("SELECT recount()").fetchone()
     return int(row[0]) if row else 0

@@ -227,7 +227,7 @@ CREATE FUNCTION recount() RETURNS bigint LANGUAGE sql AS $$
     SELECT (SELECT count(*) FROM corrected) + (SELECT count(*) FROM removed WHERE amount <> 0)
 $$;
 COMMENT ON FUNCTION recount() IS
-    'call it in a REPEATABLE READ transaction whose first statement is LOCK TABLE counters IN EXCLUSIVE MODE';
+    'call it in a REPEATABLE READ transaction that has locked counters against folds before its first snapshot';
 """
 
 
