@@ -44,55 +44,77 @@ COMMENT ON COLUMN sent_seconds.amount IS 'messages that a provider accepted in i
 """
 
 #: `steps` counts sent messages and open tasks by sequence. Only rows that enter or leave these two statuses cost a
-#: look-up of their enrollment. The settings fix its plan: an index scan, however small the table was when the session
-#: first made the plan.
+#: look-up of their enrollment, and statements without such rows don't run it. The setting fixes its plan: an index scan,
+#: however small the table was when the session first made the plan.
 COUNT_OUTBOX = """
 CREATE FUNCTION count_outbox() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    has_steps boolean;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO counter_deltas (workspace_id, kind, value, amount)
-        SELECT workspace_id, 'outbox', status, count(*) FROM new_rows GROUP BY workspace_id, status;
-        INSERT INTO counter_deltas (workspace_id, sequence_id, kind, value, amount)
-        SELECT workspace_id, sequence_id, 'steps', status, sum(amount) FROM (
-            SELECT workspace_id, status, amount,
-                (SELECT sequence_id FROM enrollments WHERE id = changed.enrollment_id) AS sequence_id
-            FROM (
-                SELECT workspace_id, enrollment_id, status, count(*) AS amount FROM new_rows
-                WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email') GROUP BY 1, 2, 3
-            ) AS changed
-        ) AS found WHERE sequence_id IS NOT NULL GROUP BY workspace_id, sequence_id, status;
+        WITH written AS (
+            INSERT INTO counter_deltas (workspace_id, kind, value, amount)
+            SELECT workspace_id, 'outbox', status, count(*) FROM new_rows GROUP BY workspace_id, status
+            RETURNING value
+        )
+        SELECT bool_or(value IN ('open', 'sent')) FROM written INTO has_steps;
+        IF has_steps THEN
+            INSERT INTO counter_deltas (workspace_id, sequence_id, kind, value, amount)
+            SELECT workspace_id, sequence_id, 'steps', status, sum(amount) FROM (
+                SELECT workspace_id, status, amount,
+                    (SELECT sequence_id FROM enrollments WHERE id = changed.enrollment_id) AS sequence_id
+                FROM (
+                    SELECT workspace_id, enrollment_id, status, count(*) AS amount FROM new_rows
+                    WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email') GROUP BY 1, 2, 3
+                ) AS changed
+            ) AS found WHERE sequence_id IS NOT NULL GROUP BY workspace_id, sequence_id, status;
+        END IF;
     ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO counter_deltas (workspace_id, kind, value, amount)
-        SELECT workspace_id, 'outbox', status, -count(*) FROM old_rows GROUP BY workspace_id, status;
-        INSERT INTO counter_deltas (workspace_id, sequence_id, kind, value, amount)
-        SELECT workspace_id, sequence_id, 'steps', status, -sum(amount) FROM (
-            SELECT workspace_id, status, amount,
-                (SELECT sequence_id FROM enrollments WHERE id = changed.enrollment_id) AS sequence_id
-            FROM (
-                SELECT workspace_id, enrollment_id, status, count(*) AS amount FROM old_rows
-                WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email') GROUP BY 1, 2, 3
-            ) AS changed
-        ) AS found WHERE sequence_id IS NOT NULL GROUP BY workspace_id, sequence_id, status;
+        WITH written AS (
+            INSERT INTO counter_deltas (workspace_id, kind, value, amount)
+            SELECT workspace_id, 'outbox', status, -count(*) FROM old_rows GROUP BY workspace_id, status
+            RETURNING value
+        )
+        SELECT bool_or(value IN ('open', 'sent')) FROM written INTO has_steps;
+        IF has_steps THEN
+            INSERT INTO counter_deltas (workspace_id, sequence_id, kind, value, amount)
+            SELECT workspace_id, sequence_id, 'steps', status, -sum(amount) FROM (
+                SELECT workspace_id, status, amount,
+                    (SELECT sequence_id FROM enrollments WHERE id = changed.enrollment_id) AS sequence_id
+                FROM (
+                    SELECT workspace_id, enrollment_id, status, count(*) AS amount FROM old_rows
+                    WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email') GROUP BY 1, 2, 3
+                ) AS changed
+            ) AS found WHERE sequence_id IS NOT NULL GROUP BY workspace_id, sequence_id, status;
+        END IF;
     ELSE
-        INSERT INTO counter_deltas (workspace_id, kind, value, amount)
-        SELECT workspace_id, 'outbox', status, sum(amount) FROM (
-            SELECT workspace_id, status, 1 AS amount FROM new_rows
-            UNION ALL SELECT workspace_id, status, -1 FROM old_rows
-        ) AS changed GROUP BY workspace_id, status HAVING sum(amount) <> 0;
-        INSERT INTO counter_deltas (workspace_id, sequence_id, kind, value, amount)
-        SELECT workspace_id, sequence_id, 'steps', status, sum(amount) FROM (
-            SELECT workspace_id, status, amount,
-                (SELECT sequence_id FROM enrollments WHERE id = changed.enrollment_id) AS sequence_id
-            FROM (
-                SELECT workspace_id, enrollment_id, status, sum(amount) AS amount FROM (
-                    SELECT workspace_id, enrollment_id, status, 1 AS amount FROM new_rows
-                    WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email')
-                    UNION ALL SELECT workspace_id, enrollment_id, status, -1 FROM old_rows
-                    WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email')
-                ) AS both_sides GROUP BY 1, 2, 3 HAVING sum(amount) <> 0
-            ) AS changed
-        ) AS found WHERE sequence_id IS NOT NULL
-        GROUP BY workspace_id, sequence_id, status HAVING sum(amount) <> 0;
+        WITH changed AS MATERIALIZED (
+            SELECT workspace_id, status, sum(amount) AS amount FROM (
+                SELECT workspace_id, status, 1 AS amount FROM new_rows
+                UNION ALL SELECT workspace_id, status, -1 FROM old_rows
+            ) AS both_sides GROUP BY workspace_id, status
+        ),
+        written AS (
+            INSERT INTO counter_deltas (workspace_id, kind, value, amount)
+            SELECT workspace_id, 'outbox', status, amount FROM changed WHERE amount <> 0
+        )
+        SELECT bool_or(status IN ('open', 'sent')) FROM changed INTO has_steps;
+        IF has_steps THEN
+            INSERT INTO counter_deltas (workspace_id, sequence_id, kind, value, amount)
+            SELECT workspace_id, sequence_id, 'steps', status, sum(amount) FROM (
+                SELECT workspace_id, status, amount,
+                    (SELECT sequence_id FROM enrollments WHERE id = changed.enrollment_id) AS sequence_id
+                FROM (
+                    SELECT workspace_id, enrollment_id, status, sum(amount) AS amount FROM (
+                        SELECT workspace_id, enrollment_id, status, 1 AS amount FROM new_rows
+                        WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email')
+                        UNION ALL SELECT workspace_id, enrollment_id, status, -1 FROM old_rows
+                        WHERE status = 'open' OR status = 'sent' AND type IN ('sms', 'email')
+                    ) AS both_sides GROUP BY 1, 2, 3 HAVING sum(amount) <> 0
+                ) AS changed
+            ) AS found WHERE sequence_id IS NOT NULL
+            GROUP BY workspace_id, sequence_id, status HAVING sum(amount) <> 0;
+        END IF;
     END IF;
     RETURN NULL;
 END
