@@ -9,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput
+from engine.outbox.counts import SequenceCounts, by_sequence
 from producers.sequences import find_sequence
 from schema.definition import Definition
 from schema.definition.definition import Tag
-from schema.states import MESSAGE_TYPES, EnrollmentStatus
+from schema.states import EnrollmentStatus
 
 MOST_TAGS: Final = 50
 
@@ -23,19 +24,6 @@ FROM sequences s CROSS JOIN LATERAL (
 ) AS newest
 WHERE s.workspace_id = %(workspace)s AND s.tags @> %(tags)s::text[] ORDER BY s.key
 """
-
-#: A report: it counts every enrollment, and every step, of the sequences once.
-ENROLLMENTS: Final = """
-SELECT sequence_id, status, count(*), max(enrolled_at) FROM enrollments
-WHERE workspace_id = %(workspace)s AND sequence_id = ANY(%(sequences)s) GROUP BY sequence_id, status
-"""
-STEPS: Final = f"""
-SELECT e.sequence_id, count(*) FILTER (WHERE o.status = 'sent'), count(*) FILTER (WHERE o.status = 'open')
-FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-WHERE o.workspace_id = %(workspace)s AND e.sequence_id = ANY(%(sequences)s)
-    AND (o.status = 'sent' AND o.type IN ({", ".join(repr(kind) for kind in MESSAGE_TYPES)}) OR o.status = 'open')
-GROUP BY e.sequence_id
-"""  # noqa: S608 (composed of our own constants; values are always parameters)
 
 #: Locks the sequence: of two who change its tags at once the second sees those of the first.
 TAGS: Final = "SELECT tags FROM sequences WHERE id = %s FOR NO KEY UPDATE"
@@ -64,18 +52,11 @@ class Used:
 
 def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = ()) -> list[Used]:
     """The sequences that have all these tags, with their counts."""
-    rows = session.execute(SEQUENCES, {"workspace": workspace_id, "tags": list(tags)}).fetchall()
-    of = {"workspace": workspace_id, "sequences": [row[0] for row in rows]}
-    counts: dict[tuple[int, str], int] = {}
-    last: dict[int, datetime] = {}
-    for sequence_id, status, count, enrolled_at in session.execute(ENROLLMENTS, of):
-        counts[sequence_id, status] = count
-        last[sequence_id] = max(enrolled_at, last.get(sequence_id, enrolled_at))
-    steps = {sequence_id: (sent, tasks) for sequence_id, sent, tasks in session.execute(STEPS.encode(), of)}
+    counted = by_sequence(session, workspace_id)
     found = []
-    for sequence_id, key, name, tags_of, status, version, definition in rows:
-        running = {state.value: counts.get((sequence_id, state.value), 0) for state in EnrollmentStatus}
-        sent, tasks = steps.get(sequence_id, (0, 0))
+    asked = {"workspace": workspace_id, "tags": list(tags)}
+    for sequence_id, key, name, tags_of, status, version, definition in session.execute(SEQUENCES, asked).fetchall():
+        counts = counted.get(sequence_id, SequenceCounts())
         found.append(
             Used(
                 sequence=key,
@@ -84,10 +65,10 @@ def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = 
                 status=status,
                 version=version,
                 steps=sum(1 for _ in Definition.restore(definition).walk()),
-                **running,
-                messages_sent=sent,
-                tasks_open=tasks,
-                last_enrolled_at=last.get(sequence_id),
+                **{state.value: counts.enrollments.get(state.value, 0) for state in EnrollmentStatus},
+                messages_sent=counts.messages_sent,
+                tasks_open=counts.tasks_open,
+                last_enrolled_at=counts.last_enrolled_at,
             )
         )
     return found

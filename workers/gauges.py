@@ -1,4 +1,4 @@
-"""What Prometheus reads from the database and from Redis when it asks."""
+"""What Prometheus reads from the database and from Redis when it asks the host whose worker leads."""
 
 import time
 from collections import Counter
@@ -18,31 +18,39 @@ from engine.outbox.counts import enrollments_by_source, oldest_due, rows_by_stat
 from engine.outbox.pause import paused
 from engine.wakeups import Wakeups
 from schema.states import RowStatus
+from workers.leader import is_led_from
+from workers.sweeper import LEADER_LOCK
 
 log = structlog.get_logger(__name__)
 
-#: Real seconds for which what was read is told again: counting all rows is not free.
+#: Real seconds for which what was read is told again, and for which a host that led goes on telling it.
 FRESH: Final = 5.0
 
 
 class Gauges(Collector):
-    """Counts rows, enrollments and wake-ups; tells nothing of a server that does not answer."""
+    """Exports rows, enrollments and wake-ups from one host of all, so that a sum over the hosts is right.
 
-    def __init__(self, database: Database, wakeups: Wakeups, clock: SequenceClock) -> None:
-        """Prepare."""
+    Nothing is exported while Postgres does not answer: nobody knows who leads.
+    """
+
+    def __init__(self, database: Database, wakeups: Wakeups, clock: SequenceClock, host: str) -> None:
+        """Prepare. `host` is what this supervisor's worker processes lead under."""
         self._database = database
         self._wakeups = wakeups
         self._clock = clock
+        self._host = host
         self._lock = Lock()
         self._read_at = float("-inf")
         self._metrics: list[Metric] = []
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics, at most five seconds old."""
+        """Yield the metrics, at most five seconds old; none from a host that does not lead."""
         with self._lock:
             if time.monotonic() - self._read_at > FRESH:
-                self._metrics = [*self._from_database(), *self._from_redis()]
-                self._read_at = time.monotonic()
+                self._metrics = self._from_database()
+                if self._metrics:
+                    self._metrics += self._from_redis()
+                    self._read_at = time.monotonic()
             yield from self._metrics
 
     def describe(self) -> Iterator[Metric]:
@@ -56,6 +64,8 @@ class Gauges(Collector):
         paused_now = GaugeMetricFamily("cadenza_paused", "Workspaces of which a channel pauses", labels=["channel"])
         try:
             with self._database.transaction() as session:
+                if not is_led_from(session, LEADER_LOCK, self._host):
+                    return []
                 counts = rows_by_status(session)
                 first = oldest_due(session)
                 sources = enrollments_by_source(session)

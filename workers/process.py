@@ -54,8 +54,11 @@ LOOK = 0.5
 THREADS_END_MILLISECONDS = 5_000
 
 
-def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event) -> None:
-    """Work until told to stop, then end everything cleanly: no message is begun after that."""
+def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop: Event, host: str = "") -> None:
+    """Work until told to stop, then end everything cleanly: no message is begun after that.
+
+    `host` names the supervisor that has started this process.
+    """
     database = Database(
         _url(settings.database_url),
         size=threads + 6 + AT_THE_DATABASE,
@@ -82,7 +85,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     )
     loops = [
         Loop("promote", Promoter(wakeups, clock, Gate(database)).turn),
-        Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds).turn),
+        Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds, host).turn),
         Loop("reconcile", Reconciler(settings, database, wakeups, clock, channels, known).turn),
     ]
     broker = _broker(_url(settings.redis_url), pipeline.take)
@@ -118,7 +121,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_until_parent_is_gone, args=(stop,), daemon=True).start()
-    run(settings, int(sys.argv[1]), open_channels(settings), stop)
+    run(settings, int(sys.argv[1]), open_channels(settings), stop, host=sys.argv[2])
 
 
 def _until_parent_is_gone(stop: Event) -> None:

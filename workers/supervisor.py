@@ -1,6 +1,7 @@
 """`cadenza worker`: keeps worker processes going, replaces those that die, and serves the metrics of all."""
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Supervisor:
         """Prepare. The settings name the servers."""
         self._settings = settings
         self._threads = threads
+        self._host = secrets.token_hex(8)
         self._children = [Child() for _ in range(processes)]
 
     def run(self, stop: Event, ready: Callable[[str], None]) -> None:
@@ -78,7 +80,7 @@ class Supervisor:
         stack.callback(wakeups.close)
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
-        registry.register(Gauges(database, wakeups, SequenceClock(database)))
+        registry.register(Gauges(database, wakeups, SequenceClock(database), self._host))
         try:
             server, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry)
         except OSError as error:
@@ -115,7 +117,7 @@ class Supervisor:
     def _start(self, folder: str) -> "subprocess.Popen[bytes]":
         """Start a process; it ends when it is told to, or when this one is gone and its standard input closes."""
         return subprocess.Popen(
-            [sys.executable, "-m", "workers.process", str(self._threads)],
+            [sys.executable, "-m", "workers.process", str(self._threads), self._host],
             stdin=subprocess.PIPE,
             process_group=0,  # Ctrl-C in a terminal is for this process, which ends them in order
             env={

@@ -9,6 +9,7 @@ import structlog
 from engine.clock import WRONG_CLOCK, SequenceClock
 from engine.database import Database, Session
 from engine.metrics import RECOVERED
+from engine.outbox.counters import fold
 from engine.outbox.dispatch import read_pulse
 from engine.outbox.history import make_months
 from engine.outbox.hold import going_workspaces
@@ -17,7 +18,7 @@ from engine.outbox.sweep import Awaiting, awaiting, end_leases, wakeups_of
 from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL, ROWS_PER_MESSAGE
 from workers.heartbeat import Heartbeat
-from workers.leader import end_silent_leader, leading
+from workers.leader import end_silent_leader, leading, show_host
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,9 @@ ENOUGH_QUEUED: Final = 50_000
 #: Real seconds between two looks whether the history's coming months are there: the first when it becomes the leader.
 MONTHS_SECONDS: Final = 3_600.0
 
+#: Real seconds between two folds of the counters: what there is to fold is read with every `status` and every scrape.
+FOLD_SECONDS: Final = 5.0
+
 #: Real seconds between two tries to become the leader, and between two looks at notifications.
 ELECTION: Final = 1.0
 LISTEN: Final = 0.25
@@ -46,15 +50,19 @@ LISTEN: Final = 0.25
 class Sweeper:
     """Leads when nobody else does; then sweeps, and schedules what callers enrolled in their own transactions."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, clock: SequenceClock, sweep_seconds: float) -> None:
-        """Prepare."""
+    def __init__(
+        self, database: Database, wakeups: Wakeups, clock: SequenceClock, sweep_seconds: float, host: str = ""
+    ) -> None:
+        """Prepare. `host` names the supervisor whose process this is (workers/gauges.py)."""
         self._database = database
         self._wakeups = wakeups
         self._clock = clock
         self._sweep_seconds = sweep_seconds
+        self._host = host
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
         self._next_beat = float("-inf")
         self._next_months = float("-inf")
+        self._next_fold = float("-inf")
 
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop or until the connection is lost.
@@ -67,6 +75,7 @@ class Sweeper:
             if not leading(session, LEADER_LOCK):
                 self._replace_a_leader_that_hangs(session)
                 return min(ELECTION, self._sweep_seconds)
+            show_host(session, self._host)
             log.info("leading the sweep", every_seconds=self._sweep_seconds)
             session.execute(f"LISTEN {ENROLLED_CHANNEL}")
             self._lead(session, stop)
@@ -77,6 +86,7 @@ class Sweeper:
         self._next_beat = next_sweep
         while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
             self._beat()
+            self._fold()
             if time.monotonic() >= next_sweep:
                 self.sweep()
                 next_sweep = time.monotonic() + self._sweep_seconds
@@ -97,6 +107,12 @@ class Sweeper:
         if time.monotonic() >= self._next_beat:
             self._heartbeat.beat()
             self._next_beat = time.monotonic() + min(BEAT, self._sweep_seconds)
+
+    def _fold(self) -> None:
+        """Fold the counters' deltas if it is time to."""
+        if time.monotonic() >= self._next_fold:
+            fold(self._database)
+            self._next_fold = time.monotonic() + FOLD_SECONDS
 
     def sweep(self) -> int:
         """Sweep once: end leases, wake what is due or soon will be. Tell how many rows were woken."""

@@ -8,6 +8,7 @@ import typer
 from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
+from engine.outbox import counters
 from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
 from engine.outbox.hold import held
 from engine.outbox.pause import paused
@@ -20,11 +21,15 @@ def status(
     workspace: Annotated[
         str | None, typer.Option("--workspace", "-w", help="Of one workspace; of all otherwise.")
     ] = None,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Count every row first, and correct the counters: after a repair by hand.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Tell how the outbox and the queue stand."""
     with opened(workspace) as session:
-        document = _read(session, workspace)
+        corrected = counters.recount(session.database) if recount else None
+        document = {**_read(session, workspace), **({} if corrected is None else {"corrected_counters": corrected})}
     report(as_json, document, lambda: _text(document))
 
 
@@ -79,6 +84,7 @@ def _text(document: dict[str, Any]) -> str:
         ),
         *(("paused", _held(one)) for one in document["held"]),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
+        *((("counters corrected", f"{document['corrected_counters']:,}"),) if "corrected_counters" in document else ()),
     ]
     return table(rows)
 

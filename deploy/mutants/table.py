@@ -435,4 +435,23 @@ PLANNED: Final = (
     ),
 )
 
-MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING, *PLANNED)
+COUNTING: Final = (
+    Mutant(
+        "count-old",
+        "a row that changes its status is counted in both",
+        "schema/migrations/versions/0015_counters.py",
+        "UNION ALL SELECT workspace_id, status, -1 FROM old_rows",
+        "UNION ALL SELECT workspace_id, status, 0 FROM old_rows",
+        ("tests/integration/test_counters.py::test_a_recount_leaves_what_is_not_committed_to_its_own_delta",),
+    ),
+    Mutant(
+        "gauges-leader",
+        "every host exports what all have in common",
+        "workers/gauges.py",
+        "if not is_led_from(session, LEADER_LOCK, self._host):",
+        "if False:",
+        ("tests/integration/test_gauges.py::test_the_gauges_follow_the_lead",),
+    ),
+)
+
+MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING, *PLANNED, *COUNTING)

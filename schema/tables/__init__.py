@@ -4,6 +4,7 @@ from schema.tables.base import metadata
 from schema.tables.batches import batch_rejects, batches
 from schema.tables.clock import clock
 from schema.tables.contacts import contacts, suppressions
+from schema.tables.counters import counter_deltas, counters, sent_seconds
 from schema.tables.dispatch import dispatch
 from schema.tables.enrollments import enroll_events, enrollments
 from schema.tables.events import events
@@ -21,6 +22,8 @@ __all__ = [
     "batches",
     "clock",
     "contacts",
+    "counter_deltas",
+    "counters",
     "dispatch",
     "enroll_events",
     "enrollments",
@@ -30,6 +33,7 @@ __all__ = [
     "metadata",
     "outbox",
     "pauses",
+    "sent_seconds",
     "sequence_versions",
     "sequences",
     "suppressions",

@@ -61,6 +61,7 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
         0,
         {"workspace": "default", "oldest_due_at": ..., "sent_last_minute": 0, "paused": []},
     ),
+    (["status", "--recount"], 0, {"workspace": None, "corrected_counters": 0}),
     (["pause", "1", "--reason", "holidays"], 0, {"enrollment": 1, "changed": True, "under_way": 0}),
     (["resume", "1", "--clock-ran-on"], 0, {"enrollment": 1, "changed": True, "status": "active", "enrollments": 1}),
     (["pause", "--sequence", "welcome"], 0, {"sequence": "welcome", "changed": True}),

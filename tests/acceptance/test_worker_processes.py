@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from engine.settings import Settings
 from workers.supervisor import environment_of
 
 GENEROUS = 60.0
+
+LED_BY = """
+SELECT session.application_name FROM pg_locks holder JOIN pg_stat_activity session ON session.pid = holder.pid
+WHERE holder.locktype = 'advisory' AND holder.objid = 4207002 AND holder.granted
+    AND session.datname = current_database() AND session.application_name LIKE 'cadenza leader %%'
+"""
 
 
 def wait_for(state: Callable[[], Any], what: str) -> Any:
@@ -63,17 +70,21 @@ class Worker:
             text: str = answer.read().decode()
         return text
 
+    def end(self) -> None:
+        """Let it end cleanly, if it has not ended yet."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(GENEROUS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
 
 @pytest.fixture
 def worker(settings: Settings, tmp_path: Path) -> Iterator[Worker]:
     with start_sandbox(SandboxOptions(data_dir=tmp_path / "sandbox")) as child:
         worker = Worker(with_sandbox(settings, child.sandbox), tmp_path / "worker.log")
         yield worker
-        if worker.process.poll() is None:
-            worker.process.terminate()
-        worker.process.wait(GENEROUS)
-        assert worker.process.stdout is not None
-        worker.process.stdout.close()
+        worker.end()
 
 
 def test_it_ends_cleanly_by_sigterm(worker: Worker) -> None:
@@ -142,11 +153,8 @@ def test_no_process_outlives_its_parent(worker: Worker) -> None:
 def test_the_metrics_of_all_processes_are_on_one_port(worker: Worker, world: Any) -> None:
     world.enroll(count=30)
     wait_for(lambda: world.statuses().count("sent") == 30, "the first steps are sent")
-    text = wait_for(
-        lambda: 'cadenza_messages_total{channel="sms",outcome="sent"} 30.0' in worker.metrics() and worker.metrics(),
-        "all are counted",
-    )
-    for name in (
+    names = (
+        'cadenza_messages_total{channel="sms",outcome="sent"} 30.0',
         "cadenza_lateness_seconds_count",
         "cadenza_provider_seconds_count",
         'cadenza_outbox_rows{status="sent"} 30.0',
@@ -154,8 +162,52 @@ def test_the_metrics_of_all_processes_are_on_one_port(worker: Worker, world: Any
         'cadenza_wakeups{state="waiting"}',
         'cadenza_paused{channel="sms"} 0.0',
         'cadenza_enrollments_total{source="event"} 30.0',
-    ):
-        assert name in text
+    )
+    wait_for(lambda: not set(names) - found_in(worker.metrics(), names), "all are exported")
+
+
+def test_the_gauges_come_from_the_host_that_leads(settings: Settings, world: Any, tmp_path: Path) -> None:
+    """A sum over the hosts is right, also after another one has taken the lead."""
+    world.enroll(count=3)
+    with start_sandbox(SandboxOptions(data_dir=tmp_path / "sandbox")) as child, ExitStack() as stack:
+        hosts = []
+        for number in range(2):
+            host = Worker(with_sandbox(settings, child.sandbox), tmp_path / f"host-{number}.log")
+            stack.callback(host.end)
+            hosts.append(host)
+        wait_for(lambda: len(exporting(hosts)) == 1, "one host exports the gauges")
+        (first,) = exporting(hosts)
+        (second,) = set(hosts) - {first}
+        led = led_by(world)
+        wait_for(lambda: another_leads(world, led), "the other host leads")
+        wait_for(lambda: exporting(hosts) == [second], "the other host exports them, and only that")
+        assert 'cadenza_enrollments_total{source="event"} 3.0' in second.metrics()
+        assert "cadenza_wakeups" not in first.metrics()
+        assert "cadenza_paused" not in first.metrics()
+
+
+def exporting(hosts: list[Worker]) -> list[Worker]:
+    """Those that export what all hosts have in common."""
+    return [host for host in hosts if "cadenza_outbox_rows" in host.metrics()]
+
+
+def led_by(world: Any) -> str | None:
+    """How the leader's session is called; None: nobody leads."""
+    rows = world.query(LED_BY)
+    return rows[0][0] if rows else None
+
+
+def another_leads(world: Any, led: str | None) -> bool:
+    """Whether the lead has gone to another host; the leader's session is ended until then."""
+    leads = led_by(world)
+    if leads == led:
+        world.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", led)
+    return leads not in (led, None)
+
+
+def found_in(text: str, names: Sequence[str]) -> set[str]:
+    """Those of the names that are in the text."""
+    return {name for name in names if name in text}
 
 
 def test_the_log_never_names_anybody(worker: Worker, world: Any) -> None:

@@ -4,9 +4,11 @@ import sys
 from threading import Event
 from typing import ClassVar
 
+from counting import DIFFERENCES
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
+from engine.outbox.counters import fold
 from engine.outbox.sweep import awaiting
 from promises.acts_of_people import ActsOfPeople
 from promises.acts_of_servers import ActsOfServers
@@ -36,6 +38,14 @@ class Histories(ActsOfPeople, ActsOfWorkers, ActsOfServers, RuleBasedStateMachin
     def promises_hold(self) -> None:
         """After everything that happens."""
         self.stage.promises.hold()
+
+    @invariant()
+    def counters_are_exact(self) -> None:
+        """After everything that happens, folded or not."""
+        ground = self.stage.ground
+        assert ground.query(DIFFERENCES) == []
+        if self.stage.next_number() % 3 == 0:
+            fold(ground.database)
 
     def teardown(self) -> None:
         """Whatever has happened: when all is quiet, every row was accepted once, or says why not."""
