@@ -6,25 +6,27 @@ from typing import Final
 import structlog
 
 from engine.clock import WRONG_CLOCK, SequenceClock
-from engine.gate import Gate
 from engine.wakeups import Wakeups
 from engine.wakeups.wakeups import CHUNK
 
 log = structlog.get_logger(__name__)
 
-#: The longest real seconds between two looks: another process may have scheduled something sooner.
-LONGEST_NAP: Final = 0.05
+#: The longest real seconds between two looks. News of something sooner ends a nap (engine/wakeups/news.py), so this is
+#: for news that was lost, and for a sequence clock that was moved: within a second that is noticed.
+LONGEST_NAP: Final = 0.8
 
 #: The shortest: what falls due meanwhile goes into one message, which costs little more than a message for each row.
 SHORTEST_NAP: Final = 0.01
 
+#: While dispatch is shut: the database alone tells when it opens.
+SHUT_NAP: Final = 0.5
+
 
 class Promoter:
-    """Promotes what is due, and naps until the next wake-up."""
+    """Promotes what is due, and naps until the next wake-up, or until there is news of an earlier one."""
 
-    def __init__(self, wakeups: Wakeups, clock: SequenceClock, gate: Gate) -> None:
+    def __init__(self, wakeups: Wakeups, clock: SequenceClock) -> None:
         """Prepare."""
-        self._gate = gate
         self._wakeups = wakeups
         self._clock = clock
 
@@ -35,8 +37,8 @@ class Promoter:
                 "dispatch is stopped: the clocks of this machine and of the database differ", seconds=round(apart)
             )
             return 1.0
-        if not self._gate.is_open():
-            return LONGEST_NAP
+        if not self._clock.dispatch_open:
+            return SHUT_NAP
         sequence_now, real_now = self._clock.now(), self._clock.real_now()
         promotion = self._wakeups.promote(sequence_now, real_now)
         if promotion.moved >= CHUNK:
