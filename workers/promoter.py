@@ -11,19 +11,15 @@ from engine.wakeups.wakeups import CHUNK
 
 log = structlog.get_logger(__name__)
 
-#: The longest real seconds between two looks. News of something sooner ends a nap (engine/wakeups/news.py), so this is
-#: for news that was lost, and for a sequence clock that was moved: within a second that is noticed.
-LONGEST_NAP: Final = 0.8
-
 #: The shortest: what falls due meanwhile goes into one message, which costs little more than a message for each row.
 SHORTEST_NAP: Final = 0.01
 
-#: While dispatch is shut: the database alone tells when it opens.
-SHUT_NAP: Final = 0.5
-
 
 class Promoter:
-    """Promotes what is due, and naps until the next wake-up, or until there is news of an earlier one."""
+    """Promotes what is due, and naps until the next wake-up, or until there is news of an earlier one.
+
+    It looks again when the clock is to be read again: news may be lost, and the sequence clock may be moved.
+    """
 
     def __init__(self, wakeups: Wakeups, clock: SequenceClock) -> None:
         """Prepare."""
@@ -38,12 +34,12 @@ class Promoter:
             )
             return 1.0
         if not self._clock.dispatch_open:
-            return SHUT_NAP
+            return self._clock.stale_in()
         sequence_now, real_now = self._clock.now(), self._clock.real_now()
         promotion = self._wakeups.promote(sequence_now, real_now)
         if promotion.moved >= CHUNK:
             return 0
-        naps = [LONGEST_NAP]
+        naps = [self._clock.stale_in()]
         if promotion.next_sequence is not None:
             naps.append((promotion.next_sequence - sequence_now) / self._clock.rate)
         if promotion.next_real is not None:
