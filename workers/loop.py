@@ -31,10 +31,14 @@ class Loop:
         """Let the next turn begin at once."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """End after the turn that is running."""
+    def end(self) -> None:
+        """Let no turn begin any more."""
         self._stop.set()
         self._wake.set()
+
+    def stop(self) -> None:
+        """End, and wait for the turn that is running."""
+        self.end()
         self._thread.join()
 
     def _run(self) -> None:

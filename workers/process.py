@@ -96,10 +96,13 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
         pass
     pipeline.take_no_more()
+    news.end()
     log.info("told to end: no more rows are taken", pid=os.getpid())
     for loop in loops:
-        loop.stop()
+        loop.end()
     worker.stop(THREADS_END_MILLISECONDS)
+    for loop in loops:
+        loop.stop()
     pipeline.stop()
     news.stop()
     broker.client.close()

@@ -53,7 +53,7 @@ class Progress:
     ahead_to: float | None = None
     """Up to here wake-ups were looked for before their time. Epoch seconds, sequence time."""
     woken_at: float = float("-inf")
-    """When a row was last woken: it is in the queue until a message of a later time is the first. Real time."""
+    """When a row was last woken: it is in the queue until a later message is the first. Real time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,6 @@ class View:
     real_now: float
     sequence_now: float
     queue_is_empty: bool
-    oldest: float
-    """When the first message of the queue was promoted. Real time."""
     taken: float
     """What fell due before this has been promoted and taken by a worker. Real time."""
     until: datetime
@@ -117,13 +115,11 @@ class StuckRows:
         if queue.mark is None or queue.mark != self._mark or sequence_now < self._sequence_now:
             self._progress.clear()
         self._sequence_now = sequence_now
-        oldest = real_now if queue.oldest is None else queue.oldest
-        taken = oldest if queue.oldest is None else oldest - self._sweep_seconds
+        taken = real_now if queue.oldest is None else queue.oldest - self._sweep_seconds
         return View(
             real_now,
             sequence_now,
             queue.oldest is None,
-            oldest,
             taken,
             from_epoch(self._clock.then(taken)),
             from_epoch(sequence_now + 2 * self._sweep_seconds * self._clock.rate),
@@ -132,9 +128,9 @@ class StuckRows:
     def _walk(self, workspace_id: int, progress: Progress, view: View) -> Iterator[int]:
         """Look at a workspace's rows, page by page: the number of rows of each."""
         seen_before = progress.seen_to
+        looks_again = progress.again_from > BEGINNING or view.taken >= progress.woken_at
         yield from self._first_look(workspace_id, progress, view)
-        goes_on = progress.again_from > BEGINNING
-        if seen_before > BEGINNING and (goes_on or view.oldest >= progress.woken_at):
+        if seen_before > BEGINNING and looks_again:
             yield from self._another_look(workspace_id, progress, view, seen_before)
         yield from self._look_ahead(workspace_id, progress, view)
 

@@ -37,9 +37,13 @@ class News:
         self._thread = Thread(target=self._run, name="news", daemon=True)
         self._thread.start()
 
+    def end(self) -> None:
+        """Tell no news any more."""
+        self._stop.set()
+
     def stop(self) -> None:
         """End the thread, and give the connection back."""
-        self._stop.set()
+        self.end()
         self._thread.join()
         self._redis.close()
 
