@@ -293,8 +293,9 @@ def test_rows_that_were_kept_are_looked_at_again_page_by_page(world: World, swee
 
 def buffers(world: World, database: Database) -> int:
     """The pages of the two large tables and their indexes that the sessions of a pool have touched so far."""
-    with database.transaction() as session:
-        session.execute("SELECT pg_stat_force_next_flush()")
+    for each in (database, world.database):
+        with each.transaction() as session:
+            session.execute("SELECT pg_stat_force_next_flush()")
     ((count,),) = world.query(
         "SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::bigint FROM pg_statio_user_tables"
         " WHERE relname IN ('outbox', 'enrollments')"
