@@ -57,7 +57,8 @@ ORDER BY w.id
 """
 
 #: A page of a workspace's pending rows in the order of their due times, and whether each may go. It reads as many rows
-#: as it returns, by the index: each LIMIT keeps the planner from turning a look-up for each row into a join of all.
+#: as it returns, by the index: each LIMIT keeps the planner from turning a look-up for each row into a join of all, and
+#: OFFSET 0 keeps it from walking the index of running enrollments, which old statistics take for empty.
 DUE_PAGE: Final = f"""
 WITH page AS MATERIALIZED (
     SELECT o.id, o.due_at, o.retry_at, o.enrollment_id, o.step_order, o.type
@@ -74,7 +75,9 @@ SELECT o.id, o.due_at, o.retry_at,
         AND NOT EXISTS (SELECT FROM paused WHERE paused.channel = o.type AND paused.outbox_id <> o.id) AS may_go
 FROM page o
 LEFT JOIN LATERAL (
-    SELECT e.id FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active' AND {NOT_HELD} LIMIT 1
+    SELECT e.id
+    FROM (SELECT * FROM enrollments WHERE id = o.enrollment_id OFFSET 0) AS e
+    WHERE e.status = 'active' AND {NOT_HELD} LIMIT 1
 ) AS running ON true
 LEFT JOIN LATERAL (
     SELECT before.id FROM outbox before
