@@ -6,12 +6,19 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 from engine.database import Database, Session
 from engine.errors import InvalidInput
 
 #: Real seconds after which a changed clock is noticed; the promise is one second.
-REFRESH_SECONDS = 0.5
+REFRESH_SECONDS = 0.75
+
+READ: Final = """
+SELECT date_part('epoch', clock_timestamp()), (SELECT open_until > clock_timestamp() FROM dispatch),
+    date_part('epoch', real_from), date_part('epoch', sequence_from), rate
+FROM clock ORDER BY id
+"""
 
 MAX_RATE = 86_400 * 365
 
@@ -47,6 +54,14 @@ class Timeline:
         """The sequence time at a real time, by the segment in force now."""
         return self.segments[-1].sequence_at(real)
 
+    def sequence_then(self, real: float) -> float:
+        """The sequence time at a real time that has passed, by the segment that was in force then."""
+        in_force = self.segments[0]
+        for segment in self.segments:
+            if segment.real_from <= real:
+                in_force = segment
+        return in_force.sequence_at(real)
+
     def reached(self, sequence: float) -> float:
         """The real time at which the clock first reached a sequence time, or will.
 
@@ -60,9 +75,19 @@ class Timeline:
         return max(last.real_at(sequence), last.real_from)
 
 
-class SequenceClock:
-    """The clock as the database keeps it, for a process: reads it anew every half second.
+class ClockReading(NamedTuple):
+    """What one look at the database tells."""
 
+    real: float
+    """The database's real time, in epoch seconds."""
+    timeline: Timeline
+    dispatch_open: bool
+
+
+class SequenceClock:
+    """The clock as the database keeps it, for a process, and whether dispatch is open: both are one look.
+
+    A look is at most three quarters of a second old.
     It may be asked in the middle of a transaction: it has a connection of its own.
     Real time is the database's, so that a wrong clock of this machine moves nothing.
     """
@@ -74,6 +99,7 @@ class SequenceClock:
         self._read_at = float("-inf")
         self._offset = 0.0
         self._timeline = Timeline((Segment(0, 0, 1),))
+        self._dispatch_open = False
 
     def real_now(self) -> float:
         """The database's real time, in epoch seconds."""
@@ -84,6 +110,17 @@ class SequenceClock:
         """The sequence time, in epoch seconds."""
         real = self.real_now()
         return self._timeline.sequence_at(real)
+
+    def then(self, real: float) -> float:
+        """The sequence time at a real time that has passed, in epoch seconds."""
+        self._refresh()
+        return self._timeline.sequence_then(real)
+
+    @property
+    def dispatch_open(self) -> bool:
+        """Whether rows may be claimed; the claim itself asks the database (engine/outbox/claim.py)."""
+        self._refresh()
+        return self._dispatch_open
 
     def lateness(self, due: float, not_before: float | None = None) -> float:
         """Real seconds since a step fell due; `not_before` is the real time that a back-off ended."""
@@ -104,6 +141,10 @@ class SequenceClock:
         self._refresh()
         return self._timeline.segments[-1].rate
 
+    def stale_in(self) -> float:
+        """Real seconds until the next use looks at the database; whoever waits longer misses a change."""
+        return max(0.0, self._read_at + REFRESH_SECONDS - time.monotonic())
+
     def _refresh(self) -> None:
         if time.monotonic() - self._read_at < REFRESH_SECONDS:
             return
@@ -112,26 +153,25 @@ class SequenceClock:
                 return
             with self._database.transaction(apart=True) as session:
                 before = time.monotonic()
-                real, timeline = read_timeline(session)
+                reading = read_clock(session)
                 after = time.monotonic()
-            self._offset = real - (before + after) / 2
-            self._timeline = timeline
+            self._offset = reading.real - (before + after) / 2
+            self._timeline = reading.timeline
+            self._dispatch_open = reading.dispatch_open
             self._read_at = after
 
 
-def read_timeline(session: Session) -> tuple[float, Timeline]:
-    """Read the database's real time and the timeline."""
-    rows = session.execute(
-        "SELECT date_part('epoch', clock_timestamp()), date_part('epoch', real_from),"
-        " date_part('epoch', sequence_from), rate FROM clock ORDER BY id"
-    ).fetchall()
+def read_clock(session: Session) -> ClockReading:
+    """Read the database's real time, the timeline, and whether dispatch is open."""
+    rows = session.execute(READ, prepare=True).fetchall()
     segments: list[Segment] = []
     for row in rows:
-        segment = Segment(*row[1:])
+        segment = Segment(*row[2:])
         if segments and segments[-1].sequence_at(segment.real_from) > segment.sequence_from:
             segments.clear()  # the clock went back: what it had reached before, it has yet to reach again
         segments.append(segment)
-    return rows[0][0], Timeline(tuple(segments))
+    real, dispatch_open = rows[0][:2]
+    return ClockReading(real, Timeline(tuple(segments)), dispatch_open)
 
 
 def sequence_now(session: Session) -> datetime:

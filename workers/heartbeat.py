@@ -7,7 +7,7 @@ import structlog
 
 from engine.database import Database
 from engine.metrics import RECOVERED
-from engine.outbox.dispatch import beat, hold_what_is_due, lock_pulse, read_pulse
+from engine.outbox.dispatch import beat, go_on, hold_what_is_due, lock_pulse, read_pulse
 from engine.wakeups import Wakeups, WakeupsUnavailable
 
 log = structlog.get_logger(__name__)
@@ -28,10 +28,28 @@ class Heartbeat:
         self._complained = False
 
     def beat(self) -> None:
-        """Compare, hold what may have gone out if the database went back, and keep dispatch open.
+        """Keep dispatch open; if the database may have gone back, compare first, and hold what may have gone out.
 
         What others know is read first: they know it of the database, which so is never behind them by itself.
         """
+        database, number = self._go_on() or self._compare()
+        self._last = (database, number)
+        try:
+            self._wakeups.note_beat(str(database), number)
+        except WakeupsUnavailable as error:
+            self._complain(error)
+
+    def _go_on(self) -> tuple[UUID, int] | None:
+        """Beat as the one who beat last, by one statement; None: there is something to compare."""
+        if self._last is None:
+            return None
+        database, _ = self._last
+        known = self._known(database)
+        with self._database.transaction() as session:
+            number = go_on(session, database, known, self._open_seconds)
+        return None if number is None else (database, number)
+
+    def _compare(self) -> tuple[UUID, int]:
         with self._database.transaction() as session:
             known = self._known(read_pulse(session).database)
         with self._database.transaction() as session:
@@ -46,12 +64,7 @@ class Heartbeat:
                     rows=held,
                     beats=known - pulse.beat,
                 )
-            number = beat(session, known, self._open_seconds)
-        self._last = (pulse.database, number)
-        try:
-            self._wakeups.note_beat(str(pulse.database), number)
-        except WakeupsUnavailable as error:
-            self._complain(error)
+            return pulse.database, beat(session, known, self._open_seconds)
 
     def _known(self, database: UUID) -> int:
         """The highest beat of this database that anybody remembers."""

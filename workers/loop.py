@@ -23,16 +23,27 @@ class Loop:
         self._name = name
         self._turn = turn
         self._stop = Event()
+        self._wake = Event()
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the turn that is running."""
+    def wake(self) -> None:
+        """Let the next turn begin at once."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Let no turn begin any more."""
         self._stop.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End, and wait for the turn that is running."""
+        self.end()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._wake.clear()  # first: what happens during the turn ends the wait after it
             try:
                 seconds = self._turn(self._stop)
             except (CadenzaError, psycopg.Error) as error:
@@ -41,5 +52,5 @@ class Loop:
             except Exception:
                 log.exception("failed unexpectedly, will try again", work=self._name)
                 seconds = PAUSE
-            if seconds > 0:
-                self._stop.wait(seconds)
+            if seconds > 0 and not self._stop.is_set():
+                self._wake.wait(seconds)

@@ -16,10 +16,10 @@ from engine.broker import Broker
 from engine.clock import SequenceClock
 from engine.database import KEPT_PLANS, NO_IDLE_LOCKS, Database
 from engine.errors import Unavailable
-from engine.gate import Gate
 from engine.logs import set_up_logs
 from engine.settings import Settings, read_settings
 from engine.wakeups import Wakeups
+from engine.wakeups.news import DUE, QUEUED, News
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
 from workers.channels import open_channels
 from workers.channels.channel import Channel
@@ -39,8 +39,9 @@ from workers.sweeper import Sweeper
 
 log = structlog.get_logger("workers.process")  # it is run as a module: its own name is __main__
 
-#: Milliseconds between two looks at an empty queue.
-POLL_MILLISECONDS = 20
+#: Milliseconds between two looks at an empty queue; news of it ends the wait. Dramatiq's threads look that often
+#: whether they are to end.
+POLL_MILLISECONDS = 500
 
 #: Objects that may be made and not freed before the interpreter looks for cycles: what a turn of the delivery makes is
 #: freed at its end, and to look through it again and again costs a tenth of a worker's time (docs/benchmarks.md).
@@ -84,11 +85,12 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
         ),
     )
     loops = [
-        Loop("promote", Promoter(wakeups, clock, Gate(database)).turn),
+        promoting := Loop("promote", Promoter(wakeups, clock).turn),
         Loop("sweep", Sweeper(database, wakeups, clock, settings.sweep_seconds, host).turn),
         Loop("reconcile", Reconciler(settings, database, wakeups, clock, channels, known).turn),
     ]
     broker = _broker(_url(settings.redis_url), pipeline.take)
+    news = News(_url(settings.redis_url), {DUE: promoting.wake, QUEUED: broker.arrived.set})
     worker = Worker(broker, worker_threads=threads, worker_timeout=POLL_MILLISECONDS)
     gc.collect()
     gc.freeze()
@@ -97,11 +99,15 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     while not stop.wait(LOOK):  # a signal that another thread was given waits for the main one to wake
         pass
     pipeline.take_no_more()
+    news.end()
     log.info("told to end: no more rows are taken", pid=os.getpid())
     for loop in loops:
-        loop.stop()
+        loop.end()
     worker.stop(THREADS_END_MILLISECONDS)
+    for loop in loops:
+        loop.stop()
     pipeline.stop()
+    news.stop()
     broker.client.close()
     wakeups.close()
     database.close()

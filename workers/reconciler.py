@@ -66,16 +66,19 @@ class Reconciler:
     def turn(self, stop: Event) -> float:
         """Try to become the leader, and lead until told to stop, the connection is lost or the clocks differ."""
         nap = min(LONGEST_NAP, self._settings.reconcile_interval_seconds)
+        hangs = max(HANGS_SECONDS, HANGS_TIMEOUTS * self._settings.provider_timeout)
         if self._clock.apart > WRONG_CLOCK:
             return nap
         with self._database.connect() as session:
-            if leading(session, LOCK):
-                while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
-                    if not self.reconcile(stop, lambda: session.execute("SELECT 1")):
-                        stop.wait(nap)
-                    session.execute("SELECT 1")
-            elif end_silent_leader(session, LOCK, max(HANGS_SECONDS, HANGS_TIMEOUTS * self._settings.provider_timeout)):
-                log.error("the reconciler hangs: taking over")
+            while not leading(session, LOCK):
+                if end_silent_leader(session, LOCK, hangs):
+                    log.error("the reconciler hangs: taking over")
+                if stop.wait(nap) or self._clock.apart > WRONG_CLOCK:
+                    return nap
+            while not stop.is_set() and self._clock.apart <= WRONG_CLOCK:
+                if not self.reconcile(stop, lambda: session.execute("SELECT 1")):
+                    stop.wait(nap)
+                session.execute("SELECT 1")
         return nap
 
     def reconcile(self, stop: Event, going_on: Callable[[], object] = lambda: None) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.clock import read_timeline
+from engine.clock import read_clock
 from engine.database import Database
 from schema.states import BLOCKING
 
@@ -69,7 +69,7 @@ def read_waits(database: Database) -> Sequence[Wait]:
     """How long each row waited that was settled: from when it was due and the one before it settled."""
     moves = read_moves(database)
     with database.transaction() as session:
-        _, timeline = read_timeline(session)
+        timeline = read_clock(session).timeline
         rows = session.execute(ROWS).fetchall()
     waits: list[Wait] = []
     before: tuple[int, float] | None = None

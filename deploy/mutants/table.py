@@ -454,4 +454,50 @@ COUNTING: Final = (
     ),
 )
 
-MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING, *PLANNED, *COUNTING)
+TEST_STUCK: Final = "tests/integration/test_stuck_rows.py"
+TEST_NEWS: Final = "tests/integration/test_news.py"
+
+SWEEPING: Final = (
+    Mutant(
+        "sweep-mark",
+        "nobody notices that Redis was emptied, or went back to an older dump",
+        "workers/stuck_rows.py",
+        "queue.mark is None or queue.mark != self._mark or",
+        "",
+        (f"{TEST_STUCK}::test_a_redis_that_went_back_to_an_older_dump_is_noticed",),
+    ),
+    Mutant(
+        "sweep-queued",
+        "a sweep wakes again what is queued and moving",
+        "workers/stuck_rows.py",
+        "queue.oldest - self._sweep_seconds",
+        "real_now",
+        (f"{TEST_STUCK}::test_a_backlog_that_moves_is_left_alone",),
+    ),
+    Mutant(
+        "sweep-kept",
+        "a sweep walks all rows that a pause keeps",
+        "workers/stuck_rows.py",
+        "while spared < PAGE:",
+        "while True:",
+        (f"{TEST_STUCK}::test_rows_that_were_kept_are_looked_at_again_page_by_page",),
+    ),
+    Mutant(
+        "sweep-plan",
+        "old statistics have each page of a sweep walk the index of running enrollments, or join all",
+        "engine/outbox/sweep.py",
+        "FROM (SELECT * FROM enrollments WHERE id = o.enrollment_id OFFSET 0) AS e",
+        "FROM (SELECT * FROM enrollments WHERE id + 0 = o.enrollment_id) AS e",
+        (f"{TEST_STUCK}::test_a_page_costs_the_same_whatever_the_statistics_say",),
+    ),
+    Mutant(
+        "news-due",
+        "a wake-up that another process schedules for now waits for the next look",
+        "engine/wakeups/schedule.lua",
+        "tonumber(ARGV[2]) < tonumber(first)",
+        "false",
+        (f"{TEST_NEWS}::test_what_another_process_schedules_for_now_is_promoted_at_once",),
+    ),
+)
+
+MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING, *PLANNED, *COUNTING, *SWEEPING)

@@ -29,6 +29,14 @@ UPDATE dispatch SET beat = greatest(beat, %(known)b) + 1, beaten_at = clock_time
 RETURNING beat
 """
 
+#: The same for a leader that has beaten before: nothing, if the database is another one by now, or went back.
+GO_ON: Final = """
+UPDATE dispatch SET beat = beat + 1, beaten_at = clock_timestamp(),
+    open_until = clock_timestamp() + %(seconds)b * interval '1 second'
+WHERE database = %(database)b AND beat >= %(known)b
+RETURNING beat
+"""
+
 #: More than the fences that a row may have had since the backup: no attempt is named like one that is forgotten.
 FENCES: Final = 1_000
 
@@ -121,6 +129,13 @@ def beat(session: Session, known: int, open_seconds: float) -> int:
     if row is None:
         raise LookupError("the table dispatch is empty: run `cadenza migrate`")
     return int(row[0])
+
+
+def go_on(session: Session, database: UUID, known: int, open_seconds: float) -> int | None:
+    """Beat once, if it is the same database and knows all that is known elsewhere; None: compare before you beat."""
+    parameters = {"database": database, "known": known, "seconds": open_seconds}
+    row = session.execute(GO_ON, parameters, prepare=True, binary=True).fetchone()
+    return None if row is None else int(row[0])
 
 
 def hold_what_is_due(session: Session) -> int:

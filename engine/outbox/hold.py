@@ -40,13 +40,9 @@ WHERE workspace_id = %(workspace)s AND sequence_id IS NOT DISTINCT FROM %(sequen
 """
 
 
-#: A hold of the whole workspace that is in force keeps all of it.
-GOING: Final = """
-SELECT id FROM workspaces w
-WHERE NOT EXISTS (
-    SELECT FROM holds h WHERE h.workspace_id = w.id AND h.sequence_id IS NULL AND h.keep_times IS NULL
-)
-ORDER BY id
+#: Of a workspace (`w`): a hold of all of it is in force, so nothing of it may go.
+HELD_AS_A_WHOLE: Final = """
+    EXISTS (SELECT FROM holds h WHERE h.workspace_id = w.id AND h.sequence_id IS NULL AND h.keep_times IS NULL)
 """
 
 
@@ -96,8 +92,3 @@ def held(session: Session, workspace_id: int | None = None) -> list[Held]:
     """What is paused, in one workspace or in all."""
     with session.cursor(row_factory=class_row(Held)) as cursor:
         return cursor.execute(HELD, {"workspace": workspace_id}).fetchall()
-
-
-def going_workspaces(session: Session) -> list[int]:
-    """The workspaces of which something may go: there is no need to look at what the others have due."""
-    return [workspace_id for (workspace_id,) in session.execute(GOING)]

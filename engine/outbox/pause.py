@@ -77,10 +77,12 @@ def pause(session: Session, rows: Sequence[int]) -> None:
             log.error("channel paused", workspace=workspace, channel=channel, error_code=code, detail=detail)
 
 
-def end_pauses(session: Session) -> None:
-    """Forget the pauses that are over: the sweep wakes what has waited for them."""
-    for workspace, channel in session.execute(END, binary=True):
+def end_pauses(session: Session) -> list[int]:
+    """Forget the pauses that are over, and return their workspaces: the sweep wakes what has waited for them."""
+    ended = session.execute(END, binary=True).fetchall()
+    for workspace, channel in ended:
         log.info("channel goes on", workspace=workspace, channel=channel)
+    return [workspace for workspace, _ in ended]
 
 
 def paused(session: Session, workspace_id: int | None = None) -> list[Paused]:

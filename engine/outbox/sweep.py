@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.database import Session
-from engine.outbox.claim import MAY_GO
+from engine.outbox.hold import HELD_AS_A_WHOLE, NOT_HELD
 from engine.outbox.leave import cancel_returned
 from engine.outbox.lookups import checked, look_up
+from engine.outbox.pause import IN_FORCE
 from engine.wakeups import Due
+from schema.states import BLOCKING, sql_list
 
 #: What an attempt says whose worker did not settle it in time. The worker may still have the last word.
 LOST: Final = "the worker was lost"
@@ -44,16 +46,47 @@ closed AS (
 SELECT id, status, date_part('epoch', due_at) FROM moved
 """
 
-#: A workspace's rows that are due or will soon be, the longest due first, from one place on; retries by the end of
-#: their back-off.
-AWAITING: Final = f"""
-SELECT o.id, o.due_at, o.retry_at
-FROM outbox o
-WHERE o.workspace_id = %(workspace)b AND o.status = 'pending' AND (o.due_at, o.id) > (%(after_due)b, %(after_id)b)
-    AND o.due_at <= (SELECT sequence_now()) + %(horizon)b * %(rate)b * interval '1 second'
-    AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp() + %(horizon)b * interval '1 second')
-    AND {MAY_GO}
-ORDER BY o.due_at, o.id LIMIT %(limit)b
+#: The workspaces of which something falls due by a moment, unless an operator has paused all of it.
+DUE_WORKSPACES: Final = f"""
+SELECT w.id
+FROM workspaces w CROSS JOIN LATERAL (
+    SELECT o.id FROM outbox o WHERE o.workspace_id = w.id AND o.status = 'pending' AND o.due_at <= %(until)b
+    ORDER BY o.due_at LIMIT 1
+) AS first
+WHERE NOT {HELD_AS_A_WHOLE}
+ORDER BY w.id
+"""
+
+#: A page of a workspace's pending rows in the order of their due times, and whether each may go. It reads as many rows
+#: as it returns, by the index: each LIMIT keeps the planner from turning a look-up for each row into a join of all, and
+#: OFFSET 0 keeps it from walking the index of running enrollments, which old statistics take for empty.
+DUE_PAGE: Final = f"""
+WITH page AS MATERIALIZED (
+    SELECT o.id, o.due_at, o.retry_at, o.enrollment_id, o.step_order, o.type
+    FROM outbox o
+    WHERE o.workspace_id = %(workspace)b AND o.status = 'pending'
+        AND (o.due_at, o.id) > (%(after_due)b, %(after_id)b) AND o.due_at <= %(until)b
+    ORDER BY o.due_at, o.id LIMIT %(limit)b
+),
+paused AS MATERIALIZED (
+    SELECT p.channel, p.outbox_id FROM pauses p WHERE p.workspace_id = %(workspace)b AND {IN_FORCE}
+)
+SELECT o.id, o.due_at, o.retry_at,
+    running.id IS NOT NULL AND blocking.id IS NULL
+        AND NOT EXISTS (SELECT FROM paused WHERE paused.channel = o.type AND paused.outbox_id <> o.id) AS may_go
+FROM page o
+LEFT JOIN LATERAL (
+    SELECT e.id
+    FROM (SELECT * FROM enrollments WHERE id = o.enrollment_id OFFSET 0) AS e
+    WHERE e.status = 'active' AND {NOT_HELD} LIMIT 1
+) AS running ON true
+LEFT JOIN LATERAL (
+    SELECT before.id FROM outbox before
+    WHERE before.enrollment_id = o.enrollment_id AND before.step_order < o.step_order
+        AND before.status IN ({sql_list(*BLOCKING)})
+    LIMIT 1
+) AS blocking ON true
+ORDER BY o.due_at, o.id
 """
 
 FIRST_STEPS: Final = f"""
@@ -72,15 +105,33 @@ class LeasesEnded:
     """Perhaps accepted: `unknown` now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Awaiting:
-    """A row that is due, or will soon be."""
+class Place(NamedTuple):
+    """A place among a workspace's rows in the order of their due times: behind this row."""
+
+    due_at: datetime
+    """Sequence time."""
+    id: int
+
+
+#: Before all rows.
+BEGINNING: Final = Place(datetime.min.replace(tzinfo=UTC), 0)
+
+
+class DueRow(NamedTuple):
+    """A pending row."""
 
     id: int
     due_at: datetime
     """Sequence time."""
     retry_at: datetime | None
     """Real time."""
+    may_go: bool
+    """Nothing but time keeps it."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.due_at, self.id)
 
 
 def end_leases(session: Session, limit: int = 1_000) -> LeasesEnded:
@@ -91,23 +142,19 @@ def end_leases(session: Session, limit: int = 1_000) -> LeasesEnded:
     return LeasesEnded(returned, len(rows) - len(returned))
 
 
-def awaiting(
-    session: Session, workspace_id: int, *, after: Awaiting | None, horizon: float, rate: float, limit: int
-) -> list[Awaiting]:
-    """A page of a workspace's rows that are due within `horizon` real seconds, behind the end of the last page."""
+def due_workspaces(session: Session, until: datetime) -> list[int]:
+    """Return the workspaces that have rows which fall due by then, but for those that are paused as a whole."""
+    return [workspace_id for (workspace_id,) in session.execute(DUE_WORKSPACES, {"until": until}, binary=True)]
+
+
+def due_page(session: Session, workspace_id: int, after: Place, until: datetime, limit: int) -> list[DueRow]:
+    """Return a workspace's next pending rows behind a place that fall due by a moment, the longest due first."""
     rows = session.execute(
-        AWAITING,
-        {
-            "workspace": workspace_id,
-            "after_due": after.due_at if after else datetime.min.replace(tzinfo=UTC),
-            "after_id": after.id if after else 0,
-            "horizon": horizon,
-            "rate": rate,
-            "limit": limit,
-        },
+        DUE_PAGE,
+        {"workspace": workspace_id, "after_due": after.due_at, "after_id": after.id, "until": until, "limit": limit},
         binary=True,
     ).fetchall()
-    return [Awaiting(*row) for row in rows]
+    return [DueRow._make(row) for row in rows]
 
 
 def wakeups_of(session: Session, enrollments: list[int]) -> list[Due]:

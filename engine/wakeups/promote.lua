@@ -1,9 +1,11 @@
 -- promote(
 --   keys=[waiting, retrying, queue, queue_messages],
---   args=[sequence_now, real_now, limit, rows_per_message, queue_name, actor_name, message_id_prefix, timestamp_ms]
+--   args=[sequence_now, real_now, limit, rows_per_message, queue_name, actor_name, message_id_prefix, timestamp_ms,
+--       channel]
 -- )
 -- Moves wake-ups that are due to the work queue, many to one message, as one step: nothing is lost or doubled
--- between the two. Uses ZRANGEBYSCORE, ZRANGE, ZREM, HSET and RPUSH.
+-- between the two. Publishes when the queue was empty: consumers that found nothing wait for that. Uses ZRANGEBYSCORE,
+-- ZRANGE, ZREM, LLEN, HSET, RPUSH and PUBLISH.
 --
 -- waiting:  sorted set of row ids by due time, in seconds of sequence time
 -- retrying: sorted set of row ids by the end of their back-off, in seconds of real time
@@ -32,6 +34,8 @@ for _, id in ipairs(take(KEYS[1], ARGV[1], limit - #ids)) do
     ids[#ids + 1] = id
 end
 
+local was_empty = #ids > 0 and redis.call("LLEN", KEYS[3]) == 0
+
 for first = 1, #ids, per_message do
     local message_id = ARGV[7] .. "-" .. first
     local rows = table.concat(ids, ",", first, math.min(first + per_message - 1, #ids))
@@ -40,6 +44,10 @@ for first = 1, #ids, per_message do
         .. '","message_timestamp":' .. ARGV[8] .. '}'
     redis.call("HSET", KEYS[4], message_id, message)
     redis.call("RPUSH", KEYS[3], message_id)
+end
+
+if was_empty then
+    redis.call("PUBLISH", ARGV[9], "queued")
 end
 
 return {#ids, next_of(KEYS[1]), next_of(KEYS[2])}

@@ -1,9 +1,11 @@
 """The wake-ups of all waiting rows: two sorted sets of row ids, about 75 bytes each."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
+from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -13,15 +15,22 @@ import redis
 from engine.broker import NAMESPACE, open_redis
 from engine.database import first_line
 from engine.errors import Unavailable
+from engine.wakeups.news import CHANNEL
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE, ROWS_PER_MESSAGE
 
 WAITING: Final = f"{NAMESPACE}:wakeups"
 RETRYING: Final = f"{NAMESPACE}:retries"
 BEAT: Final = f"{NAMESPACE}:beat"
 QUEUE: Final = f"{NAMESPACE}:{DELIVERY_QUEUE}"
+SWEPT: Final = f"{NAMESPACE}:swept"
 
-#: Members of one ZADD: enough that the round trip doesn't count, few enough that no other client waits for long.
+#: Members of one call: enough that the round trip doesn't count, few enough that no other client waits for long.
 CHUNK: Final = 1_000
+
+FOLDER: Final = Path(__file__).parent
+
+#: Seconds by which a score may differ from the moment that the database tells: it is written with fewer digits.
+SAME_MOMENT: Final = 1e-3
 
 Due: TypeAlias = tuple[float, Sequence[int]]
 """Epoch seconds, and the rows that fall due then."""
@@ -40,6 +49,17 @@ class Promotion:
     next_real: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The work queue, and the mark of the last sweep: what Redis remembers."""
+
+    messages: int
+    oldest: float | None
+    """Real time at which the first message was promoted, in epoch seconds; None: the queue is empty."""
+    mark: str | None
+    """What `mark_sweep` wrote last; another one, or None: Redis was emptied, or restarted from an older dump."""
+
+
 class Wakeups:
     """Schedules, promotes and counts wake-ups."""
 
@@ -50,7 +70,8 @@ class Wakeups:
             InvalidInput: the URL can't be read.
         """
         self._redis = open_redis(url)
-        self._promote = self._redis.register_script((Path(__file__).parent / "promote.lua").read_bytes())
+        self._schedule = self._redis.register_script((FOLDER / "schedule.lua").read_bytes())
+        self._promote = self._redis.register_script((FOLDER / "promote.lua").read_bytes())
 
     def schedule(self, due: Iterable[Due]) -> int:
         """Wake a worker for these rows at these moments of sequence time; tell how many.
@@ -86,6 +107,7 @@ class Wakeups:
                     DELIVER_ACTOR,
                     uuid4().hex,
                     int(real_now * 1000),
+                    CHANNEL,
                 ],
             )
         return Promotion(int(moved), _moment(next_sequence), _moment(next_real))
@@ -103,6 +125,49 @@ class Wakeups:
             pipeline.llen(QUEUE)
             waiting, retrying, queued = pipeline.execute()
         return {"waiting": waiting, "retrying": retrying, "queued": queued}
+
+    def queue(self) -> Queue:
+        """How long the first message has waited on the queue, and the mark of the last sweep.
+
+        Raises:
+            WakeupsUnavailable: Redis does not answer.
+        """
+        with _unavailable():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.llen(QUEUE)
+            pipeline.lindex(QUEUE, 0)
+            pipeline.get(SWEPT)
+            messages, first, mark = pipeline.execute()
+            message = self._redis.hget(f"{QUEUE}.msgs", first) if first else None
+        oldest = json.loads(message)["message_timestamp"] / 1000 if isinstance(message, bytes) else None
+        return Queue(messages, oldest, mark.decode() if mark else None)
+
+    def lacking(self, due: Sequence[tuple[int, float]], *, retries: bool = False) -> list[int]:
+        """The rows that have no wake-up at their moment (row id, epoch seconds), or before it.
+
+        Raises:
+            WakeupsUnavailable: Redis does not answer.
+        """
+        found: list[int] = []
+        with _unavailable():
+            for first in range(0, len(due), CHUNK):
+                part = due[first : first + CHUNK]
+                scores = self._redis.zmscore(RETRYING if retries else WAITING, [str(row_id) for row_id, _ in part])
+                found += [
+                    row_id
+                    for (row_id, moment), score in zip(part, scores, strict=True)
+                    if score is None or float(score) > moment + SAME_MOMENT
+                ]
+        return found
+
+    def mark_sweep(self, mark: str) -> None:
+        """Leave a mark in Redis by which the next sweep sees that it has lost nothing since.
+
+        Raises:
+            WakeupsUnavailable: Redis does not take it.
+        """
+        with _unavailable():
+            self._redis.set(SWEPT, mark)
 
     def note_beat(self, database: str, number: int) -> None:
         """Note the leader's heartbeat (engine/outbox/dispatch.py).
@@ -125,13 +190,14 @@ class Wakeups:
         return int(number) if name == database else 0
 
     def check(self) -> None:
-        """Make sure that Redis answers and takes writes.
+        """Make sure that Redis answers, and takes writes and news.
 
         Raises:
             WakeupsUnavailable: it does not.
         """
         with _unavailable():
             self._redis.set(f"{NAMESPACE}:check", "1", ex=1)
+            self._redis.publish(CHANNEL, "check")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -140,25 +206,27 @@ class Wakeups:
     def _add(self, key: str, due: Iterable[Due]) -> int:
         count = 0
         with _unavailable():
-            for chunk in _chunks(due):
-                self._redis.execute_command("ZADD", key, *chunk)  # type: ignore[no-untyped-call]
+            for earliest, chunk in _chunks(due):
+                self._schedule(keys=[key], args=[CHANNEL, repr(earliest), *chunk])
                 count += len(chunk) // 2
         return count
 
 
-def _chunks(due: Iterable[Due]) -> Iterator[list[Any]]:
-    """Score and member by turns, as ZADD takes them."""
+def _chunks(due: Iterable[Due]) -> Iterator[tuple[float, list[Any]]]:
+    """The earliest moment of a chunk; then score and member by turns, as ZADD takes them."""
     arguments: list[Any] = []
+    earliest = inf
     for moment, rows in due:
         score = repr(moment)
         for first in range(0, len(rows), CHUNK):
             part = rows[first : first + CHUNK]
             arguments.extend(chain.from_iterable(zip(repeat(score), part, strict=False)))
+            earliest = min(earliest, moment)
             if len(arguments) >= CHUNK * 2:
-                yield arguments
-                arguments = []
+                yield earliest, arguments
+                arguments, earliest = [], inf
     if arguments:
-        yield arguments
+        yield earliest, arguments
 
 
 def _moment(score: bytes) -> float | None:

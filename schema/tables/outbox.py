@@ -67,6 +67,7 @@ Index(
     "outbox_due_idx",
     outbox.c.workspace_id,
     outbox.c.due_at,
+    outbox.c.id,
     postgresql_where=outbox.c.status == RowStatus.PENDING.value,
 )
 Index("outbox_provider_idx", outbox.c.provider_id, postgresql_where=outbox.c.provider_id.is_not(None))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from awaiting import awaiting
 
 from engine.outbox.claim import Claimed, left_alone
 from engine.outbox.pause import Paused, end_pauses, paused
 from engine.outbox.settle import Ending, settle
-from engine.outbox.sweep import awaiting
 from schema.states import AttemptOutcome, RowStatus
 
 SMS = "sequence: single\nsteps: [{key: only, type: sms, body: Hi}]"
@@ -57,7 +57,7 @@ def test_who_waits_is_not_woken_again_and_again(crowd: Any) -> None:
     refuse(crowd, crowd.claim([first]))
     with crowd.database.transaction() as session:
         assert not any(row.may_go for row in left_alone(session, others))
-        assert awaiting(session, 1, after=None, horizon=30, rate=1, limit=100) == []
+        assert awaiting(session) == []
 
 
 @pytest.mark.parametrize("status", ["sent", "failed", "cancelled", "skipped", "unknown", "review"])
@@ -117,6 +117,6 @@ def test_the_sweep_forgets_it_when_it_is_over(crowd: Any) -> None:
     crowd.execute("UPDATE outbox SET status = 'sent', sent_at = now(), retry_at = NULL WHERE id = %s", first)
     with crowd.database.transaction() as session:
         end_pauses(session)
-        found = awaiting(session, 1, after=None, horizon=30, rate=1, limit=100)
+        found = awaiting(session)
     assert crowd.query("SELECT count(*) FROM pauses") == [(0,)]
-    assert [row.id for row in found] == others
+    assert found == others

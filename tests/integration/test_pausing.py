@@ -6,19 +6,20 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from awaiting import awaiting
 from pauser import WHO, Pauser
 from stage_site import GENEROUS, wait_for
 from world import World
 
 from deploy.audit.read_book import read_book
-from engine.clock import advance
+from engine.clock import advance, sequence_now
 from engine.database import Database
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.begin import Attempt, begin, still_good
 from engine.outbox.claim import claim, left_alone
-from engine.outbox.hold import going_workspaces, hold, one_by_one
+from engine.outbox.hold import hold, one_by_one
 from engine.outbox.resume import release
-from engine.outbox.sweep import awaiting
+from engine.outbox.sweep import due_workspaces
 from engine.wakeups import Wakeups
 from producers.pausing import Paused, pause_all, pause_enrollment, resume_one
 
@@ -71,7 +72,7 @@ def test_nothing_goes_out_while_it_is_paused(world: World, pauser: Pauser) -> No
     assert world.begin(world.ids()) == []
     with world.database.transaction() as session:
         assert not any(row.may_go for row in left_alone(session, world.ids()))
-        assert awaiting(session, 1, after=None, horizon=30, rate=1, limit=100) == []
+        assert awaiting(session) == []
     assert read_book(world.database).enrollments[1].status == "paused"
     assert pauser.resume()
     assert not pauser.resume()
@@ -279,18 +280,23 @@ def test_a_pause_touches_no_row_however_many_are_enrolled(world: World, wakeups:
 
 def test_what_is_due_in_a_paused_workspace_is_not_looked_at(world: World, wakeups: Wakeups) -> None:
     world.execute("INSERT INTO workspaces (key, name) VALUES ('other', 'Other')")
+    ((other,),) = world.query("SELECT id FROM workspaces WHERE key = 'other'")
+    world.publish(workspace_id=other)
+    world.enroll()
+    world.enroll(workspace="other")
     everything = Pauser(world, wakeups, "workspace")
     Pauser(world, wakeups, "sequence").pause()
-    with world.database.transaction() as session:
-        assert len(going_workspaces(session)) == 2
+
+    def looked_at() -> list[int]:
+        with world.database.transaction() as session:
+            return due_workspaces(session, sequence_now(session))
+
+    assert looked_at() == [1, other]
     everything.pause()
-    with world.database.transaction() as session:
-        assert going_workspaces(session) == [
-            row[0] for row in world.query("SELECT id FROM workspaces WHERE key = 'other'")
-        ]
+    assert looked_at() == [other]
     everything.resume()
     with world.database.transaction() as session:
-        assert len(going_workspaces(session)) == 2
+        assert due_workspaces(session, sequence_now(session) + timedelta(minutes=1)) == [1, other]
 
 
 def test_of_two_who_pause_the_same_one_does(world: World) -> None:

@@ -266,11 +266,11 @@ def test_the_doctor_is_not_overtaken_either(world: Any, wakeups: Wakeups, redis_
 def test_the_heart_beats_during_a_long_sweep(world: Any, wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that dispatch stays open, and no other process takes the leader for one that hangs."""
     monkeypatch.setattr("workers.sweeper.BEAT", 0.0)
-    monkeypatch.setattr("workers.sweeper.PAGE", 2)
+    monkeypatch.setattr("workers.stuck_rows.PAGE", 2)
     world.enroll(count=7)
     Sweeper(world.database, wakeups, SequenceClock(world.database), sweep_seconds=1).sweep()
     with world.database.transaction() as session:
-        assert read_pulse(session).beat == 4
+        assert read_pulse(session).beat == 5
 
 
 def test_a_flushed_redis_holds_nothing(world: Any, wakeups: Wakeups, redis_url: str) -> None:

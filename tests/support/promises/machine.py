@@ -4,12 +4,12 @@ import sys
 from threading import Event
 from typing import ClassVar
 
+from awaiting import awaiting
 from counting import DIFFERENCES
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from engine.outbox.counters import fold
-from engine.outbox.sweep import awaiting
 from promises.acts_of_people import ActsOfPeople
 from promises.acts_of_servers import ActsOfServers
 from promises.acts_of_workers import ActsOfWorkers
@@ -84,5 +84,4 @@ class Histories(ActsOfPeople, ActsOfWorkers, ActsOfServers, RuleBasedStateMachin
     def found_by_the_sweeper(self) -> list[int]:
         """The rows that a sweep wakes: all that is left when Redis was lost."""
         with self.stage.ground.database.transaction() as session:
-            found = awaiting(session, 1, after=None, horizon=0, rate=1, limit=1_000)
-        return [one.id for one in found]
+            return awaiting(session, horizon=0)
