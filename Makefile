@@ -48,7 +48,7 @@ faults: $(READY) ## every fault scenario, three times in a row (FULL=1: as many 
 
 .PHONY: races
 races: $(READY) ## pause, resume, cancel, skip, STOP, a reply, a goal and a migration against eight workers, 1,000 times each
-	@CADENZA_TEST_FULL_LENGTH=1 $(PYTHON_IN_VENV) -m pytest tests/integration/test_control_race.py tests/integration/test_migrating_race.py $(ARGS)
+	@CADENZA_TEST_FULL_LENGTH=1 $(PYTHON_IN_VENV) -m pytest tests/integration/test_control_race.py tests/integration/test_migrating_race.py tests/integration/test_stop_storm.py $(ARGS)
 
 .PHONY: check
 check: $(READY) ## style, types, rooms, and migrations equal to the declared tables

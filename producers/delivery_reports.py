@@ -1,7 +1,7 @@
 """Delivery reports: what Twilio tells of a message that it took, in whatever order, and however often."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -42,6 +42,13 @@ class DeliveryReport:
     attempt: tuple[int, int] | None
     """The row and the fence that the callback's token names; None: the URL had no token."""
     payload: dict[str, Any] = field(repr=False)
+
+
+class Told(NamedTuple):
+    """A report, and the workspace whose URL was called."""
+
+    tenant: Tenant
+    report: DeliveryReport
 
 
 def take_report(session: Session, clock: SequenceClock, tenant: Tenant, report: DeliveryReport) -> list[Due]:
@@ -94,7 +101,7 @@ def _move(session: Session, workspace_id: int, row_id: int, report: DeliveryRepo
 
 def _heed(session: Session, tenant: Tenant, report: DeliveryReport) -> None:
     """Contact no more whom Twilio says has unsubscribed: with a Messaging Service its 21610 may come this late."""
-    reason = twilio_outcome(400, _number(report.error_code)).suppress
+    reason = suppresses(report)
     phone = phone_of(report.recipient, tenant.region)
     if reason is None or phone is None:
         return
@@ -102,6 +109,11 @@ def _heed(session: Session, tenant: Tenant, report: DeliveryReport) -> None:
     if contact_id is not None:
         leave(session, tenant.id, contact_id, reason, only_where_asked=True)
     suppress(session, tenant.id, CHANNEL, phone, reason)
+
+
+def suppresses(report: DeliveryReport) -> str | None:
+    """Return why the recipient must not be contacted any more, if that is what the error code says."""
+    return None if report.error_code is None else twilio_outcome(400, _number(report.error_code)).suppress
 
 
 def _row_of_message(session: Session, workspace_id: int, provider_id: str) -> int | None:

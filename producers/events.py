@@ -1,11 +1,14 @@
 """Events: what providers and recipients told us, each thing once."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from psycopg.types.json import Jsonb
 
+from engine.arrays import BigInts, Ints, Texts
 from engine.database import Session
 
 TWILIO: Final = "twilio"
@@ -21,6 +24,19 @@ WHERE %(kind)s <> 'inbound' OR NOT EXISTS (
         AND provider_id = %(provider_id)s AND kind = 'inbound'
 )
 ON CONFLICT DO NOTHING RETURNING id
+"""
+
+#: Of many, in the order of their key: two who write the same ones wait for each other in one direction.
+RECORD_ALL: Final = """
+INSERT INTO events
+    (workspace_id, provider, kind, provider_id, status, outbox_id, fence, error_code, payload, occurred_at)
+SELECT workspace_id, provider, kind, provider_id, status, nullif(outbox_id, 0), nullif(fence, 0), error_code,
+    payload::jsonb, (SELECT sequence_now())
+FROM unnest(%(workspaces)b::bigint[], %(providers)b::text[], %(kinds)b::text[], %(provider_ids)b::text[],
+    %(statuses)b::text[], %(rows)b::bigint[], %(fences)b::int[], %(error_codes)b::text[], %(payloads)b::text[]
+) AS told (workspace_id, provider, kind, provider_id, status, outbox_id, fence, error_code, payload)
+ORDER BY workspace_id, provider, provider_id, status
+ON CONFLICT DO NOTHING RETURNING workspace_id, provider, provider_id, status
 """
 
 
@@ -41,6 +57,36 @@ class Event:
     provider: str = TWILIO
     occurred_at: datetime | None = None
     """Sequence time; None: now."""
+
+    @property
+    def key(self) -> tuple[int, str, str, str]:
+        """Return what it is known by: another with the same key is a repeat."""
+        return self.workspace_id, self.provider, self.provider_id, self.status
+
+
+def record_all(session: Session, events: Sequence[Event]) -> list[bool]:
+    """Write events that are no inbound messages, which happen now; tell which of them are no repeats."""
+    first: dict[tuple[int, str, str, str], int] = {}
+    for number, event in enumerate(events):
+        first.setdefault(event.key, number)
+    once = [events[number] for number in first.values()]
+    rows = session.execute(
+        RECORD_ALL,
+        {
+            "workspaces": BigInts([event.workspace_id for event in once]),
+            "providers": Texts([event.provider for event in once]),
+            "kinds": Texts([event.kind for event in once]),
+            "provider_ids": Texts([event.provider_id for event in once]),
+            "statuses": Texts([event.status for event in once]),
+            "rows": BigInts([event.outbox_id or 0 for event in once]),
+            "fences": Ints([event.fence or 0 for event in once]),
+            "error_codes": Texts([event.error_code for event in once]),
+            "payloads": Texts([json.dumps(event.payload) for event in once]),
+        },
+        binary=True,
+    )
+    new = {first[key] for key in rows}
+    return [number in new for number in range(len(events))]
 
 
 def record(session: Session, event: Event) -> int | None:

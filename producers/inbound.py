@@ -1,13 +1,15 @@
 """Inbound text messages: opt-outs and their return, calls for help, and replies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from engine.clock import sequence_now
 from engine.database import Session
 from engine.outbox.decide import heed
+from engine.outbox.hold_contacts import hold_contacts
 from engine.rules.opt_out import OptOut, classify
 from engine.wakeups import Due
 from producers.events import Event, record
@@ -47,11 +49,18 @@ class Received:
     """To be scheduled after the COMMIT, in sequence time."""
 
 
+class Written(NamedTuple):
+    """A message, and the workspace whose URL was called."""
+
+    tenant: Tenant
+    message: InboundMessage
+
+
 def receive(session: Session, tenant: Tenant, message: InboundMessage) -> Received:
     """Do what a message asks for, all in the caller's transaction; tell what it says. A repeat changes nothing.
 
-    From the COMMIT on nothing more is handed over to somebody who said STOP: what was not handed over by then is
-    cancelled, and whoever is about to look finds the suppression (docs/decisions/0011-stop-without-a-race.md).
+    From the COMMIT on nothing more begins for somebody who said STOP: what was not handed over by then is cancelled,
+    and whoever is about to look finds the suppression (docs/decisions/0011-stop-without-a-race.md).
     """
     phone = phone_of(message.sender, tenant.region)
     stopped = phone is not None and has_opted_out(session, tenant.id, CHANNEL, phone)
@@ -69,6 +78,15 @@ def receive(session: Session, tenant: Tenant, message: InboundMessage) -> Receiv
     if contact_id is None or says not in REPLIES:
         return Received(says, [])
     return Received(says, heed(session, contact_id, sequence_now(session).timestamp()))
+
+
+def receive_all(session: Session, written: Sequence[Written]) -> list[Received]:
+    """Do what messages ask for, in the caller's transaction and in their order."""
+    if len(written) > 1:
+        phones = [(tenant.id, phone_of(message.sender, tenant.region)) for tenant, message in written]
+        contacts = [contact_with(session, workspace_id, phone) for workspace_id, phone in phones]
+        hold_contacts(session, [contact_id for contact_id in contacts if contact_id is not None])
+    return [receive(session, tenant, message) for tenant, message in written]
 
 
 def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int | None, says: OptOut) -> None:

@@ -19,7 +19,7 @@ CONNECTIONS: Final = 10
 PATIENCE: Final = 6.0
 
 #: A statement that takes longer, or waits longer for a lock, is given up and tried again.
-LIMITS: Final = "-c statement_timeout=6000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+LIMITS: Final = "-c jit=off -c statement_timeout=6000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def serving(
         Unavailable: the port can't be had.
     """
     # FastAPI takes a quarter of a second to import: no other command is to wait for it.
-    from producers.api.app import make_app
+    from producers.api.app import Api
     from producers.api.server import HttpServer
 
     with ExitStack() as stack:
@@ -47,6 +47,8 @@ def serving(
         stack.callback(database.close)
         wakeups = Wakeups(required(settings.redis_url))
         stack.callback(wakeups.close)
-        server.serve(make_app(settings, database, wakeups, require_migrated))
+        api = Api(settings, database, wakeups, require_migrated)
+        stack.callback(api.close)
+        server.serve(api)
         stack.callback(server.close)
         yield server, settings

@@ -17,6 +17,7 @@ TEST_RESOLUTION: Final = "tests/integration/test_resolution.py"
 TEST_RESTORED: Final = "tests/integration/test_restored_database.py"
 TEST_STATUS: Final = "tests/integration/test_api_status.py"
 TEST_ARCHIVING: Final = "tests/integration/test_archiving.py"
+TEST_STOP_WAITS: Final = "tests/integration/test_stop_waits.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
 TEST_PLANS: Final = "tests/integration/test_plan_shapes.py"
 TEST_GOALS: Final = "tests/integration/test_goals.py"
@@ -228,8 +229,8 @@ RESOLVING: Final = (
         "webhook-signature",
         "anybody may call the webhooks",
         "producers/api/twilio_caller.py",
-        "if not any(validator.validate(url, fields, signature) for url in urls):",
-        "if not signature:",
+        "if not self._is_signed_plainly(self._public_url, call, form, pairs):",
+        "if not call.signature:",
         ("tests/integration/test_api_webhooks.py::test_what_is_signed_otherwise_is_refused",),
     ),
     Mutant(
@@ -404,6 +405,46 @@ CONTROLLING: Final = (
         'return f"{workspace_public_id}.{row_id}"',
         'return f"{workspace_public_id}.{row_id}.{datetime.now(UTC).timestamp()}"',
         ("tests/integration/test_webhooks.py::test_a_call_whose_worker_was_lost_is_repeated_with_its_key",),
+    ),
+    Mutant(
+        "stop-no-wait",
+        "a STOP is answered while something is in flight to its number",
+        "producers/api/webhooks.py",
+        "if received.says is OptOut.STOP and phone is not None:",
+        "if received.says is OptOut.STOP and phone is None:",
+        (f"{TEST_STOP_WAITS}::test_it_waits_for_what_was_handed_over",),
+    ),
+    Mutant(
+        "stop-recipient",
+        "a STOP waits for what is in flight to others",
+        "engine/outbox/in_flight.py",
+        "AND attempted.recipient = asked.phone",
+        "AND attempted.recipient <> asked.phone",
+        (f"{TEST_STOP_WAITS}::test_it_waits_for_what_was_handed_over",),
+    ),
+    Mutant(
+        "stop-claims",
+        "a STOP does not wait for a claim that has read the number before",
+        "producers/api/in_flight.py",
+        "through = [one for one in waiting if not one.claims]",
+        "through = list(waiting)",
+        (f"{TEST_STOP_WAITS}::test_a_claim_that_may_not_have_seen_it_is_waited_for",),
+    ),
+    Mutant(
+        "report-evidence",
+        "a callback that comes in a group proves nothing",
+        "producers/report_group.py",
+        "return report.attempt is None or (row.status == RowStatus.SENT and row.provider_id == report.provider_id)",
+        "return True",
+        ("tests/integration/test_api_status.py::test_a_callback_settles_a_row_in_doubt",),
+    ),
+    Mutant(
+        "report-locked",
+        "a group of callbacks waits for a row that somebody has locked",
+        "producers/report_group.py",
+        "FOR NO KEY UPDATE SKIP LOCKED",
+        "FOR NO KEY UPDATE",
+        ("tests/integration/test_report_groups.py::test_a_row_that_somebody_has_locked_is_not_waited_for",),
     ),
 )
 

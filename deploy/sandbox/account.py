@@ -1,6 +1,7 @@
 """The sandbox's Twilio account."""
 
 from base64 import b64encode
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -12,6 +13,8 @@ class Account:
     token: str = field(repr=False)
     unsubscribed: frozenset[str] = frozenset()
     """Numbers that are refused with 21610."""
+    in_flight: Counter[str] = field(default_factory=Counter)
+    """Requests to send that are not answered yet, by recipient."""
     authorization: str = field(init=False, repr=False)
     """The header that a client with the right credentials sends (RFC 7617)."""
 

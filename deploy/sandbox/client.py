@@ -60,6 +60,11 @@ class SandboxClient:
         numbers: list[str] = json.loads(self._request("GET", "/sandbox/unsubscribed"))["numbers"]
         return numbers
 
+    def in_flight(self) -> list[str]:
+        """Return the numbers of SMS that the sandbox has been asked to send and has not answered."""
+        numbers: list[str] = json.loads(self._request("GET", "/sandbox/in-flight"))["numbers"]
+        return numbers
+
     def counts(self) -> dict[ChannelName, dict[str, int]]:
         """How many messages were accepted and refused, by channel, since the ledger began."""
         content = json.loads(self._request("GET", "/sandbox/ledger"))

@@ -57,6 +57,7 @@ class Control:
             web.delete("/sandbox/faults/{id}", self.end_fault),
             web.get("/sandbox/unsubscribed", self.unsubscribed),
             web.post("/sandbox/unsubscribed", self.set_unsubscribed),
+            web.get("/sandbox/in-flight", self.in_flight),
             web.get("/sandbox/ledger", self.ledger),
             web.get("/sandbox/callbacks", self.callbacks),
             web.post("/sandbox/callbacks", self.set_callbacks),
@@ -101,6 +102,10 @@ class Control:
             return _invalid(error, Unsubscribed)
         self._account.unsubscribed = frozenset(given.numbers)
         return await self.unsubscribed(request)
+
+    async def in_flight(self, _request: web.Request) -> web.Response:
+        """List the numbers of SMS that we have been asked to send and have not answered."""
+        return json_response({"numbers": sorted(+self._account.in_flight)})
 
     async def ledger(self, request: web.Request) -> web.StreamResponse:
         """Counts by channel and event; with `full=1` the ledger itself."""

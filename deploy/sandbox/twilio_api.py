@@ -56,6 +56,13 @@ class TwilioApi:
     async def create(self, request: web.Request) -> web.Response:
         """Accept a message, or refuse it; either is in the ledger before the answer goes out."""
         form = MessageForm.read(await request.read())
+        self._account.in_flight[form.to or ""] += 1
+        try:
+            return await self._create(form, request)
+        finally:
+            self._account.in_flight[form.to or ""] -= 1
+
+    async def _create(self, form: MessageForm, request: web.Request) -> web.Response:
         try:
             self._authorize(request)
             if strike := self._board.pick("sms", Stage.REQUEST, form.to):

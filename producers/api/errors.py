@@ -1,12 +1,12 @@
 """What a request is refused with: the one place that maps errors to HTTP statuses."""
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import psycopg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
-from starlette.requests import ClientDisconnect
 
 from engine.errors import CadenzaError, InvalidInput, NotFound, NotMigrated, StorageFull, Unavailable
 
@@ -38,35 +38,44 @@ STATUSES: Final[dict[type[CadenzaError], int]] = {
 }
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Answer errors with one line."""
-    app.add_exception_handler(CadenzaError, _refuse)
-    app.add_exception_handler(psycopg.Error, _database_failed)
-    app.add_exception_handler(ClientDisconnect, _nobody_listens)
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer that stands for an error: one line."""
+
+    status: int
+    line: str
+    headers: dict[str, str] = field(default_factory=dict)
 
 
-def status_of(error: CadenzaError) -> int:
-    """The HTTP status that stands for an error."""
-    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+def refusal_of(error: CadenzaError | psycopg.Error) -> Refusal:
+    """Log an error, and return its answer.
 
-
-async def _refuse(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, CadenzaError):
-        raise error
+    Of an error of Postgres only the kind is told: what it says may quote the data.
+    """
+    if isinstance(error, psycopg.Error):
+        log.error("request failed", status=500, reason=type(error).__name__)
+        return Refusal(500, "the database refused it\n")
     status = status_of(error)
     if isinstance(error, Forbidden):
         log.warning("request refused", status=status, reason=str(error))
-        return PlainTextResponse("forbidden\n", status)
+        return Refusal(status, "forbidden\n")
     log.log(40 if status >= 500 else 30, "request failed", status=status, reason=str(error))
-    headers = {"Connection": "close"} if isinstance(error, TooLarge | TooSlow) else None
-    return PlainTextResponse(f"{error}\n", status, headers)
+    return Refusal(status, f"{error}\n", {"connection": "close"} if isinstance(error, TooLarge | TooSlow) else {})
 
 
-async def _database_failed(_request: Request, error: Exception) -> Response:
-    """Tell of the kind of error alone: what Postgres says of it may quote the data."""
-    log.error("request failed", status=500, reason=type(error).__name__)
-    return PlainTextResponse("the database refused it\n", 500)
+def status_of(error: CadenzaError) -> int:
+    """Return the HTTP status that stands for an error."""
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
 
 
-async def _nobody_listens(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer errors with one line."""
+    app.add_exception_handler(CadenzaError, _refuse)
+    app.add_exception_handler(psycopg.Error, _refuse)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, CadenzaError | psycopg.Error):
+        raise error
+    refusal = refusal_of(error)
+    return PlainTextResponse(refusal.line, refusal.status, refusal.headers)

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Final, Self
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from engine.errors import Unavailable
 
@@ -66,7 +66,7 @@ class HttpServer:
         """Whether it answers."""
         return self._thread is not None and self._thread.is_alive()
 
-    def serve(self, app: FastAPI) -> None:
+    def serve(self, app: ASGIApp) -> None:
         """Answer from now on."""
         config = uvicorn.Config(
             app,

@@ -1,175 +1,141 @@
 """Twilio's webhooks: what becomes of our messages, and what people send to us."""
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
 
 import psycopg
-import structlog
-from fastapi import APIRouter, Request, Response
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 from twilio.twiml.messaging_response import MessagingResponse
 
-from engine.clock import SequenceClock
-from engine.database import Database, Session, first_line
-from engine.errors import InvalidInput, Unavailable
+from engine.errors import CadenzaError
+from engine.outbox.in_flight import Phone
 from engine.rules.opt_out import OptOut
-from engine.rules.token import read
-from engine.wakeups import Due, Wakeups, WakeupsUnavailable
-from producers.api.body import Body
-from producers.api.errors import Forbidden
-from producers.api.twilio_caller import Form, TwilioCaller
-from producers.delivery_reports import DeliveryReport, take_report
-from producers.inbound import InboundMessage, Received, receive
-from producers.tenants import Tenant, find_tenant
+from producers.api.body import read_body
+from producers.api.errors import Forbidden, refusal_of
+from producers.api.forms import Form, message_of, report_of
+from producers.api.in_flight import LONGEST, InFlight
+from producers.api.lane import Lane
+from producers.api.twilio_caller import SIGNATURE, Call, TwilioCaller
+from producers.delivery_reports import Told
+from producers.inbound import Received, Written, phone_of
+from producers.tenants import Tenant, Tenants
 
-log = structlog.get_logger(__name__)
+PATH: Final = "/webhooks/twilio/"
 
-Done = TypeVar("Done")
 
-#: Twilio waits for 15 seconds and does not call again after an error: what fails for now is tried again meanwhile.
-PATIENCE: Final = 8.0
+class Answer(NamedTuple):
+    """What a request is answered with."""
 
-#: Nothing of these is worth keeping.
-LEFT_OUT: Final = frozenset({"AccountSid", "ApiVersion"})
+    status: int
+    body: bytes = b""
+    content_type: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
+#: Twilio is to do nothing.
+NOTHING: Final = str(MessagingResponse()).encode()  # type: ignore[no-untyped-call]
+XML: Final = b"application/xml"
+PLAIN: Final = b"text/plain; charset=utf-8"
+
+TAKEN: Final = Answer(204)
 
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """Answers Twilio. Each request is one transaction, committed before the answer."""
+    """Answers Twilio: an ASGI application, since a framework would cost more than all that is done here."""
 
     caller: TwilioCaller
-    database: Database
-    wakeups: Wakeups
-    clock: SequenceClock
+    tenants: Tenants
+    reports: Lane[Told, None]
+    messages: Lane[Written, Received]
+    in_flight: InFlight
+    prefixes: Sequence[str]
+    """Of the path: a proxy may leave its own in it."""
 
-    def routes(self) -> APIRouter:
-        """Its paths. They are worked in threads, since they wait for the database."""
-        router = APIRouter(prefix="/webhooks/twilio/{workspace}")
-        router.add_api_route("/status", self.status, methods=["POST"])
-        router.add_api_route("/inbound", self.inbound, methods=["POST"])
-        return router
+    def place_of(self, scope: Scope) -> tuple[str, str] | None:
+        """Return the workspace and the kind of webhook that a path names; None: it is no webhook."""
+        path: str = scope.get("path", "")
+        for prefix in self.prefixes:
+            if path.startswith(prefix + PATH):
+                workspace, _, kind = path.removeprefix(prefix + PATH).partition("/")
+                if workspace and kind in ("status", "inbound"):
+                    return workspace, kind
+        return None
 
-    def status(self, workspace: str, request: Request, body: Body) -> Response:
-        """A message of ours has moved on."""
-        form = self.caller.form(request, body)
-        token = request.query_params.get("attempt")
+    async def answer(self, place: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            answer = await self._answer(*place, scope, receive)
+        except (CadenzaError, psycopg.Error) as error:
+            refusal = refusal_of(error)
+            answer = Answer(refusal.status, refusal.line.encode(), PLAIN, refusal.headers)
+        except ClientDisconnect:
+            answer = Answer(400)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        if answer.content_type:
+            headers += [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
-        def work(session: Session) -> list[Due]:
-            tenant = _tenant(session, workspace)
-            return take_report(session, self.clock, tenant, _report(form, tenant, token))
+    async def _answer(self, workspace: str, kind: str, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] != "POST":
+            return Answer(405, b"Method Not Allowed\n", PLAIN, {"allow": "POST"})
+        since = time.monotonic()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        body = await read_body(receive, int(headers.get(b"content-length", b"0")))
+        query: bytes = scope["query_string"]
+        raw_path: bytes = scope["raw_path"]
+        target = (raw_path + b"?" + query if query else raw_path).decode("latin-1")
+        signature = headers.get(SIGNATURE)
+        form = self.caller.form(Call(target, None if signature is None else signature.decode("latin-1"), body))
+        if kind == "status":
+            return await self._status(workspace, form, query)
+        return await self._inbound(workspace, form, since)
 
-        self._schedule(self._persistently(work))
-        return Response(status_code=204)
-
-    def inbound(self, workspace: str, request: Request, body: Body) -> Response:
-        """Somebody wrote to a number of ours.
-
-        A STOP is committed when this answers. The confirmation is left to Twilio, which sends its own after the
-        keywords (and blocks the sender, code 21610): one from us would be the second, or be blocked. HELP is answered
-        with who we are, unless Advanced Opt-Out has answered it already (then there is an OptOutType).
-        """
-        form = self.caller.form(request, body)
-        message = _message(form)
-
-        def work(session: Session) -> tuple[Tenant, Received]:
-            tenant = _tenant(session, workspace)
-            return tenant, receive(session, tenant, message)
-
-        tenant, received = self._persistently(work)
-        self._schedule(received.wakeups)
-        help_is_ours = received.says is OptOut.HELP and message.opt_out_type is None
-        return Response(_twiml(_help(tenant) if help_is_ours else None), media_type="application/xml")
-
-    def _persistently(self, work: Callable[[Session], Done]) -> Done:
-        """Work in one transaction, again when it failed for now: a connection was lost, two were in each other's way.
-
-        Raises:
-            Unavailable: it did not come about in time.
-        """
-        again = Retrying(
-            retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError)),
-            stop=stop_after_delay(PATIENCE),
-            wait=wait_random(0.02, 0.2),
-            reraise=True,
+    async def _status(self, workspace: str, form: Form, query: bytes) -> Answer:
+        """Take what became of a message of ours."""
+        tenant = await self._tenant(workspace)
+        report = report_of(
+            form, tenant, dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("attempt")
         )
-        try:
-            done: Done = again(self._in_transaction, work)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unavailable(f"Postgres: {type(error).__name__}") from None
-        return done
+        await self.reports.take(Told(tenant, report))
+        return TAKEN
 
-    def _in_transaction(self, work: Callable[[Session], Done]) -> Done:
-        with self.database.transaction() as session:
-            return work(session)
+    async def _inbound(self, workspace: str, form: Form, since: float) -> Answer:
+        """Take what somebody wrote to a number of ours.
 
-    def _schedule(self, wakeups: list[Due]) -> None:
-        try:
-            if wakeups:
-                self.wakeups.schedule(wakeups)
-        except WakeupsUnavailable as error:
-            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=first_line(error))
+        After the answer to a STOP nothing more begins for its number, and nothing is in flight to it. The confirmation
+        is left to Twilio, which sends its own after the keywords (and blocks the sender, code 21610): one from us would
+        be the second, or be blocked. HELP is answered with who we are, unless Advanced Opt-Out has answered it already
+        (then there is an OptOutType).
+        """
+        message = message_of(form)
+        tenant = await self._tenant(workspace)
+        received = await self.messages.take(Written(tenant, message))
+        phone = phone_of(message.sender, tenant.region)
+        if received.says is OptOut.STOP and phone is not None:
+            await self.in_flight.wait(Phone(tenant.id, phone), since + LONGEST)
+        if received.says is OptOut.HELP and message.opt_out_type is None:
+            return Answer(200, _help(tenant), XML)
+        return Answer(200, NOTHING, XML)
 
-
-def _help(tenant: Tenant) -> str:
-    return f"{tenant.name}: you get these messages because you are a contact of ours. Reply STOP to unsubscribe."
-
-
-def _twiml(text: str | None) -> str:
-    """What Twilio is to do: send this text, or nothing (twilio.com/docs/messaging/twiml)."""
-    answer = MessagingResponse()  # type: ignore[no-untyped-call]
-    if text is not None:
-        answer.message(text)  # type: ignore[no-untyped-call]
-    return str(answer)
-
-
-def _tenant(session: Session, public_id: str) -> Tenant:
-    tenant = find_tenant(session, public_id)
-    if tenant is None:
-        raise Forbidden("its URL names no workspace")
-    return tenant
+    async def _tenant(self, public_id: str) -> Tenant:
+        tenant = self.tenants.known(public_id)
+        if tenant is None:
+            tenant = await asyncio.get_running_loop().run_in_executor(None, self.tenants.find, public_id)
+        if tenant is None:
+            raise Forbidden("its URL names no workspace")
+        return tenant
 
 
-def _report(form: Form, tenant: Tenant, token: str | None) -> DeliveryReport:
-    attempt = None if token is None else read(tenant.webhook_secret, token)
-    if token is not None and attempt is None:
-        raise Forbidden("its token is not one of this workspace")
-    return DeliveryReport(
-        provider_id=_field(form, "MessageSid", "SmsSid"),
-        status=_field(form, "MessageStatus", "SmsStatus").lower(),
-        error_code=form.get("ErrorCode") or None,
-        recipient=form.get("To", ""),
-        attempt=attempt,
-        payload={name: value for name, value in _plain(form).items() if name != "Body"},
+def _help(tenant: Tenant) -> bytes:
+    answer: Any = MessagingResponse()  # type: ignore[no-untyped-call]
+    answer.message(
+        f"{tenant.name}: you get these messages because you are a contact of ours. Reply STOP to unsubscribe."
     )
-
-
-def _message(form: Form) -> InboundMessage:
-    return InboundMessage(
-        provider_id=_field(form, "MessageSid", "SmsSid", "SmsMessageSid"),
-        sender=_field(form, "From"),
-        body=form.get("Body", ""),
-        opt_out_type=form.get("OptOutType") or None,
-        payload=_plain(form),
-    )
-
-
-def _field(form: Form, *names: str) -> str:
-    """The first of these fields that there is.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    for name in names:
-        if value := form.get(name, "").replace("\0", ""):
-            return value
-    raise InvalidInput(f"the form has no {names[0]}")
-
-
-def _plain(form: Form) -> dict[str, str]:
-    """The fields as they can be kept: Postgres takes no NUL."""
-    return {
-        name.replace("\0", "\ufffd"): value.replace("\0", "\ufffd")
-        for name, value in form.items()
-        if name not in LEFT_OUT
-    }
+    return str(answer).encode()

@@ -5,10 +5,9 @@ from threading import Thread
 
 import pytest
 from stage_site import GENEROUS, Site, site, wait_for
-from twilio_side import api, with_twilio
 from world import World
 
-from engine.clock import SequenceClock, set_rate
+from engine.clock import SequenceClock
 from engine.database import Database, Session
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import Claimed, claim
@@ -34,10 +33,7 @@ from workers.gates.gates import Gates
 __all__ = ["site"]
 
 ANA = "+12025550101"
-
-MANY_STEPS = "sequence: many\nreentry: always\nsteps:\n" + "".join(
-    f"  - {{key: s{number}, type: sms, delay: 1 minute, body: 'Message {number}'}}\n" for number in range(20)
-)
+ONE_STEP = "sequence: one\nsteps: [{key: only, type: sms, body: Hi}]"
 
 
 def stop(session: Session, sid: str = "SM1", sender: str = ANA) -> OptOut:
@@ -93,7 +89,7 @@ def test_nothing_is_claimed_under_a_stop_and_nobody_waits_for_it(world: World, d
 
 def test_an_enrollment_that_is_made_in_the_same_moment_is_ended_too(world: World, database_url: str) -> None:
     world.enroll(phone=ANA)
-    world.publish(MANY_STEPS)
+    world.publish(ONE_STEP)
     stopping = Database(database_url, name="stopping")
 
     def say_stop() -> None:
@@ -101,7 +97,7 @@ def test_an_enrollment_that_is_made_in_the_same_moment_is_ended_too(world: World
             stop(session)
 
     with world.database.transaction() as session:
-        write(session, EnrollEvent("many", phone=ANA))
+        write(session, EnrollEvent("one", phone=ANA))
         thread = Thread(target=say_stop)
         thread.start()
         wait_for(lambda: is_waiting_for_a_lock(world), "the STOP waits")
@@ -222,30 +218,3 @@ def test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out(si
     pipeline.stop()
     assert world.query("SELECT outcome FROM attempts") == [("held",)]
     assert site.accepted() == {}
-
-
-def test_stops_in_the_middle_of_sending(site: Site, world: World) -> None:
-    """Nothing is begun for anybody once their STOP was answered, and what had been begun was sent at most once."""
-    world.publish(MANY_STEPS)
-    ((public_id,),) = world.query("SELECT public_id FROM workspaces")
-    people = [f"+1303555{number:04}" for number in range(40)]
-    with world.database.transaction() as session:
-        set_rate(session, 600)
-    for phone in people:
-        site.enroll("many", phone=phone, email=f"p{phone[1:]}@example.com")
-    answered: dict[str, float] = {}
-    with site.working(), api(with_twilio(site.settings), public_id) as twilio:
-        wait_for(lambda: world.query("SELECT count(*) FROM outbox WHERE status = 'sent'")[0][0] > 50, "some are sent")
-        for phone in people[::2]:
-            assert twilio.inbound(phone, "STOP").status == 200
-            answered[phone] = time.time()
-        wait_for(
-            lambda: world.query("SELECT count(*) FROM enrollments WHERE status = 'active'") == [(0,)], "all are through"
-        )
-        wait_for(lambda: world.query("SELECT count(*) FROM outbox WHERE status = 'sending'") == [(0,)], "none is held")
-    begun = world.query("SELECT recipient, extract(epoch FROM max(started_at))::float8 FROM attempts GROUP BY 1")
-    for phone, last in begun:
-        assert last <= answered.get(phone, last)
-    assert set(world.statuses()) <= {"sent", "cancelled"}
-    assert set(site.accepted().values()) == {1}
-    assert sum(1 for status in world.statuses() if status == "sent") == len(site.accepted())
