@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0016"
 
 UP = """
 DROP INDEX outbox_due_idx;
