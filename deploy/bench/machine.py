@@ -4,14 +4,16 @@ import os
 import platform
 from pathlib import Path
 
-from deploy.bench.ground import Ground
+import redis
+
+from engine.database import Database
 
 
-def describe(ground: Ground) -> str:
+def describe(database: Database, client: "redis.Redis") -> str:
     """Processor, memory, and the versions of what was run."""
-    with ground.database.transaction() as session:
+    with database.transaction() as session:
         postgres = session.info.server_version
-    valkey = ground.redis.info("server")
+    valkey = client.info("server")
     version = valkey.get("valkey_version") or valkey["redis_version"]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
