@@ -35,6 +35,10 @@ demo: $(READY) ## two sequences, 1,000 contacts, every message sent once, and th
 test: $(READY) ## the whole test suite, two files at a time on servers of their own (ARGS: for pytest)
 	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: compat
+compat: $(READY) ## the suite on Debian's Postgres 15 and Redis 7.0, on Postgres 17 and on the embedded ones (ARGS=--short)
+	@$(PYTHON_IN_VENV) -m deploy.compat $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## every fault scenario, three times in a row (FULL=1: as many and as long as they say)
 	@for run in 1 2 3; do \

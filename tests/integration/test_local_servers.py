@@ -18,6 +18,8 @@ from deploy.local import processes
 from deploy.local.clean import clean
 from deploy.local.data_dir import DataDir, write_private
 from deploy.local.locks import is_locked, is_shared, try_lock, wait_for_lock
+from deploy.local.postgres import EMBEDDED_SETTINGS
+from deploy.local.programs import POSTGRES_VARIABLE, REDIS_VARIABLE, installed_programs
 from deploy.local.server import free_port, telling_line
 from deploy.local.servers import local_servers, running_servers
 from engine.errors import Unavailable
@@ -52,11 +54,8 @@ def test_both_urls_lead_to_servers_that_are_set_up(data_dir: Path) -> None:
                 "TimeZone": "UTC",
                 "fsync": "on",
                 "synchronous_commit": "on",
-                "jit": "off",
-                "shared_buffers": "256MB",
-                "max_wal_size": "2GB",
                 "max_connections": "200",
-                "autovacuum_naptime": "15s",
+                **({} if POSTGRES_VARIABLE in os.environ else EMBEDDED_SETTINGS),
             }
             for name, value in wanted.items():
                 assert connection.execute("SELECT current_setting(%s)", (name,)).fetchone() == (value,)
@@ -74,6 +73,34 @@ def test_both_urls_lead_to_servers_that_are_set_up(data_dir: Path) -> None:
             }
             for name, value in wanted.items():
                 assert client.config_get(name) == {name: value}
+
+
+def test_programs_that_the_environment_names_run_with_the_settings_that_they_come_with(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = installed_programs()
+    monkeypatch.setenv(POSTGRES_VARIABLE, str(programs.install))
+    monkeypatch.setenv(REDIS_VARIABLE, str(programs.valkey))
+    with (
+        local_servers(Settings(_env_file=None, data_dir=data_dir)) as settings,
+        psycopg.connect(url(settings.database_url)) as connection,
+    ):
+        assert connection.execute("SELECT current_setting('jit'), current_setting('shared_buffers')").fetchone() == (
+            "on",
+            "128MB",
+        )
+
+
+@pytest.mark.parametrize("variable", [POSTGRES_VARIABLE, REDIS_VARIABLE])
+def test_programs_that_are_not_there_are_one_clear_line(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(data_dir / "nowhere"))
+    with (
+        pytest.raises(Unavailable, match=f"^{variable}: there is no .*nowhere"),
+        local_servers(Settings(_env_file=None, data_dir=data_dir)),
+    ):
+        pass
 
 
 def test_the_log_keeps_no_values(data_dir: Path) -> None:

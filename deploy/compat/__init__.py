@@ -1,0 +1,1 @@
+"""The proof that Cadenza runs on the servers that people have."""
