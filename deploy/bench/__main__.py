@@ -77,7 +77,7 @@ def _measure(chosen: Sequence[Callable[[Ground], Result]], *, quick: bool) -> tu
             seconds = time.monotonic() - started
             sys.stderr.write(f"{last.measure}: {last.value:,.2f} {last.unit} ({last.detail}) in {seconds:.0f} s\n")
         ground.empty()
-        machine = describe(ground.database, ground.redis)
+        machine = describe(ground)
     detail = f"over the whole run of {time.monotonic() - begun:.0f} s"
     results.append(Result("claimed_twice", sum(ground.claimed_twice), "rows", Asked("==", 0), detail))
     return results, machine

@@ -4,16 +4,14 @@ import os
 import platform
 from pathlib import Path
 
-import redis
-
-from engine.database import Database
+from deploy.bench.ground import Ground
 
 
-def describe(database: Database, client: "redis.Redis") -> str:
+def describe(ground: Ground) -> str:
     """Processor, memory, and the versions of what was run."""
-    with database.transaction() as session:
+    with ground.database.transaction() as session:
         postgres = session.info.server_version
-    valkey = client.info("server")
+    valkey = ground.redis.info("server")
     version = valkey.get("valkey_version") or valkey["redis_version"]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.bench.machine import describe
 from deploy.scale.growth import Growth
 from deploy.scale.measures import Measures
-from deploy.scale.place import open_place
+from deploy.scale.place import describe, open_place
 from deploy.scale.report import Size, document, plot, show
 from deploy.scale.storage import measure
 from engine.errors import CadenzaError
@@ -70,7 +69,7 @@ def _measure(sizes: Sequence[int], *, stock: bool, times: int) -> tuple[list[Siz
                 sys.stderr.write(f"{rows:,} rows: {cost.measure}: {cost.cpu_ms:.2f} ms CPU, {cost.p50_ms:.2f} ms\n")
             found.append(Size(rows, costs, storage, grown))
             sys.stderr.write(f"{rows:,} rows: grown in {grown:.0f} s, {time.monotonic() - started:.0f} s in all\n")
-        return found, describe(place.producer, place.redis)
+        return found, describe(place)
 
 
 if __name__ == "__main__":

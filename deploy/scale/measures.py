@@ -1,6 +1,6 @@
 """What is measured at each size: the same operations, as often, each as its caller does it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,8 +33,8 @@ BATCH: Final = 100
 #: Contacts of one chunk of bulk enrollment.
 LIST: Final = 500
 
-#: Enrollments of a page of a list.
-PAGE: Final = 100
+#: Enrollments of a page of a list: fewer than a workspace has at the size that others are compared with.
+PAGE: Final = 20
 
 SWEEP_SECONDS: Final = 15.0
 
@@ -46,6 +46,14 @@ CROSS JOIN LATERAL (
     WHERE id >= number * (SELECT max(id) FROM enrollments) / (%(count)s::int + 1) ORDER BY id LIMIT 1
 ) AS e JOIN workspaces w ON w.id = e.workspace_id
 """
+
+#: Lists of enrollments: of a workspace or of a sequence, in any status or in one.
+LISTS: Final = (
+    ("list of workspace", False, None),
+    ("list of workspace, active", False, "active"),
+    ("list of sequence", True, None),
+    ("list of sequence, cancelled", True, "cancelled"),
+)
 
 #: What the contacts of a measure are told apart by, from size to size.
 PHONES: Final = 3_105_550_000
@@ -81,8 +89,8 @@ class Measures:
         yield worker.cost("gauges", self._gauges, few)
         spread = self._spread()
         yield producer.cost("explain", lambda number: self._explain(*spread[number]), self.times)
-        yield producer.cost("list page", self._list(None), few * 2)
-        yield producer.cost("list page of active", self._list("active"), few * 2)
+        for name, by_sequence, status in LISTS:
+            yield producer.cost(name, self._list(by_sequence=by_sequence, status=status), few * 3)
         yield self._migration(producer)
 
     def _enroll(self, number: int) -> None:
@@ -168,8 +176,16 @@ class Measures:
     def _explain(self, enrollment: int, workspace: str) -> None:
         explain_enrollment(self.place.producer, workspace, enrollment)
 
-    def _list(self, status: str | None) -> "_Lists":
-        return _Lists(self, status)
+    def _list(self, *, by_sequence: bool, status: str | None) -> Callable[[int], object]:
+        """Pages from the start, from the middle and from further on, of one workspace after the other."""
+
+        def one(number: int) -> None:
+            stretch = self.growth.stretches[number % WORKSPACES]
+            with self.place.producer.transaction() as session:
+                after = _place_of(session, number)
+                page(session, stretch.workspace_id, stretch.sequence_id if by_sequence else None, status, after, PAGE)
+
+        return one
 
     def _migration(self, meter: Meter) -> Cost:
         """The running enrollments of a sequence of their own move to its second version, 100 in each workspace."""
@@ -192,24 +208,7 @@ class Measures:
         return meter.cost("migrate 100", one, len(stretches))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """Pages of lists of enrollments: from the start and from all over, of one workspace after the other."""
-
-    measures: Measures
-    status: str | None
-
-    def __call__(self, number: int) -> None:
-        stretch = self.measures.growth.stretches[number % WORKSPACES]
-        with self.measures.place.producer.transaction() as session:
-            after = _place_of(session, number)
-            sequence = stretch.sequence_id if self.status else None
-            page(session, stretch.workspace_id, sequence, self.status, after, PAGE)
-
-
 def _place_of(session: Session, number: int) -> int:
-    """Where a page begins: at the start, in the middle, or three quarters through."""
-    row = session.execute(
-        "SELECT coalesce(max(id), 0) * %s::bigint / 4 FROM enrollments", ((0, 2, 3)[number % 3],)
-    ).fetchone()
+    """Where a page begins, as a share of the table: after nothing, a third, two thirds."""
+    row = session.execute("SELECT coalesce(max(id), 0) * %s::bigint / 3 FROM enrollments", (number % 3,)).fetchone()
     return int(row[0]) if row else 0

@@ -1,8 +1,10 @@
 """The servers of a run, and connections to them: one session each, so that its cost can be told apart."""
 
+import os
+import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from deploy.cli.database import bring_up
 from deploy.cli.session import required
 from deploy.local.clean import clean
 from deploy.local.servers import local_servers
+from deploy.local.stock import stock_servers
 from engine.broker import open_redis
 from engine.clock import SequenceClock
 from engine.database import BY_ID, NO_IDLE_LOCKS, Database
@@ -32,6 +35,19 @@ class Place:
     clock: SequenceClock
     wakeups: Wakeups
     redis: "redis.Redis"
+
+
+def describe(place: Place) -> str:
+    """Name the machine, and the versions of what ran on it."""
+    with place.producer.transaction() as session:
+        postgres = session.info.server_version
+    told = place.redis.info("server")
+    queue = f"Valkey {told['valkey_version']}" if "valkey_version" in told else f"Redis {told['redis_version']}"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, Postgres {postgres // 10_000}.{postgres % 10_000}, {queue}"
+    )
 
 
 @contextmanager
@@ -69,8 +85,9 @@ def _embedded(folder: Path) -> Iterator[Settings]:
 
 @contextmanager
 def _stock(folder: Path) -> Iterator[Settings]:
-    from deploy.local.stock import stock_servers  # where the system has none, nobody needs it
-
-    servers: AbstractContextManager[tuple[str, str]] = stock_servers(folder)
-    with servers as (database_url, redis_url):
-        yield Settings(_env_file=None, database_url=SecretStr(database_url), redis_url=SecretStr(redis_url))
+    data = folder / "data"
+    try:
+        with stock_servers(data) as (database_url, redis_url):
+            yield Settings(_env_file=None, database_url=SecretStr(database_url), redis_url=SecretStr(redis_url))
+    finally:
+        clean(data)
