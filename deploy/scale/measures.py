@@ -12,6 +12,7 @@ from engine.database import Session
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.outbox.counts import enrollments_by_source, oldest_due, rows_by_status, sent_in_the_last_minute
+from engine.outbox.dispatch import beat
 from engine.outbox.hold import held
 from engine.outbox.listing import page
 from engine.outbox.pause import paused
@@ -37,6 +38,9 @@ LIST: Final = 500
 PAGE: Final = 20
 
 SWEEP_SECONDS: Final = 15.0
+
+#: Real seconds for which rows may be claimed without a leader that says so.
+OPEN_SECONDS: Final = 3_600.0
 
 #: Enrollments from all over the table.
 SPREAD: Final = """
@@ -79,6 +83,8 @@ class Measures:
         few = max(self.times // 10, 5)
         yield producer.cost("enroll", self._enroll, self.times)
         yield producer.cost(f"bulk enroll {LIST}", self._bulk, 5)
+        with self.place.worker.transaction() as session:
+            beat(session, 0, OPEN_SECONDS)
         singles = min(self.times, len(self.due) // 4)
         yield worker.cost("claim 1", lambda _: self._claim(1), singles)
         batches = len(self.due) // BATCH
