@@ -34,8 +34,8 @@ BATCH: Final = 100
 #: Contacts of one chunk of bulk enrollment.
 LIST: Final = 500
 
-#: Enrollments of a page of a list: fewer than a workspace has at the size that others are compared with.
-PAGE: Final = 20
+#: Enrollments of a page of a list: no more than there are in each list at the size that others are compared with.
+PAGE: Final = 10
 
 SWEEP_SECONDS: Final = 15.0
 

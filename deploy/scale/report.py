@@ -51,8 +51,11 @@ class Growing:
 
     @property
     def holds(self) -> bool:
-        """Whether it is what was asked: by the CPU, since others' work on the machine makes no difference to it."""
-        return self.measure in FREE or self.cpu <= MOST
+        """Whether it is what was asked: neither CPU nor pages depend on what else the machine does.
+
+        Both count: pages have what parallel workers do, too.
+        """
+        return self.measure in FREE or max(self.cpu, self.pages) <= MOST
 
     def document(self) -> dict[str, Any]:
         """As scale.json has it."""

@@ -27,6 +27,14 @@ def test_the_largest_size_is_compared_with_100_000_rows() -> None:
     assert not grown.holds
 
 
+def test_pages_count_too() -> None:
+    """What parallel workers do is no CPU of the backend."""
+    small, base, large = sizes("status", 1.0, 1.0, 1.0)
+    large.costs[0] = replace(large.costs[0], pages=20.0)
+    (one,) = growing([small, base, large])
+    assert (one.cpu, one.pages, one.holds) == (1.0, 2.0, False)
+
+
 def test_bulk_enrollment_may_cost_more() -> None:
     (one,) = growing(sizes(f"bulk enroll {LIST}", 1.0, 1.0, 9.0))
     assert one.holds
