@@ -66,6 +66,10 @@ up: $(READY) ## run everything on this machine, until Ctrl-C
 bench: $(READY) ## measure how fast it is, and write bench.json
 	@$(PYTHON_IN_VENV) -m deploy.bench $(ARGS)
 
+.PHONY: scale
+scale: $(READY) ## measure how costs grow with the database, 20 minutes (ARGS="--quick", "--stock", "--sizes 10000 100000")
+	@$(PYTHON_IN_VENV) -m deploy.scale $(ARGS)
+
 .PHONY: chaos
 chaos: $(READY) ## a storm: everything fails that can, for 10 minutes, and then the audit (ARGS="--seed 7 --seconds 60")
 	@$(PYTHON_IN_VENV) -m deploy.chaos $(ARGS)
@@ -82,7 +86,7 @@ clean: ## delete what the embedded servers, the demo and the tools have left
 	elif [ -d .cadenza ]; then \
 	    echo "run \`make setup\` first: .cadenza may be in use, and only what is in .venv can tell" >&2; exit 1; \
 	fi
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build bench.json
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build bench.json scale.json scale.svg
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 .PHONY: distclean

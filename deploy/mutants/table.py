@@ -21,6 +21,7 @@ TEST_STOP_WAITS: Final = "tests/integration/test_stop_waits.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
 TEST_PLANS: Final = "tests/integration/test_plan_shapes.py"
 TEST_GOALS: Final = "tests/integration/test_goals.py"
+TEST_RETENTION: Final = "tests/integration/test_retention.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
 HOURS: Final = "workers/delivery/hours.py"
@@ -541,4 +542,50 @@ SWEEPING: Final = (
     ),
 )
 
-MUTANTS: Final = (*CLAIMING, *HANDING_OVER, *SETTLING, *RESOLVING, *CONTROLLING, *PLANNED, *COUNTING, *SWEEPING)
+RETAINING: Final = (
+    Mutant(
+        "retain-running",
+        "retention removes the attempts of enrollments that run",
+        "engine/outbox/retention.py",
+        "e.status IN ({sql_list(EnrollmentStatus.COMPLETED, EnrollmentStatus.CANCELLED)})\n"
+        "    AND coalesce(e.completed_at, e.cancelled_at) < %(ended_before)s",
+        "coalesce(e.completed_at, e.cancelled_at, e.enrolled_at) < %(ended_before)s",
+        (f"{TEST_RETENTION}::test_attempts_go_when_their_enrollment_ended_long_ago",),
+    ),
+    Mutant(
+        "retain-doubt",
+        "retention removes the attempts of rows in doubt",
+        "engine/outbox/retention.py",
+        "o.status NOT IN ({sql_list(*OPEN_QUESTIONS)}) AND",
+        "",
+        (f"{TEST_RETENTION}::test_attempts_go_when_their_enrollment_ended_long_ago",),
+    ),
+    Mutant(
+        "retain-opt-outs",
+        "retention removes what proves an opt-out",
+        "engine/outbox/retention.py",
+        "page.status NOT IN ({CONSENT})",
+        "true",
+        (f"{TEST_RETENTION}::test_events_go_but_for_opt_outs_and_what_a_running_enrollment_may_ask_for",),
+    ),
+    Mutant(
+        "retain-history",
+        "retention drops a month of the history with what running enrollments have in it",
+        "producers/retention.py",
+        "keep=held.needed > 0",
+        "keep=False",
+        (f"{TEST_RETENTION}::test_an_old_month_of_history_goes_but_for_what_still_runs",),
+    ),
+)
+
+MUTANTS: Final = (
+    *CLAIMING,
+    *HANDING_OVER,
+    *SETTLING,
+    *RESOLVING,
+    *CONTROLLING,
+    *PLANNED,
+    *COUNTING,
+    *SWEEPING,
+    *RETAINING,
+)

@@ -8,27 +8,35 @@ from psycopg.rows import class_row
 
 from engine.database import Session
 from engine.outbox.naming import NAMED_BY, name_of
-from schema.states import BLOCKING, sql_list
+from schema.states import BLOCKING, EnrollmentStatus, sql_list
 
-#: By the primary key, or for those that run in a sequence by enrollments_running_idx, which it names literally.
+#: A page is found status by status, so that an index leads to each of its enrollments however many there are in others.
+#: Written as ranges, since an equality would let the planner walk through all enrollments in the order of their ids.
 PAGE: Final = f"""
 SELECT e.id AS enrollment, s.key AS sequence, v.number AS version, e.status, e.exit_reason,
     e.modified_at IS NOT NULL AS modified, e.contact_id, e.enrolled_at,
     coalesce(e.completed_at, e.cancelled_at) AS ended_at, following.step_key AS step, following.status AS step_status,
     following.due_at, {NAMED_BY} AS named_by
-FROM enrollments e JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
+FROM (
+    SELECT one.id FROM unnest(%(statuses)s::text[]) AS wanted (status)
+    CROSS JOIN LATERAL (
+        SELECT e.id FROM enrollments e
+        WHERE (e.{{scope}}_id, e.status, e.id) > (%({{scope}})s::bigint, wanted.status, %(after)s::bigint)
+            AND (e.{{scope}}_id, e.status) <= (%({{scope}})s::bigint, wanted.status)
+        ORDER BY e.{{scope}}_id, e.status, e.id LIMIT %(limit)s
+    ) AS one
+    ORDER BY one.id LIMIT %(limit)s
+) AS listed
+JOIN enrollments e ON e.id = listed.id
+JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
 JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
 LEFT JOIN LATERAL (
     SELECT o.step_key, o.status, o.due_at FROM outbox o
     WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)}) ORDER BY o.step_order LIMIT 1
 ) AS following ON true
-WHERE e.workspace_id = %(workspace)s AND e.id > %(after)s {{only}}
-ORDER BY e.id LIMIT %(limit)s
+WHERE e.workspace_id = %(workspace)s
+ORDER BY e.id
 """
-
-OF_SEQUENCE: Final = "AND e.sequence_id = %(sequence)s "
-IN_STATUS: Final = "AND e.status = %(status)s "
-RUNNING: Final = "AND e.status IN ('active', 'paused') "
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +70,21 @@ class Listed:
         return {"name": self.name} | {name: getattr(self, name) for name in self.__slots__ if name != "named_by"}
 
 
-def page_query(*, sequence: bool, status: str | None) -> str:
-    """The statement for a page of those that are asked for."""
-    only = OF_SEQUENCE if sequence else ""
-    if status in ("active", "paused"):
-        only += RUNNING
-    return PAGE.format(only=only + (IN_STATUS if status else ""))
+def page_query(*, sequence: bool) -> str:
+    """Return the statement for a page of a sequence, or of a whole workspace."""
+    return PAGE.format(scope="sequence" if sequence else "workspace")
 
 
 def page(
     session: Session, workspace_id: int, sequence_id: int | None, status: str | None, after: int, limit: int
 ) -> list[Listed]:
-    """The next enrollments behind one, in the order of their ids."""
-    asked = {"workspace": workspace_id, "sequence": sequence_id, "status": status, "after": after, "limit": limit}
+    """Return the next enrollments behind one, in the order of their ids."""
+    asked = {
+        "workspace": workspace_id,
+        "sequence": sequence_id,
+        "statuses": list(EnrollmentStatus) if status is None else [status],
+        "after": after,
+        "limit": limit,
+    }
     with session.cursor(row_factory=class_row(Listed)) as cursor:
-        query = page_query(sequence=sequence_id is not None, status=status)
-        return cursor.execute(query.encode(), asked).fetchall()
+        return cursor.execute(page_query(sequence=sequence_id is not None).encode(), asked).fetchall()

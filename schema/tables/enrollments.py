@@ -77,6 +77,13 @@ Index(
     enrollments.c.id,
     postgresql_where=enrollments.c.status.in_([EnrollmentStatus.ACTIVE.value, EnrollmentStatus.PAUSED.value]),
 )
+for _scope in ("workspace", "sequence"):
+    Index(
+        f"enrollments_{_scope}_status_idx",
+        enrollments.c[f"{_scope}_id"],
+        enrollments.c.status,
+        enrollments.c.id,
+    )
 
 enroll_events = Table(
     "enroll_events",

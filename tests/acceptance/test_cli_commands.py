@@ -27,7 +27,7 @@ COMMANDS = [
     *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
     *([name] for name in ("event", "tasks", "complete", "task", "variants")),
     *([name] for name in ("sequences", "sequence", "archive", "unarchive", "enrollments", "stale")),
-    *([name] for name in ("reschedule", "delete-step", "migrate-enrollments")),
+    *([name] for name in ("reschedule", "delete-step", "migrate-enrollments", "retain")),
     *(["sequence", name] for name in ("show", "duplicate", "reorder", "tag")),
     *(["task", name] for name in ("skip", "reopen", "reassign", "snooze", "add")),
     *(["sandbox", name] for name in ("fault", "faults", "mend")),
