@@ -16,7 +16,8 @@ def describe(ground: Ground) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, {ground.servers}: Postgres {postgres // 10_000}.{postgres % 10_000}, {store}"
+        f"Python {platform.python_version()}, {ground.servers}: Postgres {postgres // 10_000}.{postgres % 10_000}, "
+        f"{store}"
     )
 
 

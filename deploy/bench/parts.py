@@ -6,6 +6,7 @@ from typing import Final
 
 from deploy.bench.ground import Ground, Servers
 from deploy.bench.measure import Result
+from deploy.bench.measures.callbacks import callbacks
 from deploy.bench.measures.enrolling import bulk_rows_vs_copy, csv_file_vs_one_transaction_per_contact
 from deploy.bench.measures.lateness import behind_far_p99_ms, claim_lateness_bulk_p99_ms, claim_lateness_idle_p99_ms
 from deploy.bench.measures.providers import email, sms
@@ -56,6 +57,7 @@ STOCK: Final = (
         email,
         "stock",
     ),
+    Part(("callbacks_per_second", "callback_cpu_ms", "stop_p99_ms"), callbacks, "stock"),
 )
 
 PARTS: Final = EMBEDDED + STOCK

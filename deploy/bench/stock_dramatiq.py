@@ -32,7 +32,7 @@ def run_dramatiq(set_up: str, threads: int, log: str) -> NoReturn:
 
 
 def stock_broker(url: str) -> RedisBroker:
-    """Return dramatiq's Redis broker with the middleware that it has by default, declared as the one of this process."""
+    """Return dramatiq's Redis broker with the middleware that it has by default; it is this process's."""
     broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
     dramatiq.set_broker(broker)
     return broker

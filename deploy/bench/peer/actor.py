@@ -1,10 +1,10 @@
 """`python -m deploy.bench.peer.actor LOG`: the peer's worker processes, run by dramatiq's own command line."""
 
+import smtplib
 import sys
 from typing import Final
 
 import dramatiq
-import smtplib
 from requests import RequestException
 from twilio.base.exceptions import TwilioException
 
