@@ -1,16 +1,13 @@
 """Dramatiq's own command line, for the actors that ours is compared with."""
 
-import os
-import signal
 import sys
-from threading import Event, Thread
 from typing import Final, NoReturn
 
 import dramatiq
 from dramatiq import cli
 from dramatiq.brokers.redis import RedisBroker
 
-from deploy.bench.children import until_parent_is_gone
+from deploy.bench.children import end_without_parent
 
 #: As many processes as ours.
 PROCESSES: Final = 2
@@ -25,7 +22,7 @@ def run_dramatiq(set_up: str, threads: int, log: str) -> NoReturn:
     Raises:
         SystemExit: they have ended.
     """
-    Thread(target=_end_without_parent, daemon=True).start()
+    end_without_parent()
     options = ["--processes", str(PROCESSES), "--threads", str(threads), "--log-file", log]
     sys.argv = ["dramatiq", set_up, *options]
     sys.exit(cli.main())  # type: ignore[no-untyped-call]
@@ -36,8 +33,3 @@ def stock_broker(url: str) -> RedisBroker:
     broker = RedisBroker(url=url)  # type: ignore[no-untyped-call]
     dramatiq.set_broker(broker)
     return broker
-
-
-def _end_without_parent() -> None:
-    until_parent_is_gone(Event())
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,13 +1,13 @@
 """Real channels over real sockets to the sandbox: ours, the peer, and bare loops that only send, by turns."""
 
 import time
-from typing import Final, Literal
+from typing import Final
 
 from deploy.bench.children import children, hear, tell
 from deploy.bench.delivering import CONNECTIONS, deliver
 from deploy.bench.ground import Ground
 from deploy.bench.measure import REPEATS, Asked, Result, medians
-from deploy.bench.peer.side import THREADS, deliver_as_peer
+from deploy.bench.peer.side import THREADS, Channel, deliver_as_peer
 from deploy.bench.sequences import ONE_EMAIL, ONE_SMS
 from deploy.bench.workers import PROCESSES
 from deploy.sandbox.options import SandboxOptions
@@ -18,8 +18,6 @@ MESSAGES: Final = 4_000
 
 #: The peer is slower: fewer are enough to see how much.
 MESSAGES_OF_PEER: Final = 1_000
-
-Channel = Literal["sms", "email"]
 
 #: Milliseconds of the workers for each message.
 ASKED: Final[dict[Channel, float]] = {"sms": 0.45, "email": 0.6}
@@ -58,7 +56,7 @@ def _results(
     of_postgres: str,
 ) -> list[Result]:
     rate, peers, bares = (side["per_second"] for side in (ours, peer, bare))
-    threads = f"the peer with {PROCESSES} x {THREADS} threads"
+    threads = f"the peer with {PROCESSES} x {THREADS[channel]} threads"
     cpu = f"{ours['workers']:.2f} ms against {peer['workers']:.2f}, {threads}"
     beside = f"Redis {ours['redis']:.2f} ms; the peer's {peer['postgres']:.2f} and {peer['redis']:.2f}"
     return [

@@ -57,7 +57,8 @@ class Sms:
     def _client(self) -> Client:
         if not hasattr(self._mine, "client"):
             http = TwilioHttpClient(timeout=TIMEOUT)
-            client = Client(self._place.account_sid, self._place.auth_token, http_client=http)
+            account, token = self._place.account_sid, self._place.auth_token
+            client = Client(account, token, http_client=http)  # type: ignore[no-untyped-call]
             client.api.base_url = self._place.twilio_url
             self._mine.client = client
         found: Client = self._mine.client
