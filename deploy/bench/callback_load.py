@@ -131,6 +131,12 @@ class Storm:
         self.seen.cpu = time.process_time() - cpu
         return self.seen
 
+    def close(self) -> None:
+        """Close all connections."""
+        for key in list(self._selector.get_map().values()):
+            key.data.socket.close()
+        self._selector.close()
+
     def _open(self) -> Connection:
         connection = Connection(self._plan)
         self._selector.register(connection.socket, selectors.EVENT_READ, connection)
@@ -192,6 +198,7 @@ def main() -> None:
     say("ready")
     sys.stdin.readline()
     say(json.dumps(asdict(storm.run())))
+    storm.close()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ def may_be_tried_again(error: BaseException) -> bool:
         return error.status == TOO_MANY or error.status >= 500
     if isinstance(error, smtplib.SMTPResponseException):
         return 400 <= error.smtp_code < 500
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(400 <= code < 500 for code, _ in error.recipients.values())
     return isinstance(error, (requests.ConnectionError, smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected))
 
 
