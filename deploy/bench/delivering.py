@@ -38,7 +38,7 @@ class Delivered:
         return {"per_second": self.per_second, **self.cpu}
 
 
-def deliver(ground: Ground, sequence: str, count: int) -> Delivered:
+def deliver(ground: Ground, sequence: str, count: int, warm_up: int = WARM_UP) -> Delivered:
     """Send so many messages that are due at once, and check in the sandbox's ledger that each went out.
 
     Raises:
@@ -47,12 +47,12 @@ def deliver(ground: Ground, sequence: str, count: int) -> Delivered:
     with start_sandbox(SandboxOptions(data_dir=ground.folder / "sandbox", fresh_ledger=True)) as process:
         sandbox = process.sandbox
         ground.empty()
-        contacts = ground.contacts(WARM_UP + count)
+        contacts = ground.contacts(warm_up + count)
         stretch = ground.sequence(sequence)
         settings = with_sandbox(ground.settings, sandbox)
         with worker_processes(ground, in_flight=CONNECTIONS, settings=settings) as workers:
-            _send(ground, ground.enroll(stretch, contacts[:WARM_UP]))
-            enrolled = ground.enroll(stretch, contacts[WARM_UP:])
+            _send(ground, ground.enroll(stretch, contacts[:warm_up]))
+            enrolled = ground.enroll(stretch, contacts[warm_up:])
             ground.settle_statistics()
             meter = Meter(workers=workers, **of_servers(ground))
             _send(ground, enrolled)

@@ -115,7 +115,9 @@ def peer_on(ground: Ground, sandbox: Sandbox, channel: Channel, threads: int | N
         broker.client.close()
 
 
-def deliver_as_peer(ground: Ground, channel: Channel, count: int, threads: int | None = None) -> Delivered:
+def deliver_as_peer(
+    ground: Ground, channel: Channel, count: int, threads: int | None = None, warm_up: int = WARM_UP
+) -> Delivered:
     """Send so many messages that fall due at one moment, and check in the sandbox's ledger that each went out.
 
     Raises:
@@ -123,12 +125,12 @@ def deliver_as_peer(ground: Ground, channel: Channel, count: int, threads: int |
     """
     with start_sandbox(SandboxOptions(data_dir=ground.folder / "sandbox", fresh_ledger=True)) as process:
         ground.empty()
-        contacts = ground.contacts(WARM_UP + count)
+        contacts = ground.contacts(warm_up + count)
         with peer_on(ground, process.sandbox, channel, threads) as peer:
-            warm = peer.fill(contacts[:WARM_UP])
+            warm = peer.fill(contacts[:warm_up])
             peer.schedule(warm, time.time())
             peer.wait_until_ended()
-            rows = peer.fill(contacts[WARM_UP:])
+            rows = peer.fill(contacts[warm_up:])
             meter = Meter(workers=peer.pids, **of_servers(ground))
             peer.schedule(rows, time.time() + HEAD_START)
             peer.wait_until_ended()
