@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.bench.children import BrokenChild
 from deploy.bench.ground import Ground
 from deploy.bench.measure import LeftOut
 
@@ -71,10 +72,10 @@ def members(table: Mapping[int, Usage], roots: Sequence[int]) -> set[int]:
     """Return the processes at the roots and all below them.
 
     Raises:
-        ProcessLookupError: a root has ended, and its time with it.
+        BrokenChild: a root has ended, and its time with it.
     """
     if missing := [pid for pid in roots if pid not in table]:
-        raise ProcessLookupError(f"no longer there, so their CPU is not known: {missing}")
+        raise BrokenChild(f"no longer there, so their CPU is not known: {missing}")
     found = set(roots)
     while True:
         below = {pid for pid, usage in table.items() if usage.parent in found} - found

@@ -46,8 +46,14 @@ def settled_a_second(ground: Ground, rows: Sequence[int] | None = None) -> float
 
 
 def rate(seen: list[tuple[float, int]], count: int) -> float:
-    """How many a second between the two shares of the work; `seen` is how many were done at which real second."""
+    """How many a second between the two shares of the work; `seen` is how many were done at which real second.
+
+    Raises:
+        BrokenChild: they were done at one moment, so nothing can be said.
+    """
     first, last = _moment(seen, count * FROM_SHARE), _moment(seen, count * TO_SHARE)
+    if first == last:
+        raise BrokenChild(f"{count} were done at one moment: too few to tell a rate")
     return count * (TO_SHARE - FROM_SHARE) / (last - first)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from deploy.bench.children import BrokenChild, TooSlow
 from deploy.bench.ground import Ground, Servers, open_ground
 from deploy.bench.machine import describe
 from deploy.bench.measure import Asked, LeftOut, Result
 from deploy.bench.parts import Part
-from engine.errors import Unavailable
+from deploy.local.stock import stock_programs
+from engine.errors import CadenzaError, Unavailable
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ def measure(parts: Sequence[Part], *, quick: bool) -> Run:
     """Take all measures of these parts.
 
     Raises:
-        Unavailable: the embedded servers can't be started.
+        Unavailable: the servers can't be started.
     """
     run, begun, twice = Run(quick), time.monotonic(), 0
     for servers, group in groupby(parts, key=lambda part: part.servers):
@@ -43,18 +43,18 @@ def measure(parts: Sequence[Part], *, quick: bool) -> Run:
 
 def _on(servers: Servers, parts: Sequence[Part], run: Run) -> int:
     """Take the measures of some parts on servers of their own, and return how many rows were claimed twice."""
-    try:
-        with open_ground(servers, quick=run.quick) as ground:
-            for part in parts:
-                _take(part, ground, run)
-            ground.empty()
-            run.machines.append(describe(ground))
-            return sum(ground.claimed_twice)
-    except Unavailable as error:
-        if servers == "embedded":
-            raise
-        run.left_out.update({", ".join(part.names): str(error) for part in parts})
-        return 0
+    if servers == "stock":
+        try:
+            stock_programs()
+        except Unavailable as error:
+            run.left_out.update({_named(part): str(error) for part in parts})
+            return 0
+    with open_ground(servers, quick=run.quick) as ground:
+        for part in parts:
+            _take(part, ground, run)
+        ground.empty()
+        run.machines.append(describe(ground))
+        return sum(ground.claimed_twice)
 
 
 def _take(part: Part, ground: Ground, run: Run) -> None:
@@ -62,13 +62,17 @@ def _take(part: Part, ground: Ground, run: Run) -> None:
     try:
         results = part.run(ground)
     except LeftOut as error:
-        run.left_out[", ".join(part.names)] = str(error)
+        run.left_out[_named(part)] = str(error)
         return
-    except (TooSlow, BrokenChild) as error:
-        run.broken[", ".join(part.names)] = str(error)
-        sys.stderr.write(f"{part.names[0]}: {error}\n")
+    except CadenzaError as error:
+        run.broken[_named(part)] = str(error)
+        sys.stderr.write(f"{_named(part)}: {error}\n")
         return
     run.results += results
     for one in results:
         sys.stderr.write(f"{one.measure}: {one.value:,.2f} {one.unit} ({one.detail})\n")
     sys.stderr.write(f"    in {time.monotonic() - started:.0f} s\n")
+
+
+def _named(part: Part) -> str:
+    return ", ".join(part.names)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from deploy.bench.children import BrokenChild
 from deploy.bench.cpu import Meter, Usage, members, usage_of
 
 #: Starts a child that uses so much CPU, waits for it, and stays.
@@ -23,7 +24,7 @@ def test_all_below_the_roots_are_members_and_nobody_else() -> None:
 
 
 def test_a_root_that_has_ended_is_not_taken_for_an_idle_one() -> None:
-    with pytest.raises(ProcessLookupError, match=r"\[7\]"):
+    with pytest.raises(BrokenChild, match=r"\[7\]"):
         members({1: Usage(0, 1.0)}, [1, 7])
 
 
