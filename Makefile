@@ -64,6 +64,9 @@ up: $(READY) ## run everything on this machine, until Ctrl-C
 
 .PHONY: bench
 bench: $(READY) ## measure how fast it is, and write bench.json
+	@$(PYTHON_IN_VENV) -c 'import pgqueuer, procrastinate' 2>/dev/null || \
+	    $(PYTHON_IN_VENV) -m pip install -qq --no-input --editable '.[local,dev,bench]' || \
+	    echo 'bench: pip could not install the queues to measure beside ours: they are left out' >&2
 	@$(PYTHON_IN_VENV) -m deploy.bench $(ARGS)
 
 .PHONY: scale

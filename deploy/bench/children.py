@@ -1,12 +1,13 @@
 """Processes of the benchmark: started, waited for, and never left behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 from engine.errors import CadenzaError
@@ -91,6 +92,16 @@ def until_parent_is_gone(stop: Event) -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     stop.set()
+
+
+def end_without_parent() -> None:
+    """End this process, as SIGTERM does, when standard input closes."""
+
+    def wait() -> None:
+        until_parent_is_gone(Event())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def wait_until(what: str, came_about: Callable[[], bool], pause: float = 0.1, patience: float = PATIENCE) -> None:

@@ -1,9 +1,10 @@
 """Waiting until all that is due has been settled, without being in the way of those who do it."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from deploy.bench.children import wait_until
+from deploy.bench.children import BrokenChild, wait_until
 from deploy.bench.ground import Ground
 from engine.wakeups.wakeups import QUEUE, WAITING
 
@@ -11,8 +12,11 @@ from engine.wakeups.wakeups import QUEUE, WAITING
 FROM_SHARE: Final = 0.05
 TO_SHARE: Final = 0.95
 
-#: In real seconds as epoch, in their order.
-ENDS: Final = "SELECT extract(epoch FROM ended_at)::float8 FROM attempts WHERE ended_at IS NOT NULL ORDER BY 1"
+#: In seconds as epoch, in their order: the sequence clock is real time here.
+ENDS: Final = """
+SELECT extract(epoch FROM sent_at)::float8 FROM outbox
+WHERE status = 'sent' AND (%(rows)s::bigint[] IS NULL OR id = ANY(%(rows)s::bigint[])) ORDER BY 1
+"""
 
 NOTHING_MOVES: Final = """
 SELECT NOT EXISTS (SELECT FROM outbox WHERE status = 'sending') AND NOT EXISTS (
@@ -28,16 +32,28 @@ def wait_until_settled(ground: Ground) -> None:
     wait_until("all rows are settled", lambda: _nothing_moves(ground))
 
 
-def settled_a_second(ground: Ground) -> float:
-    """The rate at which rows were settled, as the database noted it."""
+def settled_a_second(ground: Ground, rows: Sequence[int] | None = None) -> float:
+    """Return the rate at which rows were settled, these or all that were, as the database noted it.
+
+    Raises:
+        BrokenChild: some of these were not sent.
+    """
     with ground.database.transaction() as session:
-        ends = [row[0] for row in session.execute(ENDS)]
+        ends = [row[0] for row in session.execute(ENDS, {"rows": None if rows is None else list(rows)})]
+    if rows is not None and len(ends) != len(rows):
+        raise BrokenChild(f"only {len(ends)} of {len(rows)} rows were sent")
     return rate([(end, number) for number, end in enumerate(ends, start=1)], len(ends))
 
 
 def rate(seen: list[tuple[float, int]], count: int) -> float:
-    """How many a second between the two shares of the work; `seen` is how many were done at which real second."""
+    """How many a second between the two shares of the work; `seen` is how many were done at which real second.
+
+    Raises:
+        BrokenChild: they were done at one moment, so nothing can be said.
+    """
     first, last = _moment(seen, count * FROM_SHARE), _moment(seen, count * TO_SHARE)
+    if first == last:
+        raise BrokenChild(f"{count} were done at one moment: too few to tell a rate")
     return count * (TO_SHARE - FROM_SHARE) / (last - first)
 
 

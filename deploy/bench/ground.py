@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import redis
+from pydantic import SecretStr
 
 from deploy.cli.database import bring_up
 from deploy.cli.session import required
 from deploy.local.clean import clean
 from deploy.local.servers import local_servers
+from deploy.local.stock import stock_servers
 from engine.broker import open_redis
 from engine.clock import SequenceClock
 from engine.database import Database
@@ -24,6 +26,8 @@ from producers.sequences import publish
 from producers.workspaces import change, find_workspace
 from schema.definition import parse
 from schema.tables import metadata
+
+Servers: TypeAlias = Literal["embedded", "stock"]
 
 #: A claim and its settling move the fence on by one each, and no provider of the benchmark refuses for now: a row
 #: with a greater fence, or with two attempts, was claimed twice.
@@ -66,6 +70,8 @@ class Ground:
     """For files of the measures."""
     quick: bool
     """Smaller counts, only to try it out."""
+    servers: str
+    """Which ones they are: embedded, or stock."""
     claimed_twice: list[int] = field(default_factory=list)
     """Rows that were claimed more than once, of each time that the tables were emptied."""
 
@@ -106,6 +112,12 @@ class Ground:
                 enrolled.add(plan_enrollments(session, stretch, contacts[first : first + CHUNK], done_anew=True))
         return enrolled
 
+    def set_autovacuum(self, *, on: bool) -> None:
+        """Let autovacuum choose when statistics are renewed, or leave that to the measure."""
+        with self.database.connect() as session:
+            session.execute("ALTER SYSTEM RESET autovacuum" if on else "ALTER SYSTEM SET autovacuum = off")
+            session.execute("SELECT pg_reload_conf()")
+
     def settle_statistics(self) -> None:
         """Let the planner know how full the tables are, so that autovacuum doesn't choose its own moment to."""
         with self.database.connect() as session:
@@ -125,20 +137,29 @@ class Enrolled:
         self.first.append(planned.wakeups[0])
         self.later.extend(planned.wakeups[1:])
 
+    def first_rows(self) -> list[int]:
+        """Return the rows of the first steps."""
+        return [row for _, rows in self.first for row in rows]
+
 
 @contextmanager
-def open_ground(*, quick: bool) -> Iterator[Ground]:
-    """Run embedded servers in a folder of our own; nothing of them is left behind.
+def open_ground(servers: Servers, *, quick: bool) -> Iterator[Ground]:
+    """Run servers in a folder of our own; nothing of them is left behind.
 
     Raises:
-        Unavailable: they can't be started.
+        Unavailable: they can't be started, or are not installed.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cadenza-bench-")))
         folder.chmod(0o711)  # the servers run as another user when we are root
         settings = Settings(_env_file=None, data_dir=folder / "data")
         stack.callback(clean, settings.data_dir)
-        settings = stack.enter_context(local_servers(settings))
+        if servers == "stock":
+            database_url, redis_url = stack.enter_context(stock_servers(settings.data_dir))
+            urls = {"database_url": SecretStr(database_url), "redis_url": SecretStr(redis_url)}
+            settings = settings.model_copy(update=urls)
+        else:
+            settings = stack.enter_context(local_servers(settings))
         database = Database(required(settings.database_url), name="cadenza bench")
         stack.callback(database.close)
         bring_up(database)
@@ -147,4 +168,4 @@ def open_ground(*, quick: bool) -> Iterator[Ground]:
         wakeups = Wakeups(required(settings.redis_url))
         stack.callback(wakeups.close)
         client = stack.enter_context(open_redis(required(settings.redis_url)))
-        yield Ground(settings, database, wakeups, client, SequenceClock(database), folder, quick)
+        yield Ground(settings, database, wakeups, client, SequenceClock(database), folder, quick, servers)

@@ -12,11 +12,12 @@ def describe(ground: Ground) -> str:
     with ground.database.transaction() as session:
         postgres = session.info.server_version
     valkey = ground.redis.info("server")
-    version = valkey.get("valkey_version") or valkey["redis_version"]
+    store = f"Valkey {valkey['valkey_version']}" if "valkey_version" in valkey else f"Redis {valkey['redis_version']}"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, Postgres {postgres // 10_000}.{postgres % 10_000}, Valkey {version}"
+        f"Python {platform.python_version()}, {ground.servers}: Postgres {postgres // 10_000}.{postgres % 10_000}, "
+        f"{store}"
     )
 
 

@@ -1,12 +1,18 @@
 """A measure: a figure, what is asked of it, and whether it holds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final, Literal
 
+from engine.errors import CadenzaError
+
 #: Each side of a comparison is run so often, by turns; the median counts.
 REPEATS: Final = 5
+
+
+class LeftOut(CadenzaError):  # noqa: N818 (what it is)
+    """A measure can't be taken on this machine; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,15 @@ class Result:
     measure: str
     value: float
     unit: str
-    asked: Asked
+    asked: Asked | None
+    """None: it only stands beside the others."""
     detail: str
     """The absolute figures behind it."""
 
     @property
-    def holds(self) -> bool:
-        """Whether it is what was asked."""
-        return self.asked.holds(self.value)
+    def holds(self) -> bool | None:
+        """Whether it is what was asked; None if nothing was."""
+        return None if self.asked is None else self.asked.holds(self.value)
 
     def document(self) -> dict[str, Any]:
         """As bench.json has it."""
@@ -49,7 +56,7 @@ class Result:
             "measure": self.measure,
             "value": round(self.value, 4),
             "unit": self.unit,
-            "asked": str(self.asked),
+            "asked": None if self.asked is None else str(self.asked),
             "holds": self.holds,
         }
 
@@ -58,6 +65,11 @@ def by_turns(ours: Callable[[], float], theirs: Callable[[], float], repeats: in
     """Run two sides by turns, and give the median of each."""
     figures = [(ours(), theirs()) for _ in range(repeats)]
     return median(a for a, _ in figures), median(b for _, b in figures)
+
+
+def medians(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the median of each named figure over several turns."""
+    return {name: median(turn[name] for turn in figures) for name in figures[0]}
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -32,6 +32,14 @@ steps:
     body: "Hi {{ contact.first_name | default: 'there' }}, thanks for your interest in our {{ custom.plan }} plan."
 """
 
+#: The same, and nobody waits for it.
+ONE_SMS_LATER: Final = """
+sequence: later
+name: Later
+steps:
+  - {key: only, type: sms, delay: 14 days, body: "Hi {{ contact.first_name }}"}
+"""
+
 ONE_EMAIL: Final = """
 sequence: email
 name: Email

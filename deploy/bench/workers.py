@@ -23,14 +23,19 @@ SWEEP_SECONDS: Final = 3_600.0
 
 @contextmanager
 def worker_processes(
-    ground: Ground, *, in_flight: int, provider_seconds: float | None = None, settings: Settings | None = None
-) -> Iterator[None]:
-    """Run two worker processes, with so many messages in flight together, and let them start before all else.
+    ground: Ground,
+    *,
+    in_flight: int,
+    provider_seconds: float | None = None,
+    settings: Settings | None = None,
+    sweep_seconds: float = SWEEP_SECONDS,
+) -> Iterator[list[int]]:
+    """Run two worker processes, with so many messages in flight together, let them start first, and yield their ids.
 
     With `provider_seconds` a provider in process stands in for the real ones, which takes so long to answer.
     """
     settings = (settings or ground.settings).model_copy(
-        update={"sweep_seconds": SWEEP_SECONDS, "in_flight": in_flight // PROCESSES}
+        update={"sweep_seconds": sweep_seconds, "in_flight": in_flight // PROCESSES}
     )
     command = ["deploy.bench.worker", str(THREADS)]
     if provider_seconds is not None:
@@ -42,9 +47,9 @@ def worker_processes(
             "dramatiq_queue_prefetch": str(THREADS),
             "dramatiq_restart_delay": "1000",
         }
-        with children([command] * PROCESSES, environment):
+        with children([command] * PROCESSES, environment) as started:
             wait_until("the start of the workers", lambda: _listening(ground) == PROCESSES, pause=0.02)
-            yield
+            yield [child.pid for child in started]
 
 
 def _listening(ground: Ground) -> int:

@@ -14,7 +14,7 @@ python=$work/venv/bin/python
 requires=$("$python" -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]))')
 printf '%s\n' "$requires" > "$work/build.txt"
 "$python" -m pip install -qq --no-input --upgrade --requirement "$work/build.txt"
-"$python" -m pip install -qq --no-input --upgrade '.[local,dev,compat]'
+"$python" -m pip install -qq --no-input --upgrade '.[local,dev,compat,bench]'
 "$python" -m pip freeze --all --exclude pip --exclude wheel --exclude cadenza > "$work/constraints.txt"
 if grep -v '^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+]*$' "$work/constraints.txt" >&2; then
     echo "lock: these are not pinned by name and version: constraints.txt stays as it is" >&2

@@ -2,8 +2,10 @@
 
 import pytest
 
+from deploy.bench.children import BrokenChild
 from deploy.bench.drain import rate
-from deploy.bench.measure import Asked, Result, by_turns, percentile
+from deploy.bench.measure import Asked, Result, by_turns, medians, percentile
+from deploy.bench.parts import NAMES, PARTS, chosen
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,30 @@ def test_a_rate_leaves_out_how_it_begins_and_ends() -> None:
 
 def test_a_rate_is_read_between_two_looks() -> None:
     assert rate([(0.0, 0), (10.0, 1_000)], 1_000) == pytest.approx(100.0)
+
+
+def test_what_is_done_at_one_moment_has_no_rate() -> None:
+    with pytest.raises(BrokenChild, match="one moment"):
+        rate([(5.0, number) for number in range(1, 41)], 40)
+
+
+def test_the_median_of_each_figure_counts_by_itself() -> None:
+    turns = [{"a": 1.0, "b": 9.0}, {"a": 3.0, "b": 7.0}, {"a": 2.0, "b": 8.0}]
+    assert medians(turns) == {"a": 2.0, "b": 8.0}
+
+
+def test_a_figure_of_which_nothing_is_asked_neither_holds_nor_fails() -> None:
+    document = Result("pgqueuer_noop", 3_000.0, "jobs/s", None, "3,000 jobs").document()
+    assert (document["asked"], document["holds"]) == (None, None)
+
+
+def test_the_parts_of_a_measure_are_chosen_by_any_of_its_names() -> None:
+    assert [part.names[0] for part in chosen(["sms_cpu_ms", "idle_cpu_percent"])] == [
+        "sms_vs_bare_http",
+        "idle_cpu_percent",
+    ]
+    assert chosen(None) == list(PARTS)
+    assert len(set(NAMES)) == len(NAMES)
 
 
 @pytest.mark.parametrize(

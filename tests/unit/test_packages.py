@@ -88,14 +88,17 @@ def imported(package: str) -> Iterator[tuple[str, Path]]:
 def test_what_is_imported_is_a_dependency_or_comes_with_one(package: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = {normal(requirement) for requirement in project["dependencies"]}
+    for_bench = set()
     if package == "deploy":
         asked |= {normal(requirement) for requirement in project["optional-dependencies"]["local"]}
+        for_bench = {normal(requirement) for requirement in project["optional-dependencies"]["bench"]}
     come_along = {normal(requirement) for name in asked for requirement in requires(name) or []}
     provided = packages_distributions()
     missing = {
         f"{name} in {path}"
         for name, path in imported(package)
         if not {normal(found) for found in provided.get(name, ())} & (asked | come_along)
+        and name not in for_bench  # they are installed by `make bench` alone
     }
     assert missing == set()
 
@@ -110,5 +113,6 @@ def test_every_dependency_is_pinned_by_name_and_version() -> None:
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["local"],
         *project["project"]["optional-dependencies"]["dev"],
+        *project["project"]["optional-dependencies"]["bench"],
     ]
     assert {normal(requirement) for requirement in asked} - pinned == set()

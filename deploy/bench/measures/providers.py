@@ -1,74 +1,85 @@
-"""Real channels over real sockets to the sandbox, against bare loops of the same clients."""
+"""Real channels over real sockets to the sandbox: ours, the peer, and bare loops that only send, by turns."""
 
 import time
-from collections import Counter
-from typing import Final, Literal
+from typing import Final
 
 from deploy.bench.children import children, hear, tell
-from deploy.bench.drain import settled_a_second, wait_until_settled
+from deploy.bench.delivering import CONNECTIONS, deliver
 from deploy.bench.ground import Ground
-from deploy.bench.measure import Asked, Result, by_turns
+from deploy.bench.measure import REPEATS, Asked, Result, medians
+from deploy.bench.peer.side import THREADS, Channel, deliver_as_peer
 from deploy.bench.sequences import ONE_EMAIL, ONE_SMS
-from deploy.bench.workers import PROCESSES, worker_processes
-from deploy.sandbox.ledger import read_ledger
+from deploy.bench.workers import PROCESSES
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.process import start_sandbox
-from deploy.sandbox.settings import with_sandbox
 from deploy.sandbox.state import Sandbox
-
-#: Connections on each side, over both processes: as many as may be in flight by default.
-CONNECTIONS: Final = 128
 
 MESSAGES: Final = 4_000
 
+#: The peer is slower: fewer are enough to see how much.
+MESSAGES_OF_PEER: Final = 1_000
 
-def sms_vs_bare_http(ground: Ground) -> Result:
-    """SMS from due to settled, against a loop that only posts."""
-    return _against_bare(ground, "sms", ONE_SMS, "sms_vs_bare_http")
-
-
-def email_vs_bare_smtp(ground: Ground) -> Result:
-    """Email from due to settled, against a loop of pooled smtplib connections with prebuilt bytes."""
-    return _against_bare(ground, "email", ONE_EMAIL, "email_vs_bare_smtp")
+#: Milliseconds of the workers for each message.
+ASKED: Final[dict[Channel, float]] = {"sms": 0.45, "email": 0.6}
 
 
-def _against_bare(ground: Ground, channel: Literal["sms", "email"], sequence: str, measure: str) -> Result:
-    count = ground.count(MESSAGES)
-
-    def ours() -> float:
-        with start_sandbox(options) as sandbox:
-            figure = _deliver(ground, sandbox.sandbox, sequence, count)
-        ground.claimed_twice.append(_sent_twice(sandbox.sandbox))
-        return figure
-
-    def theirs() -> float:
-        with start_sandbox(options) as sandbox:
-            return _bare(sandbox.sandbox, channel, count)
-
-    options = SandboxOptions(data_dir=ground.folder / measure, fresh_ledger=True)
-    mine, bare = by_turns(ours, theirs)
-    detail = f"{mine:,.0f} a second against {bare:,.0f}"
-    return Result(measure, mine / bare, "ratio", Asked(">=", 0.5), detail)
+def sms(ground: Ground) -> list[Result]:
+    """SMS from due to settled, against the peer and a loop that only posts."""
+    ours, peer, bare = _by_turns(ground, "sms", ONE_SMS)
+    return _results("sms", ours, peer, bare, "sms_vs_bare_http", "postgres_cpu_ms_per_message")
 
 
-def _deliver(ground: Ground, sandbox: Sandbox, sequence: str, count: int) -> float:
-    ground.empty()
-    with worker_processes(ground, in_flight=CONNECTIONS, settings=with_sandbox(ground.settings, sandbox)):
-        enrolled = ground.enroll(ground.sequence(sequence), ground.contacts(count))
-        ground.settle_statistics()
-        ground.wakeups.schedule(enrolled.first)
-        wait_until_settled(ground)
-    return settled_a_second(ground)
+def email(ground: Ground) -> list[Result]:
+    """Email from due to settled, against the peer and a loop of pooled smtplib connections with prebuilt bytes."""
+    ours, peer, bare = _by_turns(ground, "email", ONE_EMAIL)
+    return _results("email", ours, peer, bare, "email_vs_bare_smtp", "postgres_cpu_ms_per_email")
 
 
-def _sent_twice(sandbox: Sandbox) -> int:
-    """Messages that the provider took more than once: each contact is sent one."""
-    accepted = Counter(entry.to for entry in read_ledger(sandbox.ledger))
-    return sum(times - 1 for times in accepted.values())
+def _by_turns(
+    ground: Ground, channel: Channel, sequence: str
+) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Run the three sides by turns, and give the medians of each."""
+    ours, peer, bare = [], [], []
+    for _ in range(REPEATS):
+        ours.append(deliver(ground, sequence, ground.count(MESSAGES)).figures())
+        peer.append(deliver_as_peer(ground, channel, ground.count(MESSAGES_OF_PEER)).figures())
+        bare.append({"per_second": _bare(ground, channel, ground.count(MESSAGES))})
+    return medians(ours), medians(peer), medians(bare)
 
 
-def _bare(sandbox: Sandbox, channel: str, count: int) -> float:
+def _results(
+    channel: Channel,
+    ours: dict[str, float],
+    peer: dict[str, float],
+    bare: dict[str, float],
+    against_bare: str,
+    of_postgres: str,
+) -> list[Result]:
+    rate, peers, bares = (side["per_second"] for side in (ours, peer, bare))
+    threads = f"the peer with {PROCESSES} x {THREADS[channel]} threads"
+    cpu = f"{ours['workers']:.2f} ms against {peer['workers']:.2f}, {threads}"
+    beside = f"Redis {ours['redis']:.2f} ms; the peer's {peer['postgres']:.2f} and {peer['redis']:.2f}"
+    return [
+        Result(against_bare, rate / bares, "ratio", Asked(">=", 0.5), f"{rate:,.0f} a second against {bares:,.0f}"),
+        Result(
+            f"{channel}_vs_peer", rate / peers, "ratio", Asked(">=", 5),
+            f"{rate:,.0f} a second against {peers:,.0f}, {threads}",
+        ),
+        Result(f"{channel}_cpu_vs_peer", ours["workers"] / peer["workers"], "ratio", Asked("<=", 0.2), cpu),
+        Result(
+            f"{channel}_cpu_ms", ours["workers"], "ms", Asked("<=", ASKED[channel]), f"workers, {rate:,.0f} a second"
+        ),
+        Result(of_postgres, ours["postgres"], "ms", Asked("<=", 0.2), beside),
+    ]  # fmt: skip
+
+
+def _bare(ground: Ground, channel: Channel, count: int) -> float:
     """Messages a second of as many processes and connections as the workers have, doing nothing else."""
+    with start_sandbox(SandboxOptions(data_dir=ground.folder / "sandbox", fresh_ledger=True)) as process:
+        return _send_bare(process.sandbox, channel, count)
+
+
+def _send_bare(sandbox: Sandbox, channel: Channel, count: int) -> float:
     where = sandbox.http_url if channel == "sms" else f"{sandbox.smtp_host}:{sandbox.smtp_port}"
     command = ["deploy.bench.bare", channel, where, str(count // PROCESSES), str(CONNECTIONS // PROCESSES)]
     credentials = {"CADENZA_BENCH_ACCOUNT": sandbox.account_sid, "CADENZA_BENCH_TOKEN": sandbox.auth_token}
