@@ -18,7 +18,7 @@ from deploy.local.servers import local_servers
 from deploy.local.stock import stock_servers
 from engine.broker import open_redis
 from engine.clock import SequenceClock
-from engine.database import BY_ID, NO_IDLE_LOCKS, Database
+from engine.database import KEPT_PLANS, NO_IDLE_LOCKS, Database
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 
@@ -64,7 +64,7 @@ def open_place(*, stock: bool) -> Iterator[Place]:
         url = required(settings.database_url)
         producer = Database(url, size=1, name="cadenza scale producer")
         stack.callback(producer.close)
-        worker = Database(url, size=1, name="cadenza scale worker", options=f"{BY_ID} {NO_IDLE_LOCKS}")
+        worker = Database(url, size=1, name="cadenza scale worker", options=f"{KEPT_PLANS} {NO_IDLE_LOCKS}")
         stack.callback(worker.close)
         bring_up(producer)
         wakeups = Wakeups(required(settings.redis_url))
