@@ -45,10 +45,11 @@ class Mutant:
             Rotten: it does not.
         """
         changed = self.applied_to((root / self.path).read_text(encoding="utf-8"))
-        try:
-            compile(changed, self.path, "exec")
-        except SyntaxError as error:
-            raise Rotten(f"{self.name}: {self.path} is no Python any more: {error}") from None
+        if self.path.endswith(".py"):
+            try:
+                compile(changed, self.path, "exec")
+            except SyntaxError as error:
+                raise Rotten(f"{self.name}: {self.path} is no Python any more: {error}") from None
         for test in self.tests:
             file, _, name = test.partition("::")
             if f"def {name.partition('[')[0]}(" not in (root / file).read_text(encoding="utf-8"):
