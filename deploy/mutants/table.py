@@ -535,9 +535,9 @@ SWEEPING: Final = (
     Mutant(
         "news-due",
         "a wake-up that another process schedules for now waits for the next look",
-        "engine/wakeups/schedule.lua",
-        "tonumber(ARGV[2]) < tonumber(first)",
-        "false",
+        "engine/wakeups/news.py",
+        'if kind == "subscribe" or data == name:',
+        'if kind == "subscribe":',
         (f"{TEST_NEWS}::test_what_another_process_schedules_for_now_is_promoted_at_once",),
     ),
 )
