@@ -31,7 +31,7 @@ class Delivered:
 
     per_second: float
     cpu: dict[str, float]
-    """Milliseconds a message, by who used them: workers, postgres, redis."""
+    """Milliseconds a message, by who used them: workers, postgres, redis, sandbox."""
 
     def figures(self) -> dict[str, float]:
         """Return all of it by name."""
@@ -54,7 +54,7 @@ def deliver(ground: Ground, sequence: str, count: int, warm_up: int = WARM_UP) -
             _send(ground, ground.enroll(stretch, contacts[:warm_up]))
             enrolled = ground.enroll(stretch, contacts[warm_up:])
             ground.settle_statistics()
-            meter = Meter(workers=workers, **of_servers(ground))
+            meter = Meter(workers=workers, sandbox=[sandbox.pid], **of_servers(ground))
             _send(ground, enrolled)
             cpu = meter.milliseconds(count)
         ground.claimed_twice.append(check_ledger(sandbox, recipients(ground, contacts)))

@@ -58,7 +58,7 @@ def test_the_peer_sends_to_everybody_what_we_send(ground: Ground, channel: Chann
     theirs_sent = stripped(texts(ground, channel))
     assert theirs_sent == {to: ours_sent[to] for to in theirs_sent}
     assert (len(ours_sent), len(theirs_sent)) == (410, 50)
-    assert {"workers", "postgres", "redis", "per_second"} == set(ours.figures()) == set(theirs.figures())
+    assert {"workers", "postgres", "redis", "sandbox", "per_second"} == set(ours.figures()) == set(theirs.figures())
     assert all(figure > 0 for figure in (ours.per_second, theirs.per_second, ours.cpu["workers"]))
 
 

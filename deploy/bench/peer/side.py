@@ -131,7 +131,7 @@ def deliver_as_peer(
             peer.schedule(warm, time.time())
             peer.wait_until_ended()
             rows = peer.fill(contacts[warm_up:])
-            meter = Meter(workers=peer.pids, **of_servers(ground))
+            meter = Meter(workers=peer.pids, sandbox=[process.sandbox.pid], **of_servers(ground))
             peer.schedule(rows, time.time() + HEAD_START)
             peer.wait_until_ended()
             cpu = meter.milliseconds(count)
