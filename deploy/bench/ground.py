@@ -121,7 +121,7 @@ class Ground:
     def settle_statistics(self) -> None:
         """Let the planner know how full the tables are, so that autovacuum doesn't choose its own moment to."""
         with self.database.connect() as session:
-            session.execute("VACUUM (ANALYZE) contacts, enrollments, outbox, attempts")
+            session.execute("VACUUM (ANALYZE) contacts, enrollments, outbox, attempt_records")
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cadenza worker' 
 
 #: All that belongs to a workspace, what refers to others first.
 BELONGINGS: Final = (
-    "attempts",
+    "attempt_records",
     "outbox",
     "enroll_events",
     "enrollments",

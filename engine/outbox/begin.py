@@ -21,7 +21,7 @@ WITH begun AS (
     RETURNING o.id, o.fence, o.workspace_id, o.type, attempt.recipient, attempt.payload, attempt.lateness
 ),
 written AS (
-    INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
+    INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
     SELECT id, fence, workspace_id, type, recipient, payload::jsonb, lateness FROM begun WHERE payload IS NOT NULL
 )
 SELECT pg_current_xact_id()::text, count(*) FROM begun
@@ -29,7 +29,7 @@ SELECT pg_current_xact_id()::text, count(*) FROM begun
 
 #: Nobody has said STOP since, and nothing was paused.
 STILL_GOOD: Final = f"""
-SELECT FROM outbox o JOIN attempts attempt ON attempt.outbox_id = %(id)b AND attempt.fence = %(fence)b
+SELECT FROM outbox o JOIN attempt_records attempt ON attempt.outbox_id = %(id)b AND attempt.fence = %(fence)b
 JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")} AND {checked("e.status = 'active'")}
 WHERE o.id = %(id)b AND o.fence = %(fence)b AND {checked("o.status = 'sending'")} AND {NOT_HELD} AND NOT EXISTS (
     SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type

@@ -39,7 +39,7 @@ LIMIT %(limit)b
 """
 
 LOOKED: Final = """
-UPDATE attempts SET looks = looks + %(empty)b, looked_at = clock_timestamp()
+UPDATE attempt_records SET looks = looks + %(empty)b, looked_at = clock_timestamp()
 WHERE outbox_id = %(row)b AND fence = %(fence)b
 """
 

@@ -20,13 +20,21 @@ from schema.states import AttemptOutcome, RowStatus
 log = structlog.get_logger(__name__)
 
 ROW: Final = """
-SELECT status, fence, provider_id FROM outbox
+SELECT status, fence, provider_id, accepted_fence FROM outbox
 WHERE id = %(row)b AND workspace_id = %(workspace)b FOR UPDATE
 """
 
-BEGUN: Final = "SELECT FROM attempts WHERE outbox_id = %(row)b AND fence = %(fence)b"
+BEGUN: Final = "SELECT FROM attempt_records WHERE outbox_id = %(row)b AND fence = %(fence)b"
 
-NAME: Final = "UPDATE outbox SET provider_id = %(provider_id)b WHERE id = %(row)b"
+#: What the row tells of an attempt is written down first.
+NAME: Final = """
+WITH told AS (
+    UPDATE attempt_records a SET outcome = 'accepted', ended_at = o.accepted_at, detail = o.accepted_detail
+    FROM outbox o
+    WHERE o.id = %(row)b AND a.outbox_id = %(row)b AND a.fence = o.accepted_fence AND a.outcome IS NULL
+)
+UPDATE outbox SET provider_id = %(provider_id)b WHERE id = %(row)b
+"""
 
 #: Of these, those whose row does not know it: an answer that a callback came before is no news.
 LATE: Final = f"""
@@ -89,7 +97,9 @@ def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) 
     if row is None:
         log.error("evidence for a row that is not there: was the database restored?", row=evidence.row_id)
         return []
-    status, fence, provider_id = row
+    status, fence, provider_id, accepted_fence = row
+    if status == RowStatus.SENT and (provider_id, accepted_fence) == (evidence.provider_id, evidence.fence):
+        return []
     known = note_acceptance(session, evidence.row_id, evidence.fence, evidence.provider_id, evidence.says)
     if status == RowStatus.SENT and provider_id == evidence.provider_id:
         return []

@@ -49,15 +49,17 @@ WHERE id = ANY(%(enrollments)b::bigint[]) AND {checked("status = 'completed'")}
 """
 
 EVIDENCE: Final = """
-UPDATE attempts SET outcome = 'accepted', provider_id = coalesce(provider_id, %(provider_id)b),
-    ended_at = coalesce(ended_at, clock_timestamp()), detail = %(detail)b
-WHERE outbox_id = %(row)b AND fence = %(fence)b
+UPDATE attempt_records a SET outcome = 'accepted', provider_id = coalesce(told.provider_id, %(provider_id)b),
+    ended_at = coalesce(told.ended_at, clock_timestamp()), detail = %(detail)b
+FROM attempts told
+WHERE a.outbox_id = %(row)b AND a.fence = %(fence)b AND told.outbox_id = %(row)b AND told.fence = %(fence)b
 """
 
 #: An attempt of which only its acceptance is known: the database was restored from a backup that was made before it.
 FORGOTTEN: Final = f"""
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
-    provider_id, detail)
+INSERT INTO attempt_records
+    (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome, provider_id,
+    detail)
 SELECT o.id, %(fence)b, o.workspace_id, o.type, coalesce(CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END, ''),
     '{{}}', 0, clock_timestamp(), 'accepted', %(provider_id)b, %(detail)b
 FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}

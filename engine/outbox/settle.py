@@ -26,27 +26,36 @@ ACCEPTED: Final = """
         AS ended (id, fence, provider_id, detail)
 """
 
-#: Rows move only under the fence of their claim; an attempt keeps the provider's word even when the row was lost, and
-#: what a callback has proven of it even when the worker had no answer.
-_SETTLE: Final = f"""
-WITH ended AS MATERIALIZED ({{ended}}),
-closed AS (
-    UPDATE attempts a SET ended_at = coalesce(a.ended_at, clock_timestamp()), outcome = ended.outcome,
+#: Attempts keep the provider's word even when their row was lost, and what a callback has proven of them even when the
+#: worker had no answer.
+ENDS_ATTEMPT: Final = f"""
+    UPDATE attempt_records a SET ended_at = coalesce(a.ended_at, clock_timestamp()), outcome = ended.outcome,
         provider_id = ended.provider_id, error_code = ended.error_code, detail = ended.detail
     FROM ended
     WHERE ended.outcome IS NOT NULL AND {look_up("a.outbox_id", "ended.id")} AND a.fence = ended.fence
-        AND a.outcome IS DISTINCT FROM 'accepted'
-),
+        AND a.outcome IS DISTINCT FROM 'accepted' AND NOT EXISTS (
+            SELECT FROM outbox told WHERE told.id = a.outbox_id AND told.accepted_fence = a.fence OFFSET 0
+        )
+"""
+
+#: The row tells how a plainly accepted attempt ended (the view `attempts`): only one whose row was lost is written.
+ENDS_LOST_ATTEMPT: Final = f"{ENDS_ATTEMPT} AND (ended.id, ended.fence + 1) NOT IN (SELECT id, fence FROM settled)"
+TELLS: Final = "accepted_at = clock_timestamp(), accepted_fence = ended.fence, accepted_detail = ended.detail,"
+
+#: Rows move only under the fence of their claim.
+_SETTLE: Final = f"""
+WITH ended AS MATERIALIZED ({{ended}}),
 settled AS (
     UPDATE outbox o SET status = ended.status, reason = ended.reason, attempts = o.attempts + ended.tries,
         fence = o.fence + 1, lease_until = NULL, retry_at = clock_timestamp() + ended.delay * interval '1 second',
-        provider_id = coalesce(ended.provider_id, o.provider_id), error_code = ended.error_code,
+        provider_id = coalesce(ended.provider_id, o.provider_id), error_code = ended.error_code, {{tells}}
         sent_at = CASE ended.status WHEN 'sent' THEN (SELECT sequence_now()) END
     FROM ended
     WHERE {look_up("o.id", "ended.id")} AND o.fence = ended.fence AND {checked("o.status = 'sending'")}
-    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.workspace_id, o.reason,
+    RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.workspace_id, o.reason, o.fence,
         ended.outcome
 ),
+closed AS ({{ends}}),
 {{noted}}
 {FOLLOWING}
 """
@@ -59,8 +68,8 @@ noted AS (
     FROM settled WHERE outcome IS NULL
 ),
 """
-SETTLE: Final = _SETTLE.format(ended=ENDED, noted=NOTED)
-SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, noted="")
+SETTLE: Final = _SETTLE.format(ended=ENDED, ends=ENDS_ATTEMPT, tells="", noted=NOTED)
+SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, ends=ENDS_LOST_ATTEMPT, tells=TELLS, noted="")
 
 SUPPRESS: Final = f"""
 INSERT INTO suppressions (workspace_id, channel, address, reason)

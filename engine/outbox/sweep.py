@@ -20,7 +20,7 @@ LOST: Final = "the worker was lost"
 END_LEASES: Final = f"""
 WITH over AS MATERIALIZED (
     SELECT o.id, a.fence IS NOT NULL AND NOT is_call AS begun, a.fence IS NOT NULL AND is_call AS again
-    FROM outbox o LEFT JOIN attempts a ON {look_up("a.outbox_id", "o.id")} AND a.fence = o.fence
+    FROM outbox o LEFT JOIN attempt_records a ON {look_up("a.outbox_id", "o.id")} AND a.fence = o.fence
     CROSS JOIN LATERAL (SELECT o.type = 'action' AND coalesce(a.payload ? 'url', false)) AS kind (is_call)
     WHERE o.status = 'sending' AND o.lease_until < clock_timestamp()
     ORDER BY o.lease_until LIMIT %(limit)b FOR UPDATE OF o SKIP LOCKED
@@ -40,7 +40,7 @@ noted AS (
     FROM moved
 ),
 closed AS (
-    UPDATE attempts a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = '{LOST}'
+    UPDATE attempt_records a SET ended_at = clock_timestamp(), outcome = 'unanswered', detail = '{LOST}'
     FROM moved WHERE {look_up("a.outbox_id", "moved.id")} AND a.fence = moved.fence - 1 AND a.outcome IS NULL
 )
 SELECT id, status, date_part('epoch', due_at) FROM moved

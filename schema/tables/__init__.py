@@ -1,5 +1,6 @@
 """The declared tables. `cadenza migrate` must give exactly these (tests/integration/test_migrations.py)."""
 
+from schema.tables import attempts
 from schema.tables.base import metadata
 from schema.tables.batches import batch_rejects, batches
 from schema.tables.clock import clock
@@ -10,13 +11,14 @@ from schema.tables.enrollments import enroll_events, enrollments
 from schema.tables.events import events
 from schema.tables.history import history
 from schema.tables.holds import holds
-from schema.tables.outbox import attempts, outbox
+from schema.tables.outbox import attempt_records, outbox
 from schema.tables.pauses import pauses
 from schema.tables.sequences import sequence_versions, sequences
 from schema.tables.tasks import tasks
 from schema.tables.workspaces import workspaces
 
 __all__ = [
+    "attempt_records",
     "attempts",
     "batch_rejects",
     "batches",

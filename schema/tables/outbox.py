@@ -54,6 +54,11 @@ outbox = Table(
     moment("sent_at", comment="sequence time"),
     Column("delivery_status", Text, comment="what the provider last said of its delivery"),
     Column("outcome", Text, comment="what a gate came to: a branch, what a person says; undecided: it still waits"),
+    moment("accepted_at", comment="real time; with accepted_fence: how that attempt ended"),
+    Column(
+        "accepted_fence", Integer, comment="of the attempt that was plainly accepted; null: the attempt tells itself"
+    ),
+    Column("accepted_detail", Text, comment="what the provider said of it, without addresses"),
     CheckConstraint(f"type IN ({', '.join(repr(t) for t in STEP_TYPES)})", name="type"),
     one_of("status", RowStatus),
     CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease_until"),
@@ -98,8 +103,9 @@ Index(
     postgresql_where=outbox.c.type == "variants",
 )
 
-attempts = Table(
-    "attempts",
+#: Written here, and read through the view `attempts` (schema/tables/attempts.py).
+attempt_records = Table(
+    "attempt_records",
     metadata,
     Column("outbox_id", BigInteger, nullable=False),
     Column("fence", Integer, nullable=False, comment="the fence of the claim: names the attempt within its row"),

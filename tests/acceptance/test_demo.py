@@ -235,7 +235,7 @@ def test_interrupted_on_given_servers_it_leaves_no_trace(
 def assert_no_trace(database: Database) -> None:
     """Nothing of the demo is in the database, and the sequence clock shows real time."""
     with database.transaction() as session:
-        for table in ("outbox", "attempts", "enrollments", "contacts", "sequences", "batches"):
+        for table in ("outbox", "attempt_records", "enrollments", "contacts", "sequences", "batches"):
             assert session.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,), table
         assert session.execute("SELECT array_agg(key) FROM workspaces").fetchone() == (["default"],)
         apart = session.execute("SELECT abs(extract(epoch FROM sequence_now() - clock_timestamp()))").fetchone()

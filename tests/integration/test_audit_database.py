@@ -131,10 +131,10 @@ def test_what_went_well_is_clean(world: World) -> None:
         ("UPDATE outbox SET status = 'pending', sent_at = NULL WHERE type = 'sms'", Kind.WRONG),
         ("UPDATE outbox SET provider_id = 'SM1' WHERE type = 'sms'", Kind.WRONG),
         ("UPDATE contacts SET phone = '+12025550199'", Kind.WRONG),
-        ("UPDATE attempts SET payload = '{\"body\": \"Other\"}' WHERE channel = 'sms'", Kind.WRONG),
-        ("DELETE FROM attempts WHERE channel = 'sms'", Kind.INVENTED),
+        ("UPDATE attempt_records SET payload = '{\"body\": \"Other\"}' WHERE channel = 'sms'", Kind.WRONG),
+        ("DELETE FROM attempt_records WHERE channel = 'sms'", Kind.INVENTED),
         ("UPDATE outbox SET due_at = due_at + interval '1 day' WHERE type = 'sms'", Kind.EARLY),
-        ("UPDATE attempts SET ended_at = ended_at + interval '1 hour' WHERE channel = 'email'", Kind.OUT_OF_ORDER),
+        ("UPDATE outbox SET accepted_at = accepted_at + interval '1 hour' WHERE type = 'email'", Kind.OUT_OF_ORDER),
         ("UPDATE outbox SET status = 'unknown', sent_at = NULL WHERE type = 'sms'", Kind.IN_DOUBT),
         (
             (

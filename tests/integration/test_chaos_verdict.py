@@ -129,7 +129,7 @@ def test_a_row_in_review_must_have_been_in_doubt(world: Any, ledger: Path) -> No
     assert [(review.sort, review.reason, review.rows, review.accepted) for review in verdict.reviews] == [
         (Sort.SMS, "so", 1, 1)
     ]
-    world.execute("UPDATE attempts SET outcome = 'accepted'")
+    world.execute("UPDATE attempt_records SET outcome = 'accepted'")
     assert storm.verdict().broken == ["1 rows in review that nothing has put in doubt"]
 
 

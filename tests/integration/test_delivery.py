@@ -261,7 +261,7 @@ def test_two_workspaces_keep_their_own(site: Site) -> None:
 def test_a_row_that_the_database_does_not_take_keeps_no_other_waiting(site: Site) -> None:
     site.world.publish(ONE_SMS)
     site.enroll("single", count=5)
-    site.world.execute("ALTER TABLE attempts ADD CHECK (recipient <> '+12025550003')")
+    site.world.execute("ALTER TABLE attempt_records ADD CHECK (recipient <> '+12025550003')")
     with site.working():
         site.until("sent", "sent", "pending", "sent", "sent")
     assert set(site.accepted().values()) == {1}

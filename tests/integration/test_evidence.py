@@ -32,7 +32,7 @@ def hand_over(world: World) -> Claimed:
 def lose_sight(world: World, row: Claimed, status: str = "unknown") -> None:
     """What the sweeper and the reconciler do with a row whose worker does not answer."""
     world.execute("UPDATE outbox SET status = %s, lease_until = NULL, fence = fence + 1 WHERE id = %s", status, row.id)
-    world.execute("UPDATE attempts SET outcome = 'unanswered', ended_at = now() WHERE fence = %s", row.fence)
+    world.execute("UPDATE attempt_records SET outcome = 'unanswered', ended_at = now() WHERE fence = %s", row.fence)
 
 
 def prove(world: World, row_id: int, fence: int, sid: str = "SM1") -> list[Due]:
@@ -179,7 +179,7 @@ def test_a_row_in_doubt_with_a_proven_attempt_is_not_looked_up(site: Site) -> No
     world.enroll()
     row = hand_over(world)
     lose_sight(world, row)
-    world.execute("UPDATE attempts SET outcome = 'accepted', provider_id = 'SM1'")
+    world.execute("UPDATE attempt_records SET outcome = 'accepted', provider_id = 'SM1'")
     site.sandbox.client.add_fault("sms", "reply", "lookup", status=503)
     with site.working(reconcile_grace_seconds=0, reconcile_interval_seconds=0.2):
         wait_for(lambda: first(world) == ("sent", "SM1"), world.rows)

@@ -151,7 +151,7 @@ def test_when_nothing_comes_any_more_that_is_told(world: World) -> None:
 MANY = """
 INSERT INTO outbox (workspace_id, enrollment_id, step_order, step_key, type, status, due_at)
 SELECT 1, 1000 + number, 1, 'x', 'sms', 'pending', now() FROM generate_series(1, 20000) AS number;
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
+INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds)
 SELECT 100000 + number, 1, 1, 'sms', '+12025550100', '{}', 0 FROM generate_series(1, 20000) AS number;
 INSERT INTO enrollments (workspace_id, sequence_id, version_id, contact_id, reentry, enrolled_at)
 SELECT 1, 99, 1, number, 'always', now() FROM generate_series(1, 20000) AS number;
@@ -169,5 +169,5 @@ def test_it_scans_no_table(world: World) -> None:
         with world.database.transaction() as session:
             rows = session.execute(f"EXPLAIN {query}".encode(), {"workspace": 1, "enrollment": 1}).fetchall()
         plan = "\n".join(line for (line,) in rows)
-        for table in ("outbox", "attempts", "enrollments", "history", f"m{datetime.now(UTC):%Y_%m}"):
+        for table in ("outbox", "attempt_records", "enrollments", "history", f"m{datetime.now(UTC):%Y_%m}"):
             assert f"Seq Scan on {table}" not in plan, plan

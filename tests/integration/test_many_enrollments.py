@@ -21,7 +21,7 @@ from schema.states import Reentry
 MANY = 10_000
 
 #: What grows with what is sent and enrolled. What counts all of it (status, metrics) is not asked here.
-LARGE = ("contacts", "enrollments", "outbox", "attempts", "events", "suppressions", "tasks")
+LARGE = ("contacts", "enrollments", "outbox", "attempt_records", "events", "suppressions", "tasks")
 
 TEN_STEPS = """
 sequence: ten
@@ -43,8 +43,8 @@ GONE_OUT = """
 UPDATE outbox SET status = 'sent', sent_at = sequence_now(), fence = 2, provider_id = 'SM' || id WHERE step_order = 1
 """
 ATTEMPTS = """
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
-    provider_id)
+INSERT INTO attempt_records
+    (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome, provider_id)
 SELECT id, 1, 1, 'sms', '+12015550000', '{}', 0, clock_timestamp(), 'accepted', provider_id
 FROM outbox WHERE status = 'sent'
 """

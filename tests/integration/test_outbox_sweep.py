@@ -45,7 +45,7 @@ def test_a_row_whose_hand_over_had_begun_is_in_doubt(world: Any) -> None:
 def test_an_earlier_attempt_puts_no_later_claim_in_doubt(world: Any) -> None:
     world.enroll()
     (row,) = world.begin(world.ids())
-    world.execute("UPDATE attempts SET outcome = 'held', ended_at = now()")
+    world.execute("UPDATE attempt_records SET outcome = 'held', ended_at = now()")
     world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
     world.claim([row.id], lease=0.001)
     world.execute("SELECT pg_sleep(0.01)")

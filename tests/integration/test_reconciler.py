@@ -67,7 +67,7 @@ def in_doubt(world: World, workspace: str = "default", **fields: Any) -> int:
     world.begin([row_id], payload=json.dumps({"body": "Hi", "media_urls": []}))
     world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1 WHERE id = %s", row_id)
     world.execute(
-        "UPDATE attempts SET outcome = 'unanswered', ended_at = clock_timestamp() WHERE outbox_id = %s", row_id
+        "UPDATE attempt_records SET outcome = 'unanswered', ended_at = clock_timestamp() WHERE outbox_id = %s", row_id
     )
     return row_id
 
@@ -99,7 +99,7 @@ def test_a_message_that_may_be_that_of_an_attempt_under_way_is_nobodys_yet(singl
     reconcile(single, redis_url, Lists("SM1"), times=3)
     assert status_of(single, lost) == ("unknown", None)
     single.execute(
-        "UPDATE attempts SET outcome = 'accepted', provider_id = 'SM1', ended_at = now() WHERE outbox_id = %s",
+        "UPDATE attempt_records SET outcome = 'accepted', provider_id = 'SM1', ended_at = now() WHERE outbox_id = %s",
         sending.id,
     )
     single.execute(
@@ -113,7 +113,7 @@ def test_a_message_that_may_be_that_of_an_attempt_under_way_is_nobodys_yet(singl
 def test_a_message_of_one_of_two_rows_is_for_a_person(single: World, redis_url: str) -> None:
     """Both say the same to the same person, and one of them was accepted: which, only a callback tells."""
     rows = [in_doubt(single), in_doubt(single, email="ana2@example.com", phone="+12025550102")]
-    single.execute("UPDATE attempts SET recipient = %s", ANA)
+    single.execute("UPDATE attempt_records SET recipient = %s", ANA)
     reconcile(single, redis_url, Lists("SM1"), times=2)
     assert [status_of(single, row_id) for row_id in rows] == [("review", None)] * 2
 
@@ -151,7 +151,7 @@ def test_messages_of_other_attempts_explain_themselves(single: World, redis_url:
     single.enroll(phone=ANA, email="ana@example.com")
     sent, doubtful_one = single.ids()[1], in_doubt(single)
     single.execute("UPDATE outbox SET status = 'sent', provider_id = 'SM8', sent_at = now() WHERE id = %s", sent)
-    single.execute('UPDATE attempts SET payload = payload || \'{"body": "Bye"}\' WHERE outbox_id = %s', doubtful_one)
+    single.execute('UPDATE attempt_records SET payload = \'{"body": "Bye"}\' WHERE outbox_id = %s', doubtful_one)
     now = datetime.now(UTC)
     others = (Seen("SM8", "Hello", now), Seen("SM9", "Bye", now))
     reconcile(single, redis_url, Lists(others=others), times=2)
@@ -198,7 +198,7 @@ def test_with_a_wrong_clock_nothing_is_looked_up(
 
 def test_a_row_that_can_not_be_looked_after_keeps_no_other_waiting(single: World, redis_url: str) -> None:
     broken, whole = in_doubt(single), in_doubt(single, phone="+12025550102", email="ben@example.com")
-    single.execute("UPDATE attempts SET payload = '{}' WHERE outbox_id = %s", broken)
+    single.execute("UPDATE attempt_records SET payload = '{}' WHERE outbox_id = %s", broken)
     with structlog.testing.capture_logs() as logs:
         reconcile(single, redis_url, Lists(), times=2)
     assert status_of(single, whole) == ("pending", None)
@@ -218,11 +218,11 @@ def test_an_email_that_can_not_be_looked_after_waits_for_the_interval(single: Wo
 
 def test_what_was_accepted_is_not_undone_by_a_later_attempt_that_was_not(single: World, redis_url: str) -> None:
     row_id = in_doubt(single)
-    single.execute("UPDATE attempts SET outcome = 'accepted', provider_id = 'SM1'")
+    single.execute("UPDATE attempt_records SET outcome = 'accepted', provider_id = 'SM1'")
     single.execute("UPDATE outbox SET status = 'pending' WHERE id = %s", row_id)
     assert len(single.begin([row_id])) == 1
     single.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1")
-    single.execute("UPDATE attempts SET outcome = 'held', ended_at = now() WHERE outcome IS NULL")
+    single.execute("UPDATE attempt_records SET outcome = 'held', ended_at = now() WHERE outcome IS NULL")
     provider = Lists()
     reconcile(single, redis_url, provider)
     assert status_of(single, row_id) == ("sent", "SM1")
@@ -249,5 +249,5 @@ def test_no_look_reads_all_attempts(single: World, statement: str, parameters: d
     database.close()
     assert row is not None
     for node in nodes(row[0][0]["Plan"]):
-        if node.get("Relation Name") == "attempts":
+        if node.get("Relation Name") == "attempt_records":
             assert "Index Cond" in node, node

@@ -116,7 +116,7 @@ def unknown_row(world: Any) -> tuple[int, int]:
     world.enroll()
     (row,) = world.begin(world.ids())
     world.execute("UPDATE outbox SET status = 'unknown', lease_until = NULL, fence = fence + 1 WHERE id = %s", row.id)
-    world.execute("UPDATE attempts SET outcome = 'unanswered', ended_at = now()")
+    world.execute("UPDATE attempt_records SET outcome = 'unanswered', ended_at = now()")
     return row.id, row.fence
 
 

@@ -173,7 +173,7 @@ def test_what_is_known_to_have_been_accepted_is_not_held(world: Any, wakeups: Wa
     beat(world, wakeups, 2)
     (row,) = world.begin(world.ids("step_order = 1"))
     world.execute(
-        "INSERT INTO attempts SELECT outbox_id, 7, workspace_id, channel, recipient, payload, lateness_seconds,"
+        "INSERT INTO attempt_records SELECT outbox_id, 7, workspace_id, channel, recipient, payload, lateness_seconds,"
         " started_at, now(), 'accepted', 'SM1' FROM attempts"
     )
     go_back(world, 1)

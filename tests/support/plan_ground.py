@@ -11,7 +11,9 @@ WORKSPACES: Final = 100
 #: Autovacuum would bring the statistics up to date.
 FREEZE: Final = """
 DO $$ DECLARE name text; BEGIN
-    FOREACH name IN ARRAY ARRAY['contacts', 'enrollments', 'outbox', 'attempts', 'suppressions', 'events', 'tasks'] LOOP
+    FOREACH name IN ARRAY ARRAY[
+        'contacts', 'enrollments', 'outbox', 'attempt_records', 'suppressions', 'events', 'tasks'
+    ] LOOP
         EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = off)', name);
     END LOOP;
 END $$
@@ -44,8 +46,8 @@ SELECT e.workspace_id, e.id, n, 's' || n, CASE WHEN n = 4 THEN 'call' ELSE 'sms'
     CASE WHEN n <= 3 THEN now() - interval '1 minute' + (n - 2) * interval '1 day' END, CASE WHEN n = 1 THEN now() END,
     CASE WHEN n = 1 THEN 2 ELSE 0 END, CASE WHEN n = 1 THEN 'SM' || e.id END
 FROM enrollments e, generate_series(1, 5) AS n ORDER BY e.id, n;
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome,
-    provider_id)
+INSERT INTO attempt_records
+    (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome, provider_id)
 SELECT o.id, 1, o.workspace_id, 'sms', c.phone, '{"body": "Hi"}', 0, now(), 'accepted', o.provider_id
 FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
 WHERE o.step_order = 1 ORDER BY o.id;
@@ -58,7 +60,8 @@ UPDATE outbox SET status = 'sending', fence = 1,
     lease_until = now() + CASE WHEN enrollment_id <= 40 THEN interval '1 hour' ELSE interval '-1 hour' END
 WHERE step_order = 2 AND enrollment_id <= 80;
 UPDATE outbox SET status = 'unknown', fence = 2 WHERE step_order = 2 AND enrollment_id BETWEEN 81 AND 120;
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome)
+INSERT INTO attempt_records
+    (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, ended_at, outcome)
 SELECT o.id, 1, o.workspace_id, 'sms', c.phone, '{"body": "Hi"}', 0,
     CASE WHEN o.status = 'unknown' THEN now() - interval '1 hour' END,
     CASE WHEN o.status = 'unknown' THEN 'unanswered' END

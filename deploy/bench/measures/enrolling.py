@@ -89,7 +89,7 @@ def csv_file_vs_one_transaction_per_contact(ground: Ground) -> Result:
 
 def _empty_rows(ground: Ground) -> None:
     with ground.database.transaction() as session:
-        session.execute("TRUNCATE enrollments, outbox, attempts, enroll_events, tasks RESTART IDENTITY")
+        session.execute("TRUNCATE enrollments, outbox, attempt_records, enroll_events, tasks RESTART IDENTITY")
 
 
 def _copy(ground: Ground, rows: Iterable[tuple[object, ...]]) -> None:

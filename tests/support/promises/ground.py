@@ -20,7 +20,7 @@ KEPT = (
     "enrollments",
     "enroll_events",
     "outbox",
-    "attempts",
+    "attempt_records",
     "events",
     "suppressions",
     "pauses",
@@ -178,7 +178,7 @@ def _grow_older(seconds: float) -> str:
     return f"""
 UPDATE outbox SET lease_until = lease_until - {age}, retry_at = retry_at - {age}
     WHERE lease_until IS NOT NULL OR retry_at IS NOT NULL;
-UPDATE attempts SET started_at = started_at - {age}, ended_at = ended_at - {age}, looked_at = looked_at - {age};
+UPDATE attempt_records SET started_at = started_at - {age}, ended_at = ended_at - {age}, looked_at = looked_at - {age};
 UPDATE pauses SET since = since - {age}, until = until - {age};
 UPDATE dispatch SET beaten_at = beaten_at - {age}, open_until = open_until - {age};
 """
