@@ -20,7 +20,7 @@ INDEXES: Final = """
 SELECT c.relname, parent.relname, c.reltuples::bigint, pg_relation_size(c.oid),
     pg_read_binary_file(pg_relation_filepath(c.oid), 0, 64)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class parent ON parent.oid = i.indrelid
-WHERE c.relkind = 'i' AND parent.relname IN ('contacts', 'enrollments', 'outbox', 'attempts', 'events')
+WHERE c.relkind = 'i' AND parent.relname IN ('contacts', 'enrollments', 'outbox', 'attempt_records', 'events')
     AND pg_relation_size(c.oid) > 8192
 ORDER BY pg_relation_size(c.oid) DESC
 """

@@ -56,7 +56,7 @@ SELECT (SELECT count(*) FROM page),
 
 ATTEMPTS: Final[Mapping[str, str]] = {
     "page": """
-    SELECT a.outbox_id, a.fence, a.started_at AS at FROM attempts a
+    SELECT a.outbox_id, a.fence, a.started_at AS at FROM attempt_records a
     WHERE (a.outbox_id, a.fence) > (%(after)s, %(after_fence)s) AND a.outbox_id < %(until)s
     ORDER BY a.outbox_id, a.fence LIMIT %(limit)s
     """,
@@ -66,7 +66,7 @@ ATTEMPTS: Final[Mapping[str, str]] = {
 }
 DELETE_ATTEMPTS: Final = """,
 removed AS (
-    DELETE FROM attempts a USING judged
+    DELETE FROM attempt_records a USING judged
     WHERE judged.removable AND a.outbox_id = judged.outbox_id AND a.fence = judged.fence
 )"""
 

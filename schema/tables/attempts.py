@@ -27,4 +27,4 @@ COMMENT ON VIEW attempts IS 'Every attempt to send a row, and how it ended: told
 """
 
 for _statement in (VIEW, COMMENT):
-    event.listen(metadata, "after_create", DDL(_statement))
+    event.listen(metadata, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]

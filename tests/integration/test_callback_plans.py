@@ -38,7 +38,7 @@ SEQUENCE = "sequence: one\nsteps: [{key: only, type: sms, body: Hi}]"
 ENDED = """
 UPDATE outbox SET status = 'sent', fence = 1, sent_at = now(), provider_id = 'SM' || id, delivery_status = 'sent';
 UPDATE enrollments SET status = 'completed', completed_at = now();
-INSERT INTO attempts (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, provider_id)
+INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, provider_id)
 SELECT o.id, 1, 1, 'sms', c.phone, '{}', 0, o.provider_id
 FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id;
 UPDATE outbox SET status = 'sending', lease_until = now(), sent_at = NULL, provider_id = NULL

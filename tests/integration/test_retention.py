@@ -24,7 +24,7 @@ LONG_AGO = """
 UPDATE enrollments SET created_at = created_at - interval '30 months', enrolled_at = enrolled_at - interval '30 months',
     completed_at = completed_at - interval '30 months', cancelled_at = cancelled_at - interval '30 months'
 WHERE id = ANY(%s);
-UPDATE attempts SET started_at = started_at - interval '30 months', ended_at = ended_at - interval '30 months'
+UPDATE attempt_records SET started_at = started_at - interval '30 months', ended_at = ended_at - interval '30 months'
 WHERE outbox_id IN (SELECT id FROM outbox WHERE enrollment_id = ANY(%s))
 """
 
@@ -109,7 +109,7 @@ def test_what_is_kept_is_whole_months(world: World) -> None:
     end(world, [1])
     long_ago(world, 1)
     ((first,),) = world.query("SELECT date_trunc('month', now(), 'UTC') - interval '30 months'")
-    world.execute("UPDATE attempts SET started_at = %s", first)
+    world.execute("UPDATE attempt_records SET started_at = %s", first)
     assert retain(world.database, 30).removed() == 0
     assert retain(world.database, 29).removed() == 1
 

@@ -51,7 +51,7 @@ WITH named AS (
     UPDATE outbox SET provider_id = 'SM' || lpad(to_hex(id), 32, '0') WHERE status = 'sent'
     RETURNING id, enrollment_id, fence, provider_id
 ), attempted AS (
-    UPDATE attempts a SET provider_id = named.provider_id FROM named WHERE a.outbox_id = named.id
+    UPDATE attempt_records a SET provider_id = named.provider_id FROM named WHERE a.outbox_id = named.id
     RETURNING a.outbox_id, a.fence, named.provider_id, named.enrollment_id
 )
 SELECT attempted.outbox_id, attempted.fence, attempted.provider_id, c.phone
