@@ -214,8 +214,8 @@ RESOLVING: Final = (
         "evidence-attempt",
         "evidence for an attempt that was never made settles a row",
         "engine/outbox/resolve.py",
-        "WHERE outbox_id = %(row)b AND fence = %(fence)b",
-        "WHERE outbox_id = %(row)b AND %(fence)b::int IS NOT NULL",
+        "WHERE a.outbox_id = %(row)b AND a.fence = %(fence)b AND",
+        "WHERE a.outbox_id = %(row)b AND",
         (f"{TEST_EVIDENCE}::test_a_callback_of_a_forgotten_attempt_tells_nothing_of_another",),
     ),
     Mutant(

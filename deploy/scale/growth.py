@@ -59,8 +59,8 @@ WITH ended AS (
     RETURNING o.id, o.workspace_id, o.enrollment_id, o.step_key, o.type, o.provider_id, step.at
 ),
 attempted AS (
-    INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds, started_at,
-        ended_at, outcome, provider_id)
+    INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds,
+        started_at, ended_at, outcome, provider_id)
     SELECT ended.id, 1, ended.workspace_id, ended.type, CASE ended.type WHEN 'sms' THEN c.phone ELSE c.email END,
         CASE ended.type
             WHEN 'sms' THEN jsonb_build_object('to', c.phone, 'sender', '+15005550006', 'body',
