@@ -163,7 +163,7 @@ class SequenceClock:
 
 def read_clock(session: Session) -> ClockReading:
     """Read the database's real time, the timeline, and whether dispatch is open."""
-    rows = session.execute(READ, prepare=True).fetchall()
+    rows = session.execute(READ).fetchall()
     segments: list[Segment] = []
     for row in rows:
         segment = Segment(*row[2:])
