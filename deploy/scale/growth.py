@@ -11,6 +11,7 @@ from deploy.cli.session import required
 from deploy.scale.place import Place
 from deploy.scale.sequences import GROWING, SHARES, STEPS, TASK_STEP, Share
 from engine.database import Database, Session
+from engine.outbox.counters import fold
 from engine.outbox.plan import Stretch, plan_enrollments
 from engine.rules.planning import plan
 from engine.wakeups import Due
@@ -160,7 +161,7 @@ class Growth:
         return self._contacts
 
     def grow(self, rows: int) -> None:
-        """Grow to so many outbox rows: each workspace by as many contacts, and the planner's statistics with them."""
+        """Grow to so many outbox rows: each workspace by as many contacts; counters and statistics are kept up."""
         until = rows // STEPS // WORKSPACES
         loader = Database(
             required(self._place.settings.database_url), size=LOADERS, name="cadenza scale load", options=LOADING
@@ -170,6 +171,7 @@ class Growth:
                 for wakeups in pool.map(lambda chunk: _load(loader, chunk), self._chunks(until)):
                     self._place.wakeups.schedule(wakeups)
             self._contacts = until
+            fold(self._place.worker)
             with loader.connect() as session:
                 session.execute("VACUUM (ANALYZE)")
                 session.execute("CHECKPOINT")
