@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from sending import Sending, sending
 
 from engine.errors import InvalidInput
 from schema.states import AttemptOutcome
 from workers.channels.channel import Sms
-from workers.channels.sms import connections
+from workers.channels.sms import posting
 from workers.channels.sms.channel import SmsChannel
 
 CERTIFICATE = Path(__file__).parent / "data" / "localhost.pem"
@@ -110,12 +111,9 @@ def serving(how: Answer, certificate: Path | None = None) -> Iterator[Server]:
 
 
 @contextmanager
-def channel_to(url: str, timeout: float = PATIENT) -> Iterator[SmsChannel]:
-    channel = SmsChannel("AC" + "1" * 32, "token", {"from_": "+15005550006"}, url, timeout, in_flight=4)
-    try:
+def channel_to(url: str, timeout: float = PATIENT) -> Iterator[Sending]:
+    with sending(SmsChannel("AC" + "1" * 32, "token", {"from_": "+15005550006"}, url, timeout)) as channel:
         yield channel
-    finally:
-        channel.close()
 
 
 @pytest.fixture(autouse=True)
@@ -241,7 +239,7 @@ def test_a_connection_is_kept_for_the_next_message() -> None:
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(posting, "IDLE_SECONDS", 0.0)
     with serving(created) as server, channel_to(f"http://127.0.0.1:{server.port}") as channel:
         for _ in range(3):
             assert channel.send(Sms(TO, "Hi")).provider_id == SID
@@ -294,7 +292,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
             assert channel.send(Sms(TO, "Hi")).provider_id == SID
         (request,) = proxy.requests
         assert request.startswith(b"POST http://twilio.example.com/2010-04-01/")
-        assert b"\r\nproxy-authorization: Basic dXNlcjpwQHNz\r\n" in request
+        assert b"\r\nproxy-authorization: basic dxnlcjpwqhnz\r\n" in request.lower()
         assert b"\r\nHost: twilio.example.com\r\n" in request
 
 
