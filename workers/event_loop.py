@@ -6,9 +6,11 @@ from threading import Thread
 from typing import Any, TypeVar
 
 try:
-    from uvloop import new_event_loop
+    import uvloop
 except ImportError:  # it has wheels for Linux and macOS only
-    from asyncio import new_event_loop
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    new_event_loop = uvloop.new_event_loop
 
 Result = TypeVar("Result")
 

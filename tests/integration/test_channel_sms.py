@@ -49,9 +49,7 @@ def impatient(sandbox: Sandbox) -> Iterator[Sending]:
     sandbox.client.end_faults()
 
 
-def a_channel(
-    sandbox: Sandbox, token: str | None = None, timeout: float = PATIENT
-) -> AbstractContextManager[Sending]:
+def a_channel(sandbox: Sandbox, token: str | None = None, timeout: float = PATIENT) -> AbstractContextManager[Sending]:
     return sending(
         SmsChannel(sandbox.account_sid, token or sandbox.auth_token, {"from_": SENDER}, sandbox.http_url, timeout)
     )

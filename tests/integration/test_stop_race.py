@@ -29,6 +29,7 @@ from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 from workers.delivery.settler import Settler
+from workers.event_loop import EventLoop
 from workers.gates.gates import Gates
 
 __all__ = ["site"]
@@ -194,7 +195,8 @@ def begun(site: Site, world: World) -> tuple[Pipeline, Prepared]:
     intake = Intake(site.settings, world.database, clock, Prepare(site.settings, clock, Known(world.database)))
     settler = Settler(world.database, site.wakeups, clock)
     gates = Gates(world.database, site.wakeups, clock, Known(world.database), {})
-    pipeline = Pipeline(site.settings, world.database, open_channels(site.settings), intake, settler, gates)
+    channels = open_channels(site.settings)
+    pipeline = Pipeline(site.settings, world.database, channels, intake, settler, gates, EventLoop())
     (prepared,) = intake.take(world.ids("step_order = 1")).ready
     pipeline._room.enter(1)
     return pipeline, prepared
@@ -206,7 +208,7 @@ def test_an_attempt_that_was_held_up_is_looked_at_again(site: Site, world: World
     with world.database.transaction() as session:
         stop(session)
     prepared.begun = time.monotonic() - FRESH - 1
-    pipeline._hand_over(prepared)
+    pipeline._carrier.put([prepared])
     wait_for(lambda: world.statuses()[0] == "cancelled", world.rows)
     pipeline.stop()
     assert world.query("SELECT outcome FROM attempts") == [("held",)]
@@ -217,7 +219,7 @@ def test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out(si
     """The worker was stopped so long that another might have the row before the provider has answered."""
     pipeline, prepared = begun(site, world)
     prepared.lease_until = time.monotonic() + site.settings.provider_timeout * 0.9
-    pipeline._hand_over(prepared)
+    pipeline._carrier.put([prepared])
     wait_for(lambda: world.statuses()[0] == "pending", world.rows)
     pipeline.stop()
     assert world.query("SELECT outcome FROM attempts") == [("held",)]

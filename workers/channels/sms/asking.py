@@ -3,7 +3,7 @@
 import logging
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from twilio.http import HttpClient
@@ -44,7 +44,7 @@ class AskingHttp(HttpClient):
     def __init__(self, api: Api, timeout: float) -> None:
         """Prepare; nothing is connected yet. `timeout` is what one answer may take, in real seconds."""
         super().__init__(_NEVER_USED, is_async=False)
-        options = {
+        options: dict[str, Any] = {
             "timeout": Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
             "ssl_context": client_context() if api.encrypted else None,
         }

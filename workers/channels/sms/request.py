@@ -1,4 +1,4 @@
-"""The request that creates a message, byte for byte as twilio-python builds it, without what it does again and again."""
+"""The request that creates a message: byte for byte as twilio-python builds it, without what repeats."""
 
 import logging
 from typing import Final
