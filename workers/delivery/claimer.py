@@ -49,6 +49,9 @@ class Claimer:
         self._news = Event()
         self._wanted = most
         self._ahead = 0
+        """Rows that are begun beyond the free slots: as many slots became free since the last claim, and as many will
+        be free by the end of this one."""
+        self._answered = 0
         self._stopping = False
 
     def bring_to(self, carrier: Carrier) -> None:
@@ -75,9 +78,9 @@ class Claimer:
         ids = self._next()
         if ids and not self._stopping:
             answered = self._carrier.answered
+            self._ahead = min(max(answered - self._answered, self._ahead // 2), self._most // 2)
+            self._answered = answered
             self._take(ids)
-            # As many slots as became free meanwhile will be free by the end of the next turn.
-            self._ahead = min(self._carrier.answered - answered, self._most // 4)
 
     def forget(self) -> None:
         """Leave what was not begun as it is, `pending`, for another worker."""
