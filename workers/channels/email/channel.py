@@ -46,7 +46,7 @@ class EmailChannel:
         self._server = server
         self._timeout = timeout
         self._where = f"{server.host}:{server.port}"
-        self._pool = ConnectionPool(server)
+        self._pool = ConnectionPool(server, timeout)
         self._deadlines = Deadlines(timeout)
 
     @classmethod
@@ -105,7 +105,7 @@ class EmailChannel:
 
     async def _log_in(self) -> None:
         async with asyncio.timeout(self._timeout):
-            connection = await ConnectionPool(self._server).take(fresh=True)
+            connection = await ConnectionPool(self._server, self._timeout).take(fresh=True)
             connection.leave()
 
     async def _hand_over(self, envelope: _Envelope, deadline: Deadline, *, fresh: bool) -> Outcome:

@@ -1,15 +1,15 @@
 """One SMTP connection that knows until when a message is definitely not sent."""
 
-import asyncio
 import ssl
 from typing import Final, Self
 
 from engine.rules.answers import Stage
 from workers.channels.deadlines import Deadline
-from workers.channels.email.link import Broken, Link
+from workers.channels.email.link import Link
 from workers.channels.email.login import log_in
 from workers.channels.email.replies import Reply, read_reply
 from workers.channels.email.server import SmtpServer
+from workers.channels.wire import Broken, connect
 
 #: Real seconds that the first message of a connection waits before its dot for the server to hang up. One that takes
 #: no messages (a filter, a full disk) often says 354 and closes: if that is heard in time, nothing is in doubt. It
@@ -35,15 +35,14 @@ class Connection:
         self._unfinished = False
 
     @classmethod
-    async def open(cls, server: SmtpServer, context: ssl.SSLContext, own_name: str) -> Self:
-        """Connect and log in.
+    async def open(cls, server: SmtpServer, context: ssl.SSLContext, own_name: str, seconds: float) -> Self:
+        """Connect, each address within so many real seconds, and log in.
 
         Raises:
             OSError: there is no connection, or no welcome.
             ValueError: what the server says can't be understood.
         """
-        loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(Link, server.host, server.port)
+        link = await connect(Link, server.host, server.port, seconds)
         try:
             return cls(link, await log_in(link, server, context, own_name))
         except BaseException:

@@ -8,9 +8,10 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from workers.channels.email.link import Broken, Link
+from workers.channels.email.link import Link
 from workers.channels.email.replies import Refused, Reply, read_reply
 from workers.channels.email.server import SmtpServer
+from workers.channels.wire import Broken
 
 #: The best method first.
 METHODS: Final = ("CRAM-MD5", "PLAIN", "LOGIN")

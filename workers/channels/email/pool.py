@@ -25,9 +25,10 @@ class ConnectionPool:
     Used in one event loop.
     """
 
-    def __init__(self, server: SmtpServer) -> None:
-        """Prepare the pool; connections are opened at the first message."""
+    def __init__(self, server: SmtpServer, timeout: float) -> None:
+        """Prepare the pool; connections are opened at the first message. `timeout` is in real seconds."""
         self._server = server
+        self._timeout = timeout
         # Reading the authorities takes a tenth of a second; without encryption a context that trusts nobody will do.
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if server.security == "none" else client_context()
         self._own_name: str | None = None
@@ -78,4 +79,4 @@ class ConnectionPool:
             # Once: it asks the name servers, which may take seconds. Without a domain it means nothing to others.
             name = await asyncio.get_running_loop().run_in_executor(None, socket.getfqdn)
             self._own_name = name if "." in name else ""
-        return await Connection.open(self._server, self._context, self._own_name)
+        return await Connection.open(self._server, self._context, self._own_name, self._timeout)
