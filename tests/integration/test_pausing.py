@@ -15,9 +15,9 @@ from engine.clock import advance
 from engine.database import Database
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.begin import Attempt, begin
-from engine.outbox.last_look import still_good
 from engine.outbox.claim import claim, left_alone
 from engine.outbox.hold import going_workspaces, hold, one_by_one
+from engine.outbox.last_look import still_good
 from engine.outbox.resume import release
 from engine.outbox.sweep import awaiting
 from engine.wakeups import Wakeups

@@ -215,6 +215,28 @@ def test_an_attempt_that_was_held_up_is_looked_at_again(site: Site, world: World
     assert site.accepted() == {}
 
 
+def test_attempts_that_were_held_up_are_looked_at_together(site: Site, world: World) -> None:
+    """Each gets the answer that is its own."""
+    pipeline, prepared = begun(site, world)
+    others = [f"+1202555{number:04}" for number in range(1, 9)]
+    for phone in others:
+        world.enroll(phone=phone)
+    held_up = [prepared, *pipeline._claimer._intake.take(world.ids("step_order = 1")).ready]
+    pipeline._room.enter(len(others))
+    with world.database.transaction() as session:
+        stop(session)
+        stop(session, "SM2", others[3])
+    for one in held_up:
+        one.begun = time.monotonic() - FRESH - 1
+    pipeline._carrier.put(held_up)
+    wait_for(lambda: "sending" not in world.statuses(), world.rows)
+    pipeline.stop()
+    assert world.query("SELECT recipient, outcome FROM attempts WHERE outcome <> 'accepted' ORDER BY 1") == [
+        (phone, "held") for phone in sorted([ANA, others[3]])
+    ]
+    assert {phone for phone, _ in site.accepted()} == set(others) - {others[3]}
+
+
 def test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out(site: Site, world: World) -> None:
     """The worker was stopped so long that another might have the row before the provider has answered."""
     pipeline, prepared = begun(site, world)

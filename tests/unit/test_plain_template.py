@@ -30,15 +30,8 @@ TOO_MUCH = (
     "{% assign x = 'y' %}{{ x }}",
 )
 
-values = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.text(max_size=12),
-    st.just(" "),
-    st.just("{{ x }}"),
-    st.just("<a & 'b' \"c\">"),
-)
+texts = st.sampled_from([" ", "{{ x }}", "<a & 'b' \"c\">"])
+values = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=12), texts)
 variables = st.fixed_dictionaries(
     {
         "contact": st.dictionaries(st.sampled_from(["first_name", "last_name"]), values),

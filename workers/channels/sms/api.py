@@ -1,7 +1,7 @@
 """Where Twilio's API is, and how requests get there."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 from urllib.parse import unquote
 
 from requests.utils import get_environ_proxies, select_proxy
@@ -11,7 +11,10 @@ from urllib3.util import Url, make_headers, parse_url
 from engine.errors import InvalidInput
 
 #: The schemes of a proxy that can be used.
-PROXIES = ("http", "https")
+PROXIES: Final = ("http", "https")
+
+#: This machine itself, which is reached without a proxy.
+LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def _parsed(url: str, name: str) -> Url:
 
 def _proxy(base: Url) -> Url | None:
     """Return the proxy that requests, and so twilio-python, would use; none for this machine itself."""
-    if base.host in ("localhost", "127.0.0.1", "[::1]"):
+    if base.host in LOCAL:
         return None
     named = select_proxy(base.url, get_environ_proxies(base.url))
     if named is None:

@@ -1,8 +1,8 @@
 """The request that creates a message: byte for byte as twilio-python builds it, without what repeats."""
 
 import logging
+import re
 from typing import Final
-from urllib.parse import quote_plus
 
 from twilio.http import HttpClient
 from twilio.http.response import Response
@@ -12,6 +12,9 @@ from workers.channels.channel import Sms
 from workers.channels.sms.asking import messages_of
 
 _NEVER_USED: Final = logging.getLogger("twilio.http_client")
+
+_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.\-~ ]")
+_ESCAPES: Final = {bytes([octet]): b"%%%02X" % octet for octet in range(256)}
 
 
 class _Recorder(HttpClient):
@@ -50,14 +53,23 @@ class MessageRequest:
         self.url = recorder.url
         self.headers = {**recorder.headers, "Accept-Encoding": "identity"}
         from_, service = sender.get("from_"), sender.get("messaging_service_sid")
-        self._sender = f"From={_quoted(from_)}" if from_ else f"MessagingServiceSid={_quoted(service or '')}"
+        self._sender = b"From=" + quoted(from_) if from_ else b"MessagingServiceSid=" + quoted(service or "")
 
     def body(self, sms: Sms) -> bytes:
         """Return the form of a message, its fields in the order of twilio-python's."""
-        callback = f"&StatusCallback={_quoted(sms.status_callback)}" if sms.status_callback is not None else ""
-        media = "".join([f"&MediaUrl={_quoted(url)}" for url in sms.media_urls])
-        return f"To={_quoted(sms.to)}{callback}&{self._sender}&Body={_quoted(sms.body)}{media}".encode()
+        parts = [b"To=", quoted(sms.to)]
+        if sms.status_callback is not None:
+            parts += (b"&StatusCallback=", quoted(sms.status_callback))
+        parts += (b"&", self._sender, b"&Body=", quoted(sms.body))
+        for url in sms.media_urls:
+            parts += (b"&MediaUrl=", quoted(url))
+        return b"".join(parts)
 
 
-def _quoted(value: str) -> str:
-    return quote_plus(value, encoding="utf-8", errors="replace")
+def quoted(value: str) -> bytes:
+    """Return a value as a form has it: what `urllib.parse.quote_plus` makes of it, which goes octet by octet."""
+    return _UNSAFE.sub(_escape, value.encode("utf-8", "replace")).replace(b" ", b"+")
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return _ESCAPES[found[0]]
