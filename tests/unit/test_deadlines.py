@@ -1,11 +1,14 @@
 """Deadlines of sends: what is over is cancelled, what has ended is not."""
 
 import asyncio
-from collections.abc import Coroutine
+import socket
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
+from workers import event_loop
 from workers.channels.deadlines import Deadlines
 
 
@@ -77,3 +80,30 @@ def test_deadlines_of_sends_that_ended_are_not_kept() -> None:
         return left
 
     assert asyncio.run(work()) == 1
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, event_loop.new_event_loop])
+def test_an_answer_that_is_there_when_a_stopped_process_goes_on_is_read(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Its timers are late then, and come before the sockets are looked at."""
+
+    async def work() -> str:
+        near, far = socket.socketpair()
+        with near, far:
+            reader, writer = await asyncio.open_connection(sock=near)
+            send = asyncio.create_task(sent(Deadlines(0.05), _read(reader)))
+            await asyncio.sleep(0)
+            far.sendall(b"!")
+            time.sleep(0.2)
+            ended = await send
+            writer.close()
+            await writer.wait_closed()
+            return ended
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(work()) == "sent"
+
+
+async def _read(reader: asyncio.StreamReader) -> None:
+    await reader.readexactly(1)

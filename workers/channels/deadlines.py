@@ -2,6 +2,11 @@
 
 import asyncio
 from collections import deque
+from typing import Final
+
+#: Real seconds from the end of a deadline until the send is cancelled. A process that was held up finds its timers and
+#: its answers at the same moment: the answers that are there are read first.
+LAST_CHANCE: Final = 0.02
 
 
 class Deadline:
@@ -77,9 +82,13 @@ class Deadlines:
             self._timer = None
 
     def _look(self) -> None:
+        """The time of the oldest send is up: read what has come before it is cancelled."""
+        self._timer = asyncio.get_running_loop().call_later(LAST_CHANCE, self._expire)
+
+    def _expire(self) -> None:
         """Cancel the sends whose time is up, and look again when that of the next one is."""
         queue, loop = self._queue, asyncio.get_running_loop()
-        now = loop.time()
+        now = loop.time() - LAST_CHANCE
         while queue and (queue[0][0] <= now or queue[0][1].is_over):
             ends, deadline = queue.popleft()
             if deadline.ends == ends:  # it was not renewed

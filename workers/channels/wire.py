@@ -10,64 +10,14 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
+from workers.channels.tls_layer import TlsLayer
+
 #: The other side has closed. Linux tells by POLLRDHUP; elsewhere POLLHUP does.
 _HUNG_UP: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
-
-#: Octets that are decrypted at once.
-_PIECE: Final = 65_536
 
 
 class Broken(OSError):  # noqa: N818 (a fact, as in engine.errors)
     """The connection ended, or what came over it is not of its protocol."""
-
-
-class _Tls:
-    """One layer of TLS."""
-
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        self.incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self.incoming, self._outgoing, server_hostname=host)
-        self.is_shaken = False
-        self.is_over = False
-
-    def shake(self) -> None:
-        """Go on with the handshake.
-
-        Raises:
-            ssl.SSLError: it came to nothing.
-        """
-        try:
-            self._tls.do_handshake()
-            self.is_shaken = True
-        except ssl.SSLWantReadError:
-            return
-
-    def records(self) -> bytes:
-        """Take the records that are to be sent."""
-        return self._outgoing.read()
-
-    def encrypt(self, data: bytes) -> bytes:
-        """Make records of data."""
-        view = memoryview(data)
-        while view:
-            view = view[self._tls.write(view) :]
-        return self._outgoing.read()
-
-    def decrypt(self, records: bytes) -> bytes:
-        """Take the data out of records.
-
-        Raises:
-            ssl.SSLError: there are none in it.
-        """
-        self.incoming.write(records)
-        parts: list[bytes] = []
-        try:
-            while data := self._tls.read(_PIECE):
-                parts.append(data)
-            self.is_over = True
-        except ssl.SSLWantReadError:
-            pass  # that was all, for now
-        return b"".join(parts)
 
 
 class Wire(asyncio.Protocol):
@@ -76,7 +26,7 @@ class Wire(asyncio.Protocol):
     def __init__(self) -> None:
         """Wait to be connected."""
         self._transport: asyncio.Transport | None = None
-        self._layers: list[_Tls] = []
+        self._layers: list[TlsLayer] = []
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._error: Exception | None = None
@@ -191,7 +141,7 @@ class Wire(asyncio.Protocol):
         """
         if self.has_unread:
             raise Broken("the server talks before the encryption begins")
-        layer = _Tls(context, host)
+        layer = TlsLayer(context, host)
         below = list(self._layers)
         self._layers.append(layer)
         while not layer.is_shaken:
