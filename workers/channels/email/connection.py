@@ -1,6 +1,7 @@
 """One SMTP connection that knows until when a message is definitely not sent."""
 
 import ssl
+from contextlib import suppress
 from typing import Final, Self
 
 from engine.rules.answers import Stage
@@ -68,8 +69,13 @@ class Connection:
         if refusal is not None:
             return refusal
         link = self._link
-        link.write(_dots_doubled(message))
-        await link.flush()
+        try:
+            link.write(_dots_doubled(message))
+            await link.flush()
+        except Broken:
+            if link.has_unread:
+                return await self._last_words()
+            raise
         if await link.hung_up(0.0 if self.used else _LAST_LOOK):
             return await self._last_words()
         deadline.renew()
@@ -132,7 +138,7 @@ class Connection:
 
     def leave(self) -> None:
         """Say QUIT and close, without waiting for the answer: nothing depends on it."""
-        if self._link.is_open:
+        with suppress(Broken):  # it is gone already, which is as good
             self._link.write(b"QUIT\r\n")
         self._link.close()
 
