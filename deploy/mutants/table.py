@@ -578,6 +578,33 @@ RETAINING: Final = (
     ),
 )
 
+CARRYING: Final = (
+    Mutant(
+        "smtp-dot",
+        "an email whose final dot was sent is taken for one that was not",
+        "workers/channels/email/connection.py",
+        'self.stage = "dot"',
+        'self.stage = "data"',
+        ("tests/integration/test_channel_email.py::test_after_the_final_dot_only_a_reply_settles",),
+    ),
+    Mutant(
+        "http-connected",
+        "a request that was not answered is taken for one that was not sent",
+        "workers/channels/sms/channel.py",
+        'return Outcome(AttemptOutcome.UNANSWERED, detail=f"no answer: {type(error).__name__}")',
+        'return Outcome(AttemptOutcome.HELD, detail=f"no answer: {type(error).__name__}")',
+        ("tests/integration/test_channel_sms.py::test_no_answer_is_never_taken_for_a_no",),
+    ),
+    Mutant(
+        "late-deadline",
+        "a process that was stopped cancels its sends before it reads the answers that have come",
+        "workers/channels/deadlines.py",
+        "self._timer = asyncio.get_running_loop().call_later(LAST_CHANCE, self._expire)",
+        "self._expire()",
+        ("tests/unit/test_deadlines.py::test_an_answer_that_is_there_when_a_stopped_process_goes_on_is_read",),
+    ),
+)
+
 MUTANTS: Final = (
     *CLAIMING,
     *HANDING_OVER,
@@ -588,4 +615,5 @@ MUTANTS: Final = (
     *COUNTING,
     *SWEEPING,
     *RETAINING,
+    *CARRYING,
 )

@@ -9,7 +9,7 @@ import pytest
 from workers.delivery import claimer as claims
 from workers.delivery.answer import Answers
 from workers.delivery.carrier import Carrier
-from workers.delivery.claimer import Claimer, room_for
+from workers.delivery.claimer import TURN, Claimer, room_for
 from workers.delivery.room import Room
 
 SLOTS = 16
@@ -84,3 +84,37 @@ def test_a_claim_that_waits_is_given_up_when_the_process_stops(bench: Bench) -> 
         claim: Future[list[int]] = thread.submit(bench.claimer._next)
         bench.claimer.stop()
         assert claim.result(GENEROUS / 2) == []
+
+
+def test_rows_are_begun_ahead_of_slots_that_become_free_meanwhile(bench: Bench) -> None:
+    bench.claimer._look_ahead(100.0)
+    bench.take(SLOTS)
+    bench.answer(6)
+    bench.claimer._look_ahead(100.0 + TURN)
+    assert bench.claimer._free() == 6 + 6
+
+
+def test_nothing_is_begun_ahead_of_a_slow_provider(bench: Bench) -> None:
+    """A row that waits for a slot is in doubt if the process is killed."""
+    bench.take(10 * SLOTS)
+    bench.answer(9 * SLOTS)
+    bench.claimer._look_ahead(100.0)
+    bench.answer(6)
+    bench.claimer._look_ahead(100.0 + 10 * SLOTS)
+    assert bench.claimer._free() == 6
+
+
+def test_at_most_half_of_the_slots_are_claimed_ahead(bench: Bench) -> None:
+    bench.claimer._look_ahead(100.0)
+    bench.take(3 * SLOTS)
+    bench.answer(3 * SLOTS)
+    bench.claimer._look_ahead(100.0 + TURN)
+    assert bench.claimer._free() == SLOTS + SLOTS // 2
+
+
+def test_what_was_to_be_claimed_when_the_process_stops_is_not_lost(bench: Bench) -> None:
+    bench.claimer.tell([7, 8])
+    bench.claimer._next = lambda: [bench.claimer._told.popleft()]  # type: ignore[method-assign]
+    bench.claimer.stop()
+    bench.claimer.turn()
+    assert list(bench.claimer._told) == [7, 8]

@@ -25,6 +25,9 @@ ROWS_PER_STATEMENT: Final = 500
 #: When slots become free one at a time, a claim waits for a quarter of them, but no longer than so many real seconds.
 HASTE: Final = 0.02
 
+#: Real seconds that a turn takes, at most: from a claim to the next.
+TURN: Final = 0.05
+
 
 class Claimer:
     """Claims the rows that it was told of. `run` is one thread; `tell` and `look` are called from any."""
@@ -49,9 +52,9 @@ class Claimer:
         self._news = Event()
         self._wanted = most
         self._ahead = 0
-        """Rows that are begun beyond the free slots: as many slots became free since the last claim, and as many will
-        be free by the end of this one."""
+        """Rows that may be begun beyond the free slots, since so many become free meanwhile."""
         self._answered = 0
+        self._claimed_at = float("-inf")
         self._stopping = False
 
     def bring_to(self, carrier: Carrier) -> None:
@@ -76,10 +79,10 @@ class Claimer:
     def turn(self) -> None:
         """Claim once, as soon as that makes sense."""
         ids = self._next()
-        if ids and not self._stopping:
-            answered = self._carrier.answered
-            self._ahead = min(max(answered - self._answered, self._ahead // 2), self._most // 2)
-            self._answered = answered
+        if self._stopping:
+            self._told.extendleft(reversed(ids))
+        elif ids:
+            self._look_ahead(time.monotonic())
             self._take(ids)
 
     def forget(self) -> None:
@@ -87,6 +90,14 @@ class Claimer:
         told = [self._told.popleft() for _ in range(len(self._told))]
         self._room.leave(len(told))
         self._settler.look_again(told)
+
+    def _look_ahead(self, now: float) -> None:
+        """Expect as many slots to become free during this turn as did since the last claim, in as much time."""
+        answered = self._carrier.answered
+        share = min(1.0, TURN / max(now - self._claimed_at, TURN))
+        expected = share * max(answered - self._answered, self._ahead // 2)
+        self._ahead = min(int(expected), self._most // 2)
+        self._answered, self._claimed_at = answered, now
 
     def _free(self) -> int:
         return self._most + self._ahead - self._carrier.in_flight
