@@ -19,6 +19,7 @@ TEST_STATUS: Final = "tests/integration/test_api_status.py"
 TEST_ARCHIVING: Final = "tests/integration/test_archiving.py"
 TEST_STOP_WAITS: Final = "tests/integration/test_stop_waits.py"
 TEST_PAUSING: Final = "tests/integration/test_pausing.py"
+TEST_TOLD: Final = "tests/integration/test_told_by_row.py"
 TEST_PLANS: Final = "tests/integration/test_plan_shapes.py"
 TEST_GOALS: Final = "tests/integration/test_goals.py"
 TEST_RETENTION: Final = "tests/integration/test_retention.py"
@@ -50,8 +51,8 @@ CLAIMING: Final = (
         "claim-status",
         "a row that is on its way is claimed again",
         CLAIM,
-        "WHERE {checked(\"o.status = 'pending'\")}",
-        "WHERE true",
+        "AND {checked(\"o.status = 'pending'\")}",
+        "",
         (f"{TEST_CLAIM}::test_a_claimed_row_is_not_claimed_again",),
     ),
     Mutant(
@@ -216,6 +217,8 @@ RESOLVING: Final = (
         "engine/outbox/resolve.py",
         "WHERE a.outbox_id = %(row)b AND a.fence = %(fence)b AND",
         "WHERE a.outbox_id = %(row)b AND",
+        "a.fence = %(fence)b AND told.outbox_id = %(row)b AND told.fence = %(fence)b",
+        "told.outbox_id = %(row)b AND told.fence = a.fence",
         (f"{TEST_EVIDENCE}::test_a_callback_of_a_forgotten_attempt_tells_nothing_of_another",),
     ),
     Mutant(
@@ -605,6 +608,34 @@ CARRYING: Final = (
     ),
 )
 
+#: The end of a plainly accepted attempt is told by its row.
+TOLD: Final = (
+    Mutant(
+        "told-lost",
+        "the word of a worker whose row was taken from it is forgotten",
+        SETTLE,
+        " AND (ended.id, ended.fence + 1) NOT IN (SELECT id, fence FROM settled)",
+        " AND false",
+        (f"{TEST_TOLD}::test_two_words_of_one_row_are_both_kept",),
+    ),
+    Mutant(
+        "told-over",
+        "an end that the row tells is written over",
+        SETTLE,
+        "told.accepted_fence = a.fence OFFSET 0",
+        "false OFFSET 0",
+        (f"{TEST_TOLD}::test_an_end_is_not_written_over",),
+    ),
+    Mutant(
+        "told-name",
+        "the row's message becomes that of an attempt that has another",
+        "engine/outbox/evidence.py",
+        "AND a.fence = o.accepted_fence AND a.outcome IS NULL",
+        "AND false",
+        (f"{TEST_TOLD}::test_an_end_is_written_down_before_the_row_gets_the_name_of_another",),
+    ),
+)
+
 MUTANTS: Final = (
     *CLAIMING,
     *HANDING_OVER,
@@ -616,4 +647,5 @@ MUTANTS: Final = (
     *SWEEPING,
     *RETAINING,
     *CARRYING,
+    *TOLD,
 )

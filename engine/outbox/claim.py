@@ -34,13 +34,11 @@ MAY_GO: Final = f"""
 #: Only rows that are really due and may go. A row that another worker has locked is skipped. Whoever ends an
 #: enrollment cancels its rows, and so waits for the locks. What bars the recipient is told, for the worker to settle.
 CLAIM: Final = f"""
-WITH given AS MATERIALIZED (SELECT DISTINCT id FROM unnest(%(ids)b::bigint[]) AS given (id)),
-claimed AS MATERIALIZED (
+WITH claimed AS MATERIALIZED (
     SELECT o.id, o.fence + 1 AS fence, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.due_at,
         o.retry_at, o.attempts, e.version_id, e.contact_id, e.data
-    FROM given JOIN outbox o ON {look_up("o.id", "given.id")}
-    JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
-    WHERE {checked("o.status = 'pending'")}
+    FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
+    WHERE o.id = ANY(%(ids)b::bigint[]) AND {checked("o.status = 'pending'")}
         AND o.due_at <= (SELECT sequence_now())
         AND (SELECT open_until > clock_timestamp() FROM dispatch WHERE id)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
@@ -67,7 +65,7 @@ ORDER BY claimed.due_at, claimed.id
 
 LEFT_ALONE: Final = f"""
 SELECT o.id, o.status, date_part('epoch', o.due_at), date_part('epoch', o.retry_at), {MAY_GO}
-FROM unnest(%(ids)b::bigint[]) AS given (id) JOIN outbox o ON {look_up("o.id", "given.id")}
+FROM outbox o WHERE o.id = ANY(%(ids)b::bigint[])
 """
 
 
@@ -128,5 +126,5 @@ def claim(session: Session, ids: Sequence[int]) -> list[Claimed]:
 
 def left_alone(session: Session, ids: Sequence[int]) -> list[LeftAlone]:
     """Tell how the rows stand that could not be claimed."""
-    rows = session.execute(LEFT_ALONE, {"ids": list(set(ids))}, prepare=True, binary=True).fetchall()
+    rows = session.execute(LEFT_ALONE, {"ids": list(ids)}, prepare=True, binary=True).fetchall()
     return [LeftAlone(*row) for row in rows]

@@ -1,7 +1,7 @@
 """The view `attempts`: every attempt to send a row, and how it ended.
 
 The end of an attempt that was plainly accepted is on its row, which is written then anyhow; any other end is on the
-attempt itself (docs/decisions/0023-one-shape-of-plan.md). Whatever reads how attempts ended reads this view.
+attempt itself (docs/decisions/0006-the-attempt-is-written-first.md). Whatever reads how attempts ended reads this view.
 """
 
 from typing import Final
