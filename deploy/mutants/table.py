@@ -215,8 +215,6 @@ RESOLVING: Final = (
         "evidence-attempt",
         "evidence for an attempt that was never made settles a row",
         "engine/outbox/resolve.py",
-        "WHERE a.outbox_id = %(row)b AND a.fence = %(fence)b AND",
-        "WHERE a.outbox_id = %(row)b AND",
         "a.fence = %(fence)b AND told.outbox_id = %(row)b AND told.fence = %(fence)b",
         "told.outbox_id = %(row)b AND told.fence = a.fence",
         (f"{TEST_EVIDENCE}::test_a_callback_of_a_forgotten_attempt_tells_nothing_of_another",),
