@@ -22,11 +22,16 @@ SHORT: Final = (
     "tests/integration/test_outbox_claim.py",
     "tests/integration/test_outbox_settle.py",
     "tests/integration/test_outbox_sweep.py",
+    "tests/integration/test_plan_shapes.py",
+    "tests/integration/test_callback_plans.py",
+    "tests/integration/test_stuck_rows.py",
     "tests/integration/test_delivery.py",
     "tests/integration/test_enroll.py",
     "tests/integration/test_api_webhooks.py",
     "tests/integration/test_api_inbound.py",
-    "tests/integration/test_wakeups.py",
+    "tests/integration/test_report_groups.py",
+    "tests/integration/test_stop_waits.py",
+    "tests/integration/test_news.py",
     "tests/acceptance/test_demo.py::test_all_goes_out_once_though_redis_is_emptied",
 )
 
