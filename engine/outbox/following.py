@@ -10,7 +10,8 @@ from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due
 from schema.states import BLOCKING, sql_list
 
-#: The end of a statement that has `settled` (rows just settled) as a part before.
+#: The end of a statement that has `settled` (rows just settled) as a part before. Where no step behind is left, only
+#: those before can keep the enrollment.
 FOLLOWING: Final = f"""
 following AS (
     SELECT settled.*, next.id AS next_id, next.due_at AS next_due_at
@@ -26,8 +27,8 @@ completed AS (
     WHERE following.next_id IS NULL AND following.status NOT IN ({sql_list(*BLOCKING)})
         AND {look_up("e.id", "following.enrollment_id")} AND {checked("e.status = 'active'")}
         AND NOT EXISTS (
-            SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.status IN ({sql_list(*BLOCKING)})
-                AND o.id NOT IN (SELECT settled.id FROM settled)
+            SELECT FROM outbox o WHERE o.enrollment_id = e.id AND o.step_order < following.step_order
+                AND o.status IN ({sql_list(*BLOCKING)}) AND o.id NOT IN (SELECT settled.id FROM settled)
             OFFSET 0
         )
 )

@@ -4,9 +4,9 @@ The end of an attempt that was plainly accepted is on its row, which is written 
 attempt itself (docs/decisions/0006-the-attempt-is-written-first.md). Whatever reads how attempts ended reads this view.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import DDL, event
+from sqlalchemy import Connection, MetaData, event
 
 from schema.tables.base import metadata
 
@@ -26,5 +26,14 @@ COMMENT: Final = """
 COMMENT ON VIEW attempts IS 'Every attempt to send a row, and how it ended: told by itself, or by its row.'
 """
 
+<<<<<<< HEAD
 for _statement in (VIEW, COMMENT):
     event.listen(metadata, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]
+=======
+
+@event.listens_for(metadata, "after_create")
+def make_view(_metadata: MetaData, connection: Connection, **_options: Any) -> None:
+    """Make the view when all tables are made."""
+    connection.exec_driver_sql(VIEW)
+    connection.exec_driver_sql(COMMENT)
+>>>>>>> plans
