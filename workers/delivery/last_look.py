@@ -6,7 +6,6 @@ from collections import deque
 from threading import Event, Thread
 from typing import NamedTuple
 
-import psycopg
 import structlog
 
 from engine.database import GONE, Database, first_line
@@ -70,7 +69,7 @@ class LastLook:
                 return still_good(session, [(one.row.id, one.row.fence) for one in batch])
         except GONE as error:
             log.warning("not handed over: the database is gone", rows=len(batch), error=first_line(error))
-        except psycopg.Error:
+        except Exception:
             log.exception("not handed over: the database can't tell whether they may be", rows=len(batch))
         return set()
 
