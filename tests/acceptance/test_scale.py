@@ -23,7 +23,7 @@ def test_everything_is_measured_at_each_size(tmp_path: Path, capsys: pytest.Capt
         assert all(cost["cpu_ms"] > 0 and cost["pages"] > 0 and cost["p50_ms"] > 0 for cost in size["costs"])
         tables = {table["name"]: table["rows"] for table in size["storage"]["tables"]}
         assert tables["outbox"] >= size["rows"]
-        assert tables["attempts"] > size["rows"] / 2
+        assert tables["attempt_records"] > size["rows"] / 2
         assert all(1 <= index["levels"] <= 4 for index in size["storage"]["indexes"])
         assert size["storage"]["redis_bytes_per_wakeup"] > 0
     drawn = ElementTree.fromstring(plot.read_text())  # noqa: S314 (we have written it)
