@@ -29,6 +29,7 @@ from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
+from workers.event_loop import EventLoop
 from workers.gates.gates import Gates
 from workers.gates.handlers import handlers
 from workers.loop import Loop
@@ -69,6 +70,7 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
     wakeups = Wakeups(_url(settings.redis_url))
     clock = SequenceClock(database)
     known = Known(database)
+    event_loop = EventLoop()
     pipeline = Pipeline(
         settings,
         database,
@@ -81,8 +83,9 @@ def run(settings: Settings, threads: int, channels: Mapping[str, Channel], stop:
             clock,
             known,
             handlers(settings, known),
-            Outward(settings, database, wakeups, clock, known, channels),
+            Outward(settings, database, wakeups, clock, known, channels, event_loop),
         ),
+        event_loop,
     )
     loops = [
         promoting := Loop("promote", Promoter(wakeups, clock).turn),

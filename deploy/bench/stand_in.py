@@ -1,6 +1,6 @@
 """A provider in process: takes every message after a time, so that nothing but our own work is measured."""
 
-import time
+import asyncio
 from datetime import datetime
 from itertools import count
 
@@ -18,10 +18,10 @@ class StandIn:
         self._seconds = seconds
         self._numbers = count(1)
 
-    def send(self, _message: Message) -> Outcome:
+    async def send(self, _message: Message) -> Outcome:
         """Take the message."""
         if self._seconds:
-            time.sleep(self._seconds)
+            await asyncio.sleep(self._seconds)
         return Outcome(AttemptOutcome.ACCEPTED, provider_id=f"SM{next(self._numbers):032x}")
 
     def look_up(self, _message: Message, _since: datetime) -> Sighting:
@@ -32,5 +32,5 @@ class StandIn:
         """It is always there."""
         return "a stand-in"
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing to give back."""

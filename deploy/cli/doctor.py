@@ -1,5 +1,6 @@
 """`cadenza doctor`: prints what is in force, secrets masked, and tests each connection."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ def _channel(settings: Settings, name: str) -> str:
         says = channels[name].check()
     finally:
         for channel in channels.values():
-            channel.close()
+            asyncio.run(channel.close())
     stands_in = settings.twilio_account_sid is None if name == "sms" else settings.smtp_url is None
     return says + (" (the sandbox)" if stands_in else "")
 

@@ -133,7 +133,7 @@ HANDING_OVER: Final = (
         "socket-lease",
         "a row is handed over though its lease may end before the provider's answer",
         HAND_OVER,
-        "if time.monotonic() + self._settings.provider_timeout > prepared.lease_until:",
+        "if time.monotonic() + self._provider_timeout > prepared.lease_until:",
         "if time.monotonic() > prepared.lease_until + 86_400:",
         (f"{TEST_STOP}::test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out",),
     ),
@@ -141,8 +141,8 @@ HANDING_OVER: Final = (
         "socket-stop",
         "a worker that was held up does not look again for a STOP",
         HAND_OVER,
-        "if time.monotonic() > prepared.begun + FRESH and not self._still_good(prepared.row):",
-        "if time.monotonic() > prepared.begun + 86_400:",
+        "while time.monotonic() > good_since + FRESH:",
+        "while time.monotonic() > good_since + 86_400:",
         (f"{TEST_STOP}::test_an_attempt_that_was_held_up_is_looked_at_again",),
     ),
 )
@@ -304,7 +304,7 @@ CONTROLLING: Final = (
     Mutant(
         "hold-socket",
         "a worker that was held up does not look again for a pause",
-        BEGIN,
+        "engine/outbox/last_look.py",
         "AND {NOT_HELD} AND NOT EXISTS (",
         "AND NOT EXISTS (",
         (f"{TEST_PAUSING}::test_a_pause_waits_for_claims_that_have_not_seen_it",),

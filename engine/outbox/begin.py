@@ -5,7 +5,6 @@ from typing import Final, Literal, NamedTuple
 
 from engine.arrays import BigInts, Floats, Ints, Texts
 from engine.database import Session
-from engine.outbox.hold import NOT_HELD
 from engine.outbox.lookups import checked, look_up
 
 #: Rows that this transaction has claimed; each goes under a lease, and gets an attempt if there is a message for it.
@@ -25,18 +24,6 @@ written AS (
     SELECT id, fence, workspace_id, type, recipient, payload::jsonb, lateness FROM begun WHERE payload IS NOT NULL
 )
 SELECT pg_current_xact_id()::text, count(*) FROM begun
-"""
-
-#: Nobody has said STOP since, and nothing was paused.
-STILL_GOOD: Final = f"""
-SELECT FROM outbox o JOIN attempt_records attempt ON attempt.outbox_id = %(id)b AND attempt.fence = %(fence)b
-JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")} AND {checked("e.status = 'active'")}
-WHERE o.id = %(id)b AND o.fence = %(fence)b AND {checked("o.status = 'sending'")} AND {NOT_HELD} AND NOT EXISTS (
-    SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
-        AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
-            ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
-    OFFSET 0
-)
 """
 
 #: Null: so long ago that the server has forgotten it, or it is another server.
@@ -86,8 +73,3 @@ def has_committed(session: Session, transaction: str) -> Literal["committed", "a
     row = session.execute(COMMITTED, (transaction,)).fetchone()
     status: Literal["committed", "aborted", "in progress"] | None = row[0] if row else None
     return status
-
-
-def still_good(session: Session, row_id: int, fence: int) -> bool:
-    """Whether an attempt that was begun a while ago may be handed over: nobody has said STOP since, or paused."""
-    return session.execute(STILL_GOOD, {"id": row_id, "fence": fence}, binary=True).fetchone() is not None

@@ -27,7 +27,6 @@ class _Waiting:
     """A STOP that is committed. First it waits for claims that may not have seen it, then for what they began."""
 
     phone: Phone
-    deadline: float
     ended: "asyncio.Future[None]"
     claims: set[str] | None = None
     """Those that were under way at the first look and still are; None before it."""
@@ -52,11 +51,22 @@ class InFlight:
 
     async def wait(self, phone: Phone, until: float) -> None:
         """Return when nothing is in flight to the phone, whose opt-out is committed; at the latest at `until`."""
-        waiting = _Waiting(phone, until, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(phone, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_again())
-        await waiting.ended
+        try:
+            await asyncio.wait([waiting.ended], timeout=max(0.0, until - time.monotonic()))
+            if waiting.ended.done():
+                return waiting.ended.result()
+        finally:
+            waiting.ended.cancel()  # nobody looks for it any more
+        log.warning(
+            "a STOP is answered while something is in flight: a worker does not settle it, or the database is gone",
+            workspace=phone.workspace_id,
+            rows=sorted(hand_over.row_id for hand_over in waiting.hand_overs or ()),
+        )
+        return None
 
     def close(self) -> None:
         """End the thread; whoever waits is not answered."""
@@ -84,19 +94,11 @@ class InFlight:
             _look_at_hand_overs(session, [one for one in waiting if one.hand_overs])
 
     def _end(self, looked: Sequence[_Waiting]) -> None:
-        """Tell those whose wait is over."""
+        """Tell those whose wait is over, and forget those who have gone."""
         for one in looked:
-            late = time.monotonic() > one.deadline
-            if late and not one.is_over:
-                log.warning(
-                    "a STOP is answered while something is in flight: a worker does not settle it",
-                    workspace=one.phone.workspace_id,
-                    rows=sorted(hand_over.row_id for hand_over in one.hand_overs or ()),
-                )
-            if late or one.is_over or one.ended.done():
-                self._waiting.remove(one)
-                if not one.ended.done():  # the server has ended the request
-                    one.ended.set_result(None)
+            if one.is_over and not one.ended.done():
+                one.ended.set_result(None)
+        self._waiting = [one for one in self._waiting if not one.ended.done()]
 
     def _give_up(self, error: BaseException) -> None:
         for one in self._waiting:

@@ -80,9 +80,9 @@ Index(
 for _scope in ("workspace", "sequence"):
     Index(
         f"enrollments_{_scope}_status_idx",
-        enrollments.c[f"{_scope}_id"],
+        text(f"({_scope}_id + 0)"),
         enrollments.c.status,
-        enrollments.c.id,
+        text("(id + 0)"),
     )
 
 enroll_events = Table(

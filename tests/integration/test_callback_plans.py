@@ -93,7 +93,7 @@ def crowded(world: World) -> Iterator[World]:
     """A hundred thousand messages, of which the statistics know nothing: they are of empty tables."""
     world.publish(SEQUENCE)
     world.execute(
-        "ALTER TABLE outbox SET (autovacuum_enabled = off); ALTER TABLE attempts SET (autovacuum_enabled = off)"
+        "ALTER TABLE outbox SET (autovacuum_enabled = off); ALTER TABLE attempt_records SET (autovacuum_enabled = off)"
     )
     world.execute("ALTER TABLE contacts SET (autovacuum_enabled = off)")
     world.execute("ALTER TABLE enrollments SET (autovacuum_enabled = off)")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sending import Sending, sending
 
 from deploy.sandbox.ledger import Entry, read_entries
 from deploy.sandbox.options import SandboxOptions
@@ -46,18 +47,16 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def channel(sandbox: Sandbox) -> Iterator[EmailChannel]:
-    channel = EmailChannel(parse_smtp_url(sandbox.smtp_url), PATIENT)
-    yield channel
-    channel.close()
+def channel(sandbox: Sandbox) -> Iterator[Sending]:
+    with sending(EmailChannel(parse_smtp_url(sandbox.smtp_url), PATIENT)) as channel:
+        yield channel
     sandbox.client.end_faults()
 
 
 @pytest.fixture
-def impatient(sandbox: Sandbox) -> Iterator[EmailChannel]:
-    channel = EmailChannel(parse_smtp_url(sandbox.smtp_url), IMPATIENT)
-    yield channel
-    channel.close()
+def impatient(sandbox: Sandbox) -> Iterator[Sending]:
+    with sending(EmailChannel(parse_smtp_url(sandbox.smtp_url), IMPATIENT)) as channel:
+        yield channel
     sandbox.client.end_faults()
 
 
@@ -66,7 +65,7 @@ def accepted(sandbox: Sandbox, email: Email) -> list[Entry]:
     return [entry for entry in entries if entry.event == "accepted" and entry.id == email.message_id]
 
 
-def test_a_message_is_accepted_once_as_it_was_written(sandbox: Sandbox, channel: EmailChannel) -> None:
+def test_a_message_is_accepted_once_as_it_was_written(sandbox: Sandbox, channel: Sending) -> None:
     email = an_email(
         "first",
         subject="Grüße, " * 20,
@@ -84,7 +83,7 @@ def test_a_message_is_accepted_once_as_it_was_written(sandbox: Sandbox, channel:
     assert entry.content("html") == email.html
 
 
-def test_the_same_email_is_the_same_bytes_at_every_try(sandbox: Sandbox, channel: EmailChannel) -> None:
+def test_the_same_email_is_the_same_bytes_at_every_try(sandbox: Sandbox, channel: Sending) -> None:
     email = an_email("twice", html="<p>Hi</p>")
     channel.send(email)
     channel.send(email)
@@ -106,7 +105,7 @@ def test_the_same_email_is_the_same_bytes_at_every_try(sandbox: Sandbox, channel
     ],
 )
 def test_what_a_server_refuses(
-    sandbox: Sandbox, channel: EmailChannel, mailbox: str, outcome: AttemptOutcome, code: str, suppress: str | None
+    sandbox: Sandbox, channel: Sending, mailbox: str, outcome: AttemptOutcome, code: str, suppress: str | None
 ) -> None:
     refused = an_email(f"to {mailbox}", to=f"{mailbox}+1@example.org")
     told = channel.send(refused)
@@ -129,7 +128,7 @@ def test_what_a_server_refuses(
     ],
 )
 def test_replies_at_every_stage(
-    sandbox: Sandbox, channel: EmailChannel, stage: str, code: int, text: str, outcome: AttemptOutcome
+    sandbox: Sandbox, channel: Sending, stage: str, code: int, text: str, outcome: AttemptOutcome
 ) -> None:
     email = an_email(f"{code} {text.split()[0]} at {stage}")
     sandbox.client.add_fault("email", "reply", stage, code=code, text=text)
@@ -144,7 +143,7 @@ def test_replies_at_every_stage(
 @pytest.mark.parametrize("kind", ["drop", "reset", "silence"])
 @pytest.mark.parametrize("stage", ["connect", "mail", "rcpt", "data"])
 def test_before_the_final_dot_it_is_definite(
-    sandbox: Sandbox, channel: EmailChannel, impatient: EmailChannel, kind: str, stage: str
+    sandbox: Sandbox, channel: Sending, impatient: Sending, kind: str, stage: str
 ) -> None:
     email = an_email(f"{kind} at {stage}")
     sandbox.client.add_fault("email", kind, stage)
@@ -159,7 +158,7 @@ def test_before_the_final_dot_it_is_definite(
 @pytest.mark.parametrize("kind", ["drop", "reset", "silence"])
 @pytest.mark.parametrize("stage", ["dot", "accepted"])
 def test_after_the_final_dot_only_a_reply_settles(
-    sandbox: Sandbox, channel: EmailChannel, impatient: EmailChannel, kind: str, stage: str
+    sandbox: Sandbox, channel: Sending, impatient: Sending, kind: str, stage: str
 ) -> None:
     email = an_email(f"{kind} at {stage}")
     sandbox.client.add_fault("email", kind, stage)
@@ -171,7 +170,7 @@ def test_after_the_final_dot_only_a_reply_settles(
 
 
 def test_a_message_that_the_server_finds_too_big_is_refused_before_it_is_sent(
-    sandbox: Sandbox, channel: EmailChannel
+    sandbox: Sandbox, channel: Sending
 ) -> None:
     email = an_email("too big", text="x" * 70 + "\n" * 20_000_000)
     told = channel.send(email)
@@ -179,7 +178,7 @@ def test_a_message_that_the_server_finds_too_big_is_refused_before_it_is_sent(
     assert accepted(sandbox, email) == []
 
 
-def test_a_server_that_is_slow_before_the_dot_gets_no_message(sandbox: Sandbox, impatient: EmailChannel) -> None:
+def test_a_server_that_is_slow_before_the_dot_gets_no_message(sandbox: Sandbox, impatient: Sending) -> None:
     email = an_email("slow")
     for stage in ("mail", "rcpt"):
         # Each answer comes in time; together they use up what there is until the dot.
@@ -188,19 +187,19 @@ def test_a_server_that_is_slow_before_the_dot_gets_no_message(sandbox: Sandbox, 
     assert accepted(sandbox, email) == []
 
 
-def test_a_server_may_take_its_time_after_the_dot(sandbox: Sandbox, channel: EmailChannel) -> None:
+def test_a_server_may_take_its_time_after_the_dot(sandbox: Sandbox, channel: Sending) -> None:
     sandbox.client.add_fault("email", "latency", "dot", seconds=0.5, times=1)
     assert channel.send(an_email("thoughtful")).outcome is AttemptOutcome.ACCEPTED
 
 
-def test_nobody_listens(sandbox: Sandbox, channel: EmailChannel) -> None:
+def test_nobody_listens(sandbox: Sandbox, channel: Sending) -> None:
     sandbox.client.add_fault("email", "refuse")
     told = channel.send(an_email("nobody"))
     assert (told.outcome, told.error_code) == (AttemptOutcome.HELD, None)
     assert told.detail.startswith("no connection")
 
 
-def test_a_kept_connection_that_the_server_gave_up_is_replaced_at_once(sandbox: Sandbox, channel: EmailChannel) -> None:
+def test_a_kept_connection_that_the_server_gave_up_is_replaced_at_once(sandbox: Sandbox, channel: Sending) -> None:
     for number, (kind, details) in enumerate(
         [("reply", {"code": 421, "text": "4.4.2 idle for too long"}), ("drop", {}), ("reset", {})]
     ):
@@ -209,7 +208,7 @@ def test_a_kept_connection_that_the_server_gave_up_is_replaced_at_once(sandbox: 
         assert channel.send(an_email(f"on a new one {number}")).outcome is AttemptOutcome.ACCEPTED
 
 
-def test_many_threads(sandbox: Sandbox, channel: EmailChannel) -> None:
+def test_many_threads(sandbox: Sandbox, channel: Sending) -> None:
     emails = [an_email(f"{number} of many", to=f"ada+{number}@example.org") for number in range(200)]
     with ThreadPoolExecutor(16) as threads:
         outcomes = list(threads.map(channel.send, emails))
@@ -224,7 +223,7 @@ def test_many_threads(sandbox: Sandbox, channel: EmailChannel) -> None:
     [{"to": "nobody"}, {"to": "a@b.example>\r\nRCPT TO:<eve@example.com"}, {"to": "jö@example.com"}, {"sender": "Ada"}],
 )
 def test_addresses_that_no_server_need_be_asked_about(
-    sandbox: Sandbox, channel: EmailChannel, changes: dict[str, str]
+    sandbox: Sandbox, channel: Sending, changes: dict[str, str]
 ) -> None:
     email = an_email("no address", **changes)
     told = channel.send(email)
@@ -232,7 +231,7 @@ def test_addresses_that_no_server_need_be_asked_about(
     assert accepted(sandbox, email) == []
 
 
-def test_nothing_personal_is_logged(channel: EmailChannel, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_personal_is_logged(channel: Sending, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     channel.send(an_email("logged", text="a secret text"))
     channel.send(an_email("logged", to="bounce@example.org", text="a secret text"))
@@ -241,13 +240,12 @@ def test_nothing_personal_is_logged(channel: EmailChannel, caplog: pytest.LogCap
 
 
 def test_a_closed_channel_keeps_no_connection(sandbox: Sandbox) -> None:
-    channel = EmailChannel(parse_smtp_url(sandbox.smtp_url), PATIENT)
-    channel.close()
-    assert channel.send(an_email("late")).outcome is AttemptOutcome.ACCEPTED
-    channel.close()
+    with sending(EmailChannel(parse_smtp_url(sandbox.smtp_url), PATIENT)) as channel:
+        channel.close()
+        assert channel.send(an_email("late")).outcome is AttemptOutcome.ACCEPTED
 
 
-def test_it_sends_no_sms(channel: EmailChannel) -> None:
+def test_it_sends_no_sms(channel: Sending) -> None:
     with pytest.raises(TypeError, match="Sms"):
         channel.send(Sms("+12025550100", "Hi"))
 
@@ -256,13 +254,11 @@ def test_credentials(tmp_path: Path) -> None:
     options = SandboxOptions(data_dir=tmp_path, smtp_user="ada@x", smtp_password="p:w/1")
     with start_sandbox(options) as process:
         url = process.sandbox.smtp_url
-        channel = EmailChannel(parse_smtp_url(url), PATIENT)
-        assert channel.send(an_email("with credentials")).outcome is AttemptOutcome.ACCEPTED
-        channel.close()
+        with sending(EmailChannel(parse_smtp_url(url), PATIENT)) as channel:
+            assert channel.send(an_email("with credentials")).outcome is AttemptOutcome.ACCEPTED
         for wrong, code in ((url.replace("p%3Aw", "wrong"), "535"), (url.replace("ada%40x:p%3Aw%2F1@", ""), "530")):
-            channel = EmailChannel(parse_smtp_url(wrong), PATIENT)
-            told = channel.send(an_email("without"))
-            channel.close()
+            with sending(EmailChannel(parse_smtp_url(wrong), PATIENT)) as channel:
+                told = channel.send(an_email("without"))
             assert (told.outcome, told.error_code) == (AttemptOutcome.HELD, code)
         assert process.client.counts()["email"]["accepted"] == 1
 
@@ -271,27 +267,24 @@ def test_starttls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SandboxOptions(data_dir=tmp_path, smtp_certificate=CERTIFICATE, smtp_key=CERTIFICATE)
     with start_sandbox(options) as process:
         server = parse_smtp_url(f"{process.sandbox.smtp_url}?starttls=true")
-        suspicious = EmailChannel(server, PATIENT)
-        told = suspicious.send(an_email("not trusted"))
-        suspicious.close()
+        with sending(EmailChannel(server, PATIENT)) as suspicious:
+            told = suspicious.send(an_email("not trusted"))
         assert told.outcome is AttemptOutcome.HELD
         assert "certificate" in told.detail
         monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-        channel = EmailChannel(server, PATIENT)
-        for number in range(3):
-            assert channel.send(an_email(f"encrypted {number}")).outcome is AttemptOutcome.ACCEPTED
-        for kind in ("drop", "reset"):
-            process.client.add_fault("email", kind, "data", times=1)
-            assert channel.send(an_email(f"{kind} at data")).outcome is AttemptOutcome.HELD
-            process.client.add_fault("email", kind, "accepted", times=1)
-            assert channel.send(an_email(f"{kind} after")).outcome is AttemptOutcome.UNANSWERED
-        channel.close()
+        with sending(EmailChannel(server, PATIENT)) as channel:
+            for number in range(3):
+                assert channel.send(an_email(f"encrypted {number}")).outcome is AttemptOutcome.ACCEPTED
+            for kind in ("drop", "reset"):
+                process.client.add_fault("email", kind, "data", times=1)
+                assert channel.send(an_email(f"{kind} at data")).outcome is AttemptOutcome.HELD
+                process.client.add_fault("email", kind, "accepted", times=1)
+                assert channel.send(an_email(f"{kind} after")).outcome is AttemptOutcome.UNANSWERED
         assert process.client.counts()["email"]["accepted"] == 5
 
 
 def test_starttls_where_the_server_has_none(sandbox: Sandbox) -> None:
-    channel = EmailChannel(parse_smtp_url(f"{sandbox.smtp_url}?starttls=true"), PATIENT)
-    told = channel.send(an_email("no starttls"))
-    channel.close()
+    with sending(EmailChannel(parse_smtp_url(f"{sandbox.smtp_url}?starttls=true"), PATIENT)) as channel:
+        told = channel.send(an_email("no starttls"))
     assert told.outcome is AttemptOutcome.HELD
     assert "STARTTLS" in told.detail

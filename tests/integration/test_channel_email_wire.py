@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
+from sending import Sending, sending
 
 from schema.states import AttemptOutcome
 from workers.channels.channel import Email
@@ -143,12 +144,9 @@ def serving(says: dict[str, Say] | None = None, certificate: Path | None = None)
 @contextmanager
 def channel_to(
     server: Server, timeout: float = PATIENT, security: Security = "none", user: str | None = None
-) -> Iterator[EmailChannel]:
-    channel = EmailChannel(SmtpServer("127.0.0.1", server.port, security, user, user), timeout)
-    try:
+) -> Iterator[Sending]:
+    with sending(EmailChannel(SmtpServer("127.0.0.1", server.port, security, user, user), timeout)) as channel:
         yield channel
-    finally:
-        channel.close()
 
 
 def mute(_connection: socket.socket) -> None:

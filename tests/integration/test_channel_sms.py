@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sending import Sending, sending
 
 from deploy.sandbox.ledger import Entry, read_entries
 from deploy.sandbox.options import SENDER, SandboxOptions
@@ -34,24 +36,22 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def channel(sandbox: Sandbox) -> Iterator[SmsChannel]:
-    channel = a_channel(sandbox)
-    yield channel
-    channel.close()
+def channel(sandbox: Sandbox) -> Iterator[Sending]:
+    with a_channel(sandbox) as channel:
+        yield channel
     sandbox.client.end_faults()
 
 
 @pytest.fixture
-def impatient(sandbox: Sandbox) -> Iterator[SmsChannel]:
-    channel = a_channel(sandbox, timeout=IMPATIENT)
-    yield channel
-    channel.close()
+def impatient(sandbox: Sandbox) -> Iterator[Sending]:
+    with a_channel(sandbox, timeout=IMPATIENT) as channel:
+        yield channel
     sandbox.client.end_faults()
 
 
-def a_channel(sandbox: Sandbox, token: str | None = None, timeout: float = PATIENT) -> SmsChannel:
-    return SmsChannel(
-        sandbox.account_sid, token or sandbox.auth_token, {"from_": SENDER}, sandbox.http_url, timeout, in_flight=16
+def a_channel(sandbox: Sandbox, token: str | None = None, timeout: float = PATIENT) -> AbstractContextManager[Sending]:
+    return sending(
+        SmsChannel(sandbox.account_sid, token or sandbox.auth_token, {"from_": SENDER}, sandbox.http_url, timeout)
     )
 
 
@@ -70,7 +70,7 @@ def accepted(sandbox: Sandbox, body: str) -> list[Entry]:
     return [entry for entry in read_entries(sandbox.ledger) if entry.event == "accepted" and entry.body == body]
 
 
-def test_a_message_is_accepted_once_and_its_sid_is_told(sandbox: Sandbox, channel: SmsChannel) -> None:
+def test_a_message_is_accepted_once_and_its_sid_is_told(sandbox: Sandbox, channel: Sending) -> None:
     body = "Grüße & <b>100%</b> +1\n\t日本 \U0001f600 =a"
     outcome = channel.send(Sms(TO, body))
     (entry,) = accepted(sandbox, body)
@@ -83,9 +83,8 @@ def test_a_message_is_accepted_once_and_its_sid_is_told(sandbox: Sandbox, channe
 def test_media_and_a_messaging_service(sandbox: Sandbox) -> None:
     channels = open_channels(some_settings(sandbox, twilio_messaging_service_sid=SERVICE))
     urls = ("https://example.com/a.png?x=1&y=2", "https://example.com/b c.png")
-    outcome = channels["sms"].send(Sms(TO, "with media", urls))
-    for channel in channels.values():
-        channel.close()
+    with sending(channels["sms"]) as channel:
+        outcome = channel.send(Sms(TO, "with media", urls))
     assert outcome.outcome is AttemptOutcome.ACCEPTED
     (entry,) = accepted(sandbox, "with media")
     assert entry.media == urls
@@ -104,7 +103,7 @@ def test_media_and_a_messaging_service(sandbox: Sandbox) -> None:
     ],
 )
 def test_what_twilio_refuses(
-    channel: SmsChannel, to: str, code: str, outcome: AttemptOutcome, suppress: str | None
+    channel: Sending, to: str, code: str, outcome: AttemptOutcome, suppress: str | None
 ) -> None:
     told = channel.send(Sms(to, "Hi"))
     assert (told.outcome, told.error_code, told.suppress) == (outcome, code, suppress)
@@ -114,9 +113,8 @@ def test_what_twilio_refuses(
 
 
 def test_wrong_credentials_hold_the_message(sandbox: Sandbox) -> None:
-    channel = a_channel(sandbox, token="wrong")
-    told = channel.send(Sms(TO, "Hi"))
-    channel.close()
+    with a_channel(sandbox, token="wrong") as channel:
+        told = channel.send(Sms(TO, "Hi"))
     assert (told.outcome, told.error_code) == (AttemptOutcome.HELD, "20003")
 
 
@@ -136,7 +134,7 @@ def test_wrong_credentials_hold_the_message(sandbox: Sandbox) -> None:
 )
 def test_other_answers(
     sandbox: Sandbox,
-    channel: SmsChannel,
+    channel: Sending,
     reply: dict[str, Any],
     outcome: AttemptOutcome,
     code: str,
@@ -151,7 +149,7 @@ def test_other_answers(
 @pytest.mark.parametrize("kind", ["drop", "reset", "silence"])
 @pytest.mark.parametrize("stage", ["request", "accepted"])
 def test_no_answer_is_never_taken_for_a_no(
-    sandbox: Sandbox, channel: SmsChannel, impatient: SmsChannel, kind: str, stage: str
+    sandbox: Sandbox, channel: Sending, impatient: Sending, kind: str, stage: str
 ) -> None:
     body = f"{kind} at {stage}"
     sandbox.client.add_fault("sms", kind, stage)
@@ -162,7 +160,7 @@ def test_no_answer_is_never_taken_for_a_no(
 
 
 @pytest.mark.parametrize("kind", ["drop", "reset"])
-def test_a_server_that_hangs_up_on_everyone(sandbox: Sandbox, channel: SmsChannel, kind: str) -> None:
+def test_a_server_that_hangs_up_on_everyone(sandbox: Sandbox, channel: Sending, kind: str) -> None:
     """Whether that was before the request or behind it depends on who is quicker; it is not accepted either way."""
     sandbox.client.add_fault("sms", kind, "connect")
     told = channel.send(Sms(TO, f"{kind} at connect"))
@@ -170,13 +168,13 @@ def test_a_server_that_hangs_up_on_everyone(sandbox: Sandbox, channel: SmsChanne
     assert accepted(sandbox, f"{kind} at connect") == []
 
 
-def test_an_error_after_it_was_accepted(sandbox: Sandbox, channel: SmsChannel) -> None:
+def test_an_error_after_it_was_accepted(sandbox: Sandbox, channel: Sending) -> None:
     sandbox.client.add_fault("sms", "reply", "accepted", status=500, times=1)
     assert channel.send(Sms(TO, "accepted, then 500")).outcome is AttemptOutcome.UNANSWERED
     assert len(accepted(sandbox, "accepted, then 500")) == 1
 
 
-def test_nobody_listens(sandbox: Sandbox, channel: SmsChannel) -> None:
+def test_nobody_listens(sandbox: Sandbox, channel: Sending) -> None:
     sandbox.client.add_fault("sms", "refuse")
     told = channel.send(Sms(TO, "nobody listens"))
     assert (told.outcome, told.error_code) == (AttemptOutcome.HELD, None)
@@ -185,14 +183,14 @@ def test_nobody_listens(sandbox: Sandbox, channel: SmsChannel) -> None:
     assert channel.send(Sms(TO, "nobody listens")).outcome is AttemptOutcome.ACCEPTED
 
 
-def test_after_a_failure_the_next_message_goes_out(sandbox: Sandbox, channel: SmsChannel) -> None:
+def test_after_a_failure_the_next_message_goes_out(sandbox: Sandbox, channel: Sending) -> None:
     for kind in ("reset", "drop"):
         sandbox.client.add_fault("sms", kind, times=1)
         assert channel.send(Sms(TO, "first")).outcome is AttemptOutcome.UNANSWERED
         assert channel.send(Sms(TO, f"after {kind}")).outcome is AttemptOutcome.ACCEPTED
 
 
-def test_many_threads_each_get_their_own_answer(sandbox: Sandbox, channel: SmsChannel) -> None:
+def test_many_threads_each_get_their_own_answer(sandbox: Sandbox, channel: Sending) -> None:
     bodies = [f"message {number} of many" for number in range(200)]
     with ThreadPoolExecutor(16) as threads:
         outcomes = list(threads.map(lambda body: channel.send(Sms(TO, body)), bodies))
@@ -201,7 +199,7 @@ def test_many_threads_each_get_their_own_answer(sandbox: Sandbox, channel: SmsCh
     assert len({outcome.provider_id for outcome in outcomes}) == len(bodies)
 
 
-def test_nothing_personal_is_logged(channel: SmsChannel, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_personal_is_logged(channel: Sending, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     channel.send(Sms(TO, "a secret text"))
     channel.send(Sms("+15005550001", "a secret text"))
@@ -212,20 +210,19 @@ def test_nothing_personal_is_logged(channel: SmsChannel, caplog: pytest.LogCaptu
 def test_the_region_of_the_environment_changes_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWILIO_REGION", "ie1")
     monkeypatch.setenv("TWILIO_EDGE", "dublin")
-    channel = a_channel(sandbox)
-    assert channel.send(Sms(TO, "no region")).outcome is AttemptOutcome.ACCEPTED
-    channel.close()
+    with a_channel(sandbox) as channel:
+        assert channel.send(Sms(TO, "no region")).outcome is AttemptOutcome.ACCEPTED
 
 
 def test_a_closed_channel_sends_nothing(sandbox: Sandbox) -> None:
-    channel = a_channel(sandbox)
-    channel.send(Sms(TO, "before"))
-    channel.close()
-    assert channel.send(Sms(TO, "after")).outcome is AttemptOutcome.HELD
+    with a_channel(sandbox) as channel:
+        channel.send(Sms(TO, "before"))
+        channel.close()
+        assert channel.send(Sms(TO, "after")).outcome is AttemptOutcome.HELD
     assert accepted(sandbox, "after") == []
 
 
-def test_it_sends_no_email(channel: SmsChannel) -> None:
+def test_it_sends_no_email(channel: Sending) -> None:
     email = Email("a@example.com", "b@example.com", "<1@x>", datetime(2026, 1, 1, tzinfo=UTC), "s", "t", None)
     with pytest.raises(TypeError, match="Email"):
         channel.send(email)

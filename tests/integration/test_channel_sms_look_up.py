@@ -1,5 +1,6 @@
 """What is made of Twilio's list of messages, over a real socket."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,11 +48,11 @@ def twilio(messages: list[dict[str, Any]], ahead: float | None = 0, status: int 
     thread = Thread(target=server.serve_forever)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
-    channel = SmsChannel("AC" + "1" * 32, "token", {"from_": "+15005550006"}, url, 10.0, in_flight=1)
+    channel = SmsChannel("AC" + "1" * 32, "token", {"from_": "+15005550006"}, url, 10.0)
     try:
         yield channel
     finally:
-        channel.close()
+        asyncio.run(channel.close())
         server.shutdown()
         server.server_close()
         thread.join()

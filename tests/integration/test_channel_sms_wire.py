@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from sending import Sending, sending
 
 from engine.errors import InvalidInput
 from schema.states import AttemptOutcome
 from workers.channels.channel import Sms
-from workers.channels.sms import connections
+from workers.channels.sms import api, posting
 from workers.channels.sms.channel import SmsChannel
 
 CERTIFICATE = Path(__file__).parent / "data" / "localhost.pem"
@@ -30,6 +31,8 @@ class Server:
     def __init__(self, answer: Answer, certificate: Path | None = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
+        self.piece = 1_000_000
+        self.hangs_up = False
         self._answer = answer
         self._tls = None
         if certificate is not None:
@@ -76,7 +79,10 @@ class Server:
                     answer = self._answer(request)
                     if answer is None:
                         return
-                    connection.sendall(answer)
+                    for start in range(0, len(answer), self.piece):
+                        connection.sendall(answer[start : start + self.piece])
+                    if self.hangs_up:
+                        return
 
 
 def _read_request(readline: Callable[[], bytes], read: Callable[[int], bytes]) -> bytes:
@@ -110,12 +116,9 @@ def serving(how: Answer, certificate: Path | None = None) -> Iterator[Server]:
 
 
 @contextmanager
-def channel_to(url: str, timeout: float = PATIENT) -> Iterator[SmsChannel]:
-    channel = SmsChannel("AC" + "1" * 32, "token", {"from_": "+15005550006"}, url, timeout, in_flight=4)
-    try:
+def channel_to(url: str, timeout: float = PATIENT) -> Iterator[Sending]:
+    with sending(SmsChannel("AC" + "1" * 32, "token", {"from_": "+15005550006"}, url, timeout)) as channel:
         yield channel
-    finally:
-        channel.close()
 
 
 @pytest.fixture(autouse=True)
@@ -241,7 +244,7 @@ def test_a_connection_is_kept_for_the_next_message() -> None:
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(posting, "IDLE_SECONDS", 0.0)
     with serving(created) as server, channel_to(f"http://127.0.0.1:{server.port}") as channel:
         for _ in range(3):
             assert channel.send(Sms(TO, "Hi")).provider_id == SID
@@ -294,7 +297,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
             assert channel.send(Sms(TO, "Hi")).provider_id == SID
         (request,) = proxy.requests
         assert request.startswith(b"POST http://twilio.example.com/2010-04-01/")
-        assert b"\r\nproxy-authorization: Basic dXNlcjpwQHNz\r\n" in request
+        assert b"\r\nproxy-authorization: basic dxnlcjpwqhnz\r\n" in request.lower()
         assert b"\r\nHost: twilio.example.com\r\n" in request
 
 
@@ -326,3 +329,154 @@ def test_a_proxy_that_can_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
     with pytest.raises(InvalidInput, match="HTTPS_PROXY"), channel_to("https://twilio.example.com"):
         pass
+
+
+BODY = json.dumps({"sid": SID, "status": "queued"}).encode()
+CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (answer("201 Created", BODY), True),
+        (answer("201 Created", BODY, "Connection: keep-alive"), True),
+        (answer("201 Created", BODY, "Connection: Close"), False),
+        (answer("201 Created", BODY).replace(b"HTTP/1.1", b"HTTP/1.0"), False),
+        (answer("201 Created", BODY, "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"), True),
+        (answer("201", BODY), True),
+        (answer("201 Created", BODY).replace(b"\r\n", b"\n"), True),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + created(), True),
+        (CHUNKED + b"5\r\n" + BODY[:5] + b"\r\n%x;x=y\r\n" % len(BODY[5:]) + BODY[5:] + b"\r\n0\r\n\r\n", True),
+        (CHUNKED + b"%X\r\n" % len(BODY) + BODY + b"\r\n0\r\nX-Trailer: 1\r\n\r\n", True),
+        (created() + b"HTTP/1.1 201 Created\r\n", False),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 1_000])
+def test_answers_in_every_form(raw: bytes, kept: bool, piece: int) -> None:
+    """Whole or octet by octet; a connection on which more came than was asked for is not used again."""
+    with serving_pieces(raw, piece) as server, channel_to(f"http://127.0.0.1:{server.port}") as channel:
+        for _ in range(3):
+            assert channel.send(Sms(TO, "Hi")).provider_id == SID
+        assert server.connections == (1 if kept else 3)
+
+
+def test_an_answer_that_ends_with_its_connection() -> None:
+    raw = iter([b"HTTP/1.1 201 Created\r\n\r\n" + BODY, None])
+
+    def once(_request: bytes) -> bytes | None:
+        return next(raw)
+
+    with serving(once) as server, channel_to(f"http://127.0.0.1:{server.port}", IMPATIENT) as channel:
+        assert channel.send(Sms(TO, "Hi")).outcome is AttemptOutcome.UNANSWERED, "whether it ended is not known"
+    with (
+        serving_once(b"HTTP/1.1 201 Created\r\n\r\n" + BODY) as server,
+        channel_to(f"http://127.0.0.1:{server.port}") as channel,
+    ):
+        assert channel.send(Sms(TO, "Hi")).provider_id == SID
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 201 Created\r\nContent-Length: -1\r\n\r\n" + BODY,
+        b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + BODY,
+        b"HTTP/1.1 201 Created\r\nContent-Length : 5\r\n\r\n" + BODY,
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: gzip\r\n\r\n" + BODY,
+        b"HTTP/1.1 201 Created\r\nno colon\r\n\r\n" + BODY,
+        b"HTTP/2 201\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED + b"2\r\n{}xx0\r\n\r\n",
+        CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_no_http_settles_nothing(raw: bytes) -> None:
+    with serving(lambda _: raw) as server, channel_to(f"http://127.0.0.1:{server.port}", IMPATIENT) as channel:
+        told = channel.send(Sms(TO, "Hi"))
+        assert len(server.requests) == 1
+    assert (told.outcome, told.provider_id) == (AttemptOutcome.UNANSWERED, None)
+
+
+@pytest.mark.parametrize("certificate", [None, CERTIFICATE])
+def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch, certificate: Path | None) -> None:
+    """The name is the proxy's to look up; the handshake goes through it, and the credentials stop at it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with serving(created, CERTIFICATE) as server, Tunnel(server.port, certificate) as proxy:
+        scheme = "http" if certificate is None else "https"
+        monkeypatch.setenv("https_proxy", f"{scheme}://user:p%40ss@127.0.0.1:{proxy.port}")
+        monkeypatch.setattr(api, "LOCAL", ())
+        with channel_to("https://localhost") as channel:
+            for _ in range(3):
+                assert channel.send(Sms(TO, "Hi")).provider_id == SID
+        assert (server.connections, len(server.requests)) == (1, 3)
+        (head,) = proxy.heads
+        assert head.startswith(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n")
+        assert b"proxy-authorization: Basic dXNlcjpwQHNz" in head
+        assert not any(b"proxy-authorization" in request.lower() for request in server.requests)
+
+
+@contextmanager
+def serving_pieces(raw: bytes, size: int) -> Iterator[Server]:
+    """A server that sends its answer in pieces of this size."""
+    with serving(lambda _: raw) as server:
+        server.piece = size
+        yield server
+
+
+@contextmanager
+def serving_once(raw: bytes) -> Iterator[Server]:
+    """A server that hangs up after its answer."""
+    with serving(lambda _: raw) as server:
+        server.hangs_up = True
+        yield server
+
+
+class Tunnel:
+    """A proxy that makes tunnels, all of them to one port of this machine."""
+
+    def __init__(self, to: int, certificate: Path | None) -> None:
+        self.heads: list[bytes] = []
+        self._to = to
+        self._tls = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def __enter__(self) -> "Tunnel":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._listener.close()
+
+    def _listen(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                connection, _ = self._listener.accept()
+                if self._tls is not None:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                self._serve(connection)
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, socket.create_connection(("127.0.0.1", self._to)) as far:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += near.recv(1)
+            self.heads.append(head)
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pipe, args=(far, near))
+            back.start()
+            _pipe(near, far)
+            back.join(10)
+
+
+def _pipe(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):  # one of them is closed
+        while data := source.recv(65_536):
+            sink.sendall(data)
+    for end in (source, sink):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

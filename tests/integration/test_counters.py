@@ -30,7 +30,7 @@ HISTORIES = st.lists(
     max_size=30,
 )
 
-TRUNCATE = "TRUNCATE outbox, enrollments, enroll_events, attempts, tasks"
+TRUNCATE = "TRUNCATE outbox, enrollments, enroll_events, attempt_records, tasks"
 DELETE = "DELETE FROM enroll_events; DELETE FROM outbox; DELETE FROM enrollments"
 
 

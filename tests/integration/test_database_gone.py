@@ -12,7 +12,7 @@ from deploy.chaos.proxy import Proxy
 from deploy.chaos.trap import Moment, Strike
 from engine.clock import SequenceClock
 from engine.database import Database
-from engine.outbox.begin import STILL_GOOD
+from engine.outbox.last_look import STILL_GOOD
 from engine.outbox.settle import Ending
 from schema.states import RowStatus
 from workers.channels import open_channels
@@ -21,6 +21,7 @@ from workers.delivery.known import Known
 from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.settler import Settler
+from workers.event_loop import EventLoop
 from workers.gates.gates import Gates
 
 GENEROUS = 60.0
@@ -73,18 +74,17 @@ def test_a_row_is_not_handed_over_when_the_last_look_took_longer_than_its_lease(
     settler = Settler(site.world.database, site.wakeups, clock)
     intake = Intake(site.settings, site.world.database, clock, prepare)
     gates = Gates(behind, site.wakeups, clock, Known(behind), {})
-    pipeline = Pipeline(site.settings, behind, open_channels(site.settings), intake, settler, gates)
+    channels = open_channels(site.settings)
+    pipeline = Pipeline(site.settings, behind, channels, intake, settler, gates, EventLoop())
     (prepared,) = intake.take(site.world.ids()).ready
     prepared.begun, prepared.lease_until = float("-inf"), time.monotonic() + 4
     pipeline._room.enter(1)
     trap = proxy.trap(STILL_GOOD.partition("%(")[0].encode(), strike=Strike.STALL, moment=Moment.ANSWERED)
-    lane = Thread(target=pipeline._hand_over, args=(prepared,))
-    lane.start()
+    pipeline._carrier.put([prepared])
     assert trap.wait(GENEROUS)
     while time.monotonic() < prepared.lease_until:
         time.sleep(0.1)
     proxy.release()
-    lane.join(GENEROUS)
     pipeline.stop()
     assert site.accepted() == {}
     assert site.world.rows("status", f"id = {prepared.row.id}") == [("pending",)]
@@ -114,7 +114,8 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_database_that_is_gone
     )
     settler = Settler(behind, site.wakeups, clock)
     gates = Gates(behind, site.wakeups, clock, Known(behind), {})
-    pipeline = Pipeline(site.settings, site.world.database, open_channels(site.settings), intake, settler, gates)
+    channels = open_channels(site.settings)
+    pipeline = Pipeline(site.settings, site.world.database, channels, intake, settler, gates, EventLoop())
     full = pipeline._room._size
     pipeline._room.enter(full)
     bringing = Thread(target=pipeline.take, args=([1],))
@@ -122,12 +123,13 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_database_that_is_gone
     proxy.refuse()
     proxy.cut()
     (prepared,) = intake.take(site.world.ids()).ready
-    pipeline._hand_over(prepared)
+    pipeline._carrier.put([prepared])
     pipeline.take_no_more()
     settler.give_up_after(0)
     bringing.join(GENEROUS)
     assert not bringing.is_alive()
-    pipeline._thread.join(GENEROUS)
-    assert not pipeline._thread.is_alive()
+    for thread in pipeline._threads:
+        thread.join(GENEROUS)
+        assert not thread.is_alive()
     pipeline.stop()
     assert site.world.rows("status", f"id = {prepared.row.id}") == [("sending",)]

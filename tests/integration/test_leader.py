@@ -1,5 +1,6 @@
 """One leader at a time; one that hangs is replaced, one that goes on is not."""
 
+import asyncio
 import time
 from threading import Event
 from typing import Any
@@ -79,4 +80,4 @@ def test_a_reconciler_shows_that_it_goes_on(site: Site) -> None:
     assert looking.reconcile(Event(), lambda: shown.append(1)) == 3
     assert len(shown) == 3
     for channel in channels.values():
-        channel.close()
+        asyncio.run(channel.close())

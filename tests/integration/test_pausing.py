@@ -15,9 +15,10 @@ from deploy.audit.read_book import read_book
 from engine.clock import advance, sequence_now
 from engine.database import Database
 from engine.errors import InvalidInput, NotFound
-from engine.outbox.begin import Attempt, begin, still_good
+from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim, left_alone
 from engine.outbox.hold import hold, one_by_one
+from engine.outbox.last_look import still_good
 from engine.outbox.resume import release
 from engine.outbox.sweep import due_workspaces
 from engine.wakeups import Wakeups
@@ -190,7 +191,7 @@ def test_a_pause_waits_for_claims_that_have_not_seen_it(world: World, pauser: Pa
     assert returned.is_set()
     assert found == [Paused(True, 1 if pauser.scope == "enrollment" else None)]
     with world.database.transaction() as session:
-        assert not still_good(session, row.id, row.fence)
+        assert not still_good(session, [(row.id, row.fence)])
 
 
 def test_a_pause_does_not_wait_for_those_who_enroll_and_read(world: World, pauser: Pauser) -> None:

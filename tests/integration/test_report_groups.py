@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import World
 
-from engine.clock import SequenceClock
+from engine.clock import SequenceClock, advance
 from engine.database import Database, Session
 from engine.outbox.evidence import Evidence
 from engine.outbox.settle import Ending, settle
@@ -122,6 +123,8 @@ def ground(world: World) -> Iterator[Ground]:
                 for row, status, sid in ends
             ],
         )
+    with world.database.transaction() as session:
+        advance(session, timedelta(hours=1))  # all steps are held up by as much, however long the test takes
     world.execute(
         "UPDATE outbox SET outcome = 'undecided', due_at = sequence_now() + interval '3 days' WHERE type = 'condition'"
     )

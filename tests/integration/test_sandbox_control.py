@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import urllib3
@@ -125,3 +126,18 @@ def test_nobody_there_is_said(sandbox: Sandbox) -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         client.faults()
     assert client.pid() is None
+
+
+def test_what_is_in_flight_is_shown(sandbox: Sandbox) -> None:
+    """Until it is answered, whatever the answer."""
+    sandbox.client.add_fault("sms", "latency", seconds=1)
+    url = f"{sandbox.http_url}/2010-04-01/Accounts/{sandbox.account_sid}/Messages.json"
+    headers = urllib3.make_headers(basic_auth=f"{sandbox.account_sid}:{sandbox.auth_token}")
+    form = {"To": "+12025550001", "From": "+15005550006", "Body": "Hi"}
+    with ThreadPoolExecutor(1) as pool, urllib3.PoolManager() as manager:
+        answer = pool.submit(manager.request_encode_body, "POST", url, form, headers, encode_multipart=False)
+        while not answer.done() and sandbox.client.in_flight() != ["+12025550001"]:
+            pass
+        assert not answer.done()
+        assert answer.result().status == 201
+    assert sandbox.client.in_flight() == []

@@ -28,6 +28,7 @@ from workers.delivery.pipeline import Pipeline
 from workers.delivery.prepare import Prepare
 from workers.delivery.prepared import Prepared
 from workers.delivery.settler import Settler
+from workers.event_loop import EventLoop
 from workers.gates.gates import Gates
 
 __all__ = ["site"]
@@ -190,7 +191,8 @@ def begun(site: Site, world: World) -> tuple[Pipeline, Prepared]:
     intake = Intake(site.settings, world.database, clock, Prepare(site.settings, clock, Known(world.database)))
     settler = Settler(world.database, site.wakeups, clock)
     gates = Gates(world.database, site.wakeups, clock, Known(world.database), {})
-    pipeline = Pipeline(site.settings, world.database, open_channels(site.settings), intake, settler, gates)
+    channels = open_channels(site.settings)
+    pipeline = Pipeline(site.settings, world.database, channels, intake, settler, gates, EventLoop())
     (prepared,) = intake.take(world.ids("step_order = 1")).ready
     pipeline._room.enter(1)
     return pipeline, prepared
@@ -202,18 +204,40 @@ def test_an_attempt_that_was_held_up_is_looked_at_again(site: Site, world: World
     with world.database.transaction() as session:
         stop(session)
     prepared.begun = time.monotonic() - FRESH - 1
-    pipeline._hand_over(prepared)
+    pipeline._carrier.put([prepared])
     wait_for(lambda: world.statuses()[0] == "cancelled", world.rows)
     pipeline.stop()
     assert world.query("SELECT outcome FROM attempts") == [("held",)]
     assert site.accepted() == {}
 
 
+def test_attempts_that_were_held_up_are_looked_at_together(site: Site, world: World) -> None:
+    """Each gets the answer that is its own."""
+    pipeline, prepared = begun(site, world)
+    others = [f"+1202555{number:04}" for number in range(1, 9)]
+    for phone in others:
+        world.enroll(phone=phone)
+    held_up = [prepared, *pipeline._claimer._intake.take(world.ids("step_order = 1")).ready]
+    pipeline._room.enter(len(others))
+    with world.database.transaction() as session:
+        stop(session)
+        stop(session, "SM2", others[3])
+    for one in held_up:
+        one.begun = time.monotonic() - FRESH - 1
+    pipeline._carrier.put(held_up)
+    wait_for(lambda: "sending" not in world.statuses(), world.rows)
+    pipeline.stop()
+    assert world.query("SELECT recipient, outcome FROM attempts WHERE outcome <> 'accepted' ORDER BY 1") == [
+        (phone, "held") for phone in sorted([ANA, others[3]])
+    ]
+    assert {phone for phone, _ in site.accepted()} == set(others) - {others[3]}
+
+
 def test_a_row_is_not_handed_over_when_its_lease_is_shorter_than_the_time_out(site: Site, world: World) -> None:
     """The worker was stopped so long that another might have the row before the provider has answered."""
     pipeline, prepared = begun(site, world)
     prepared.lease_until = time.monotonic() + site.settings.provider_timeout * 0.9
-    pipeline._hand_over(prepared)
+    pipeline._carrier.put([prepared])
     wait_for(lambda: world.statuses()[0] == "pending", world.rows)
     pipeline.stop()
     assert world.query("SELECT outcome FROM attempts") == [("held",)]

@@ -114,7 +114,7 @@ def test_what_another_workspace_sends_to_the_number_is_not_waited_for(twilio: Tw
     world.execute("INSERT INTO workspaces (key, name) VALUES ('other', 'Other')")
     ((other,),) = world.query("SELECT id FROM workspaces WHERE key = 'other'")
     handed_over(world)
-    for table in ("attempts", "outbox"):
+    for table in ("attempt_records", "outbox"):
         world.execute(f"UPDATE {table} SET workspace_id = %s", other)
     assert twilio.inbound(ANA, "STOP").status == 200
     assert world.statuses()[0] == "sending"

@@ -15,6 +15,7 @@ from engine.outbox import (
     evidence,
     facts,
     goals,
+    last_look,
     leave,
     leave_many,
     pause,
@@ -113,7 +114,7 @@ STATEMENTS: Final = [
         },
         1,
     ),
-    Statement("still good", begin.STILL_GOOD, {"id": SENDING[0], "fence": 1}, 1),
+    Statement("still good", last_look.STILL_GOOD, {"ids": SENDING, "fences": ONES}, MANY),
     Statement("settle", settle.SETTLE, _ENDINGS, MANY),
     Statement(
         "settle accepted",

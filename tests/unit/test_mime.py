@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.header import decode_header
 from email.message import EmailMessage
@@ -12,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workers.channels.channel import Email
+from workers.channels.email import mime
 from workers.channels.email.mime import HEADER_LINE, LONGEST_LINE, build
 
 HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
@@ -163,3 +165,24 @@ def test_a_text_that_knows_the_boundary_does_not_end_its_part() -> None:
     assert parsed(message).get_boundary() != boundary
     assert content(message, "plain") == expected(text)
     assert content(message, "html") == "<p>real</p>\r\n"
+
+
+@given(
+    senders=st.lists(
+        st.sampled_from(["a@example.com", "Ada <a@example.com>", "Ad\u00e9 <a@example.com>", '"A, B" <b@example.com>'])
+    ),
+    dates=st.lists(st.datetimes(timezones=st.timezones()).filter(lambda date: date.year > 1999), min_size=1),
+    text=NASTY,
+)
+def test_what_is_prepared_once_changes_no_byte(senders: list[str], dates: list[datetime], text: str) -> None:
+    """Headers are kept from one email to the next: an email is the same bytes whatever was built before."""
+    emails = [
+        replace(an_email(text, text, text), sender=sender, date=date)
+        for sender in ["x@example.com", *senders]
+        for date in dates
+    ]
+    after_others = [build(one) for one in emails]
+    for one, built in zip(emails, after_others, strict=True):
+        for kept in (mime._from, mime._date, mime._part_headers):
+            kept.cache_clear()
+        assert build(one) == built

@@ -30,7 +30,8 @@ TOO_MUCH = (
     "{% assign x = 'y' %}{{ x }}",
 )
 
-values = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=12), st.just(" "), st.just("{{ x }}"))
+texts = st.sampled_from([" ", "{{ x }}", "<a & 'b' \"c\">"])
+values = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=12), texts)
 variables = st.fixed_dictionaries(
     {
         "contact": st.dictionaries(st.sampled_from(["first_name", "last_name"]), values),
@@ -49,8 +50,12 @@ def test_what_does_more_is_left_to_the_interpreter(source: str) -> None:
     assert PlainTemplate.of(parse_template(source)) is None
 
 
-def test_html_is_left_to_the_interpreter_which_escapes() -> None:
-    assert PlainTemplate.of(parse_template("Hi {{ contact.first_name }}", html=True)) is None
+def test_values_are_escaped_in_html() -> None:
+    plain = PlainTemplate.of(parse_template("<b>Hi</b> {{ contact.first_name }}", html=True))
+    assert plain is not None
+    assert plain.fill({"contact": {"first_name": "<i>\"Ana\" & 'Ben'</i>"}}) == (
+        "<b>Hi</b> &lt;i&gt;&#34;Ana&#34; &amp; &#39;Ben&#39;&lt;/i&gt;"
+    )
 
 
 @pytest.mark.parametrize("value", [None, "", False, 0, 7, ["a"], {"a": "b"}])
@@ -62,9 +67,11 @@ def test_what_is_no_text_is_left_to_the_interpreter(value: object) -> None:
     assert plain.fill({}) is None
 
 
-@given(source=st.sampled_from(PLAIN), given_values=variables)
-def test_it_writes_what_the_interpreter_writes(source: str, given_values: Mapping[str, Mapping[str, Any]]) -> None:
-    template = parse_template(source)
+@given(source=st.sampled_from(PLAIN), given_values=variables, html=st.booleans())
+def test_it_writes_what_the_interpreter_writes(
+    source: str, given_values: Mapping[str, Mapping[str, Any]], html: bool
+) -> None:
+    template = parse_template(source, html=html)
     plain = PlainTemplate.of(template)
     filled = plain.fill(given_values) if plain else None
     assert filled is None or filled == template.render(given_values)

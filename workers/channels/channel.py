@@ -63,18 +63,21 @@ class LookUpFailed(Exception):  # noqa: N818 (a fact, as in engine.errors)
 
 
 class Sender(Protocol):
-    """Hands messages over. Called from many threads at once."""
+    """Hands messages over. Used in one event loop, for many messages at once."""
 
-    def send(self, message: Message) -> Outcome:
-        """Hand one message over, wait for the answer, and tell how it ended; never raises for what a provider does."""
+    async def send(self, message: Message) -> Outcome:
+        """Hand one message over, wait for the answer, and return how it ended.
+
+        It ends within the provider's time-out and never raises for what a provider does.
+        """
         ...
 
 
 class Channel(Sender, Protocol):
-    """Hands messages of one kind over. Called from many threads at once."""
+    """Hands messages of one kind over. Only `send` and `close` belong to the event loop."""
 
     def look_up(self, message: Message, since: datetime) -> Sighting:
-        """What the provider knows of a message that was handed over at `since` (UTC) or later.
+        """What the provider knows of a message that was handed over at `since` (UTC) or later. For one thread.
 
         Raises:
             LookUpFailed: it can't be asked.
@@ -89,6 +92,6 @@ class Channel(Sender, Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Give the connections back."""
+    async def close(self) -> None:
+        """Close the connections."""
         ...

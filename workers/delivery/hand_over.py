@@ -6,14 +6,12 @@ from typing import Final
 
 import structlog
 
-from engine.database import GONE, Database
 from engine.metrics import DUPLICATES_PREVENTED
-from engine.outbox.begin import still_good
-from engine.outbox.claim import Claimed
 from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from schema.states import AttemptOutcome
 from workers.channels.channel import Sender
+from workers.delivery.last_look import LastLook
 from workers.delivery.prepared import Prepared
 
 log = structlog.get_logger(__name__)
@@ -24,36 +22,32 @@ FRESH: Final = 0.25
 
 
 class HandOver:
-    """Hands rows over, each to the channel of its type. Used by many threads."""
+    """Hands rows over, each to the channel of its type. Used in the event loop, for many rows at once."""
 
-    def __init__(self, settings: Settings, database: Database, channels: Mapping[str, Sender]) -> None:
+    def __init__(self, settings: Settings, last_look: LastLook, channels: Mapping[str, Sender]) -> None:
         """Prepare."""
-        self._settings = settings
-        self._database = database
+        self._provider_timeout = settings.provider_timeout
+        self._last_look = last_look
         self._channels = channels
 
-    def __call__(self, prepared: Prepared) -> Outcome:
+    async def __call__(self, prepared: Prepared) -> Outcome:
         """Hand a row over; the lease is the last thing that is looked at: to ask the database takes time."""
-        if time.monotonic() > prepared.begun + FRESH and not self._still_good(prepared.row):
-            DUPLICATES_PREVENTED.labels("stop").inc()
-            return Outcome(AttemptOutcome.HELD, detail="the enrollment ended, or was paused, before the hand-over")
-        if time.monotonic() + self._settings.provider_timeout > prepared.lease_until:
+        good_since = prepared.begun
+        while time.monotonic() > good_since + FRESH:
+            looked = await self._last_look.good_since(prepared.row)
+            if looked is None:
+                DUPLICATES_PREVENTED.labels("stop").inc()
+                return Outcome(AttemptOutcome.HELD, detail="the enrollment ended, or was paused, before the hand-over")
+            good_since = looked
+        if time.monotonic() + self._provider_timeout > prepared.lease_until:
             DUPLICATES_PREVENTED.labels("lease").inc()
             return Outcome(AttemptOutcome.HELD, detail="the lease was too short to risk a time-out")
-        return self._send(prepared)
+        return await self._send(prepared)
 
-    def _still_good(self, row: Claimed) -> bool:
-        """Look again; without a database nobody can tell."""
-        try:
-            with self._database.transaction() as session:
-                return still_good(session, row.id, row.fence)
-        except GONE:
-            return False
-
-    def _send(self, prepared: Prepared) -> Outcome:
+    async def _send(self, prepared: Prepared) -> Outcome:
         row = prepared.row
         try:
-            return self._channels[row.channel].send(prepared.message)
+            return await self._channels[row.channel].send(prepared.message)
         except Exception:
             log.exception("a channel failed", channel=row.channel, row=row.id, enrollment=row.enrollment_id)
             return Outcome(AttemptOutcome.UNANSWERED, detail="the channel failed; see the log")

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from email.utils import parseaddr
-from functools import partial
+from functools import lru_cache, partial
 from math import inf
 from typing import Any
 
@@ -143,8 +143,13 @@ def as_before(payload: dict[str, Any], recipient: str) -> Email:
 
 def message_id(workspace: str, row_id: int, sender: str) -> str:
     """The Message-ID of a row: the same at every try, and no other row's (RFC 5322 section 3.6.4)."""
-    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-    return f"<{row_id}.{workspace}@{domain}>"
+    return f"<{row_id}.{workspace}@{domain_of(sender)}>"
+
+
+@lru_cache(maxsize=256)
+def domain_of(sender: str) -> str:
+    """The domain of a sender's address."""
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
 
 
 def _skip(row: Claimed, reason: str) -> Ending:

@@ -27,8 +27,10 @@ from workers.delivery.ending import ending_of, verdict_on
 from workers.delivery.hand_over import HandOver
 from workers.delivery.intake import Intake
 from workers.delivery.known import Known
+from workers.delivery.last_look import LastLook
 from workers.delivery.prepared import Prepared
 from workers.delivery.settler import GivenUp, Settler
+from workers.event_loop import EventLoop
 from workers.outward.prepare import PrepareOutward
 from workers.outward.turns import Turns
 
@@ -59,13 +61,16 @@ class Outward:
         clock: SequenceClock,
         known: Known,
         channels: Mapping[str, Channel],
+        loop: EventLoop,
     ) -> None:
-        """Prepare; threads are started when there is something to tell."""
+        """Prepare; threads are started when there is something to tell. The loop carries it."""
         self._intake = Intake(
             settings, database, clock, PrepareOutward(settings, database, clock, known), types=(ACTION,)
         )
-        webhooks = WebhookChannel(settings.webhook_openings, settings.provider_timeout)
-        self._hand = HandOver(settings, database, {ACTION: _Either(webhooks, channels)})
+        self._loop = loop
+        self._last_look = LastLook(database)
+        self._webhooks = WebhookChannel(settings.webhook_openings, settings.provider_timeout, THREADS)
+        self._hand = HandOver(settings, self._last_look, {ACTION: _Either(self._webhooks, channels)})
         self._settler = Settler(database, wakeups, clock)
         self._turns: Turns[int] = Turns(THREADS_OF_ONE)
         self._queued: set[int] = set()
@@ -97,6 +102,8 @@ class Outward:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
+        self._last_look.close()
+        self._webhooks.close()
 
     def _run(self) -> None:
         while (turn := self._turns.take()) is not None:
@@ -123,7 +130,7 @@ class Outward:
             self._settle(ending)
         for prepared in taken.ready:
             started = time.monotonic()
-            outcome = self._hand(prepared)
+            outcome = self._loop.run(self._hand(prepared))
             PROVIDER.labels("webhook" if _is_call(prepared.message) else "notify").observe_all(
                 [time.monotonic() - started]
             )
@@ -145,9 +152,9 @@ class _Either:
         self._webhooks = webhooks
         self._channels = channels
 
-    def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message) -> Outcome:
         channel = self._webhooks if isinstance(message, Call) else self._channels["email"]
-        return channel.send(message)
+        return await channel.send(message)
 
 
 def _is_call(message: Message) -> bool:

@@ -23,7 +23,7 @@ from schema.states import RowStatus
 from workers.channels.channel import Call, Email, Message
 from workers.channels.email.mailbox import check_address
 from workers.delivery.known import Known, Tenant, Version
-from workers.delivery.prepare import as_before, payload_of
+from workers.delivery.prepare import as_before, domain_of, payload_of
 from workers.delivery.prepared import Prepared
 from workers.delivery.values import Values
 
@@ -103,11 +103,10 @@ class PrepareOutward:
     def _email(self, notify: Notify, recipient: str, row: Claimed, version: Version, tenant: Tenant) -> Email:
         render = self._render(row, version, tenant)
         sender = tenant.email_from or self._settings.email_from
-        domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         return Email(
             to=recipient,
             sender=sender,
-            message_id=f"<notify.{row.id}.{tenant.public_id}@{domain}>",
+            message_id=f"<notify.{row.id}.{tenant.public_id}@{domain_of(sender)}>",
             date=datetime.fromtimestamp(self._clock.real_now(), UTC),
             subject=clean_header(render(notify.subject or SUBJECT)) or version.definition.sequence,
             text=clean_text(render(notify.text)),

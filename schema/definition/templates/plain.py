@@ -7,6 +7,7 @@ from liquid import BoundTemplate, Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import Filter, FilteredExpression, Path, PositionalArgument, StringLiteral
 from liquid.builtin.output import OutputNode
+from markupsafe import escape
 
 Name: TypeAlias = tuple[str, str]
 
@@ -14,17 +15,18 @@ Name: TypeAlias = tuple[str, str]
 class PlainTemplate:
     """Text with names in it, as `{{ contact.first_name | default: 'there' }}`; no tags, and no other filter."""
 
-    def __init__(self, pieces: list[str | Name]) -> None:
-        """Take text and names by turns, in any order."""
+    def __init__(self, pieces: list[str | Name], *, html: bool) -> None:
+        """Take text and names by turns, in any order. In HTML the values are escaped."""
         self._pieces = pieces
+        self._html = html
 
     @classmethod
     def of(cls, template: BoundTemplate) -> Self | None:
-        """The same template, or None if it does more than naming values. HTML does: its values are escaped."""
-        if template.env.autoescape:
-            return None
+        """The same template, or None if it does more than naming values."""
         pieces = [_piece(node) for node in template.nodes]
-        return None if None in pieces else cls([piece for piece in pieces if piece is not None])
+        if None in pieces:
+            return None
+        return cls([piece for piece in pieces if piece is not None], html=template.env.autoescape)
 
     def fill(self, variables: Mapping[str, Mapping[str, Any]]) -> str | None:
         """The text, if each value is a text and not empty: so no default applies. None: to be interpreted."""
@@ -36,7 +38,7 @@ class PlainTemplate:
             value = variables.get(piece[0], {}).get(piece[1])
             if not value or type(value) is not str:
                 return None
-            filled.append(value)
+            filled.append(str(escape(value)) if self._html else value)
         return "".join(filled)
 
 

@@ -5,9 +5,10 @@ from alembic import op
 revision = "0019"
 down_revision = "0018"
 
+#: Expressions, so that no statement that looks an enrollment up by its id can walk along one of them instead.
 UP = """
-CREATE INDEX enrollments_workspace_status_idx ON enrollments (workspace_id, status, id);
-CREATE INDEX enrollments_sequence_status_idx ON enrollments (sequence_id, status, id);
+CREATE INDEX enrollments_workspace_status_idx ON enrollments ((workspace_id + 0), status, (id + 0));
+CREATE INDEX enrollments_sequence_status_idx ON enrollments ((sequence_id + 0), status, (id + 0));
 """
 
 DOWN = """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.outbox.begin import still_good
+from engine.outbox.last_look import still_good
 from engine.outbox.settle import Ending
 from engine.rules.outcome import Outcome
 from engine.settings import Settings
@@ -66,4 +66,4 @@ class Worker:
 
     def _still_good(self, prepared: Prepared) -> bool:
         with self.ground.database.transaction() as session:
-            return still_good(session, prepared.row.id, prepared.row.fence)
+            return bool(still_good(session, [(prepared.row.id, prepared.row.fence)]))

@@ -1,9 +1,8 @@
 """The email channel: hands messages to an SMTP server (RFC 5321)."""
 
-import time
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from smtplib import SMTPResponseException
 from typing import Self
 
 from engine.errors import InvalidInput, Unavailable
@@ -13,9 +12,11 @@ from engine.rules.outcome import Outcome
 from engine.settings import Settings
 from schema.states import AttemptOutcome
 from workers.channels.channel import Email, LookUpFailed, Message
+from workers.channels.deadlines import Deadline, Deadlines
 from workers.channels.email.mailbox import check_address, read_sender
 from workers.channels.email.mime import build
 from workers.channels.email.pool import ConnectionPool
+from workers.channels.email.replies import Refused
 from workers.channels.email.server import SmtpServer, parse_smtp_url
 
 
@@ -34,7 +35,7 @@ class _StaleConnection(Exception):  # noqa: N818 (a fact, as in engine.errors)
 
 
 class EmailChannel:
-    """Sends over pooled connections, one for each thread that is sending.
+    """Sends over pooled connections, one for each message that is under way.
 
     The final dot is begun within `timeout` of the call and its reply awaited for as long, so a call ends within
     twice the time-out; that is why the time-out is at most half the lease.
@@ -42,9 +43,11 @@ class EmailChannel:
 
     def __init__(self, server: SmtpServer, timeout: float) -> None:
         """Prepare the channel; nothing is connected yet. `timeout` is in real seconds."""
+        self._server = server
         self._timeout = timeout
         self._where = f"{server.host}:{server.port}"
         self._pool = ConnectionPool(server, timeout)
+        self._deadlines = Deadlines(timeout)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -63,8 +66,8 @@ class EmailChannel:
             ) from None
         return cls(parse_smtp_url(settings.smtp_url.get_secret_value()), settings.provider_timeout)
 
-    def send(self, message: Message) -> Outcome:
-        """Hand one email over; see `Channel.send`."""
+    async def send(self, message: Message) -> Outcome:
+        """Hand one email over; see `Sender.send`."""
         if not isinstance(message, Email):
             raise TypeError(f"the email channel can't send {type(message).__name__}")
         try:
@@ -73,43 +76,60 @@ class EmailChannel:
             )
         except ValueError as problem:
             return Outcome(AttemptOutcome.REFUSED, detail=masked(str(problem)))
-        deadline = time.monotonic() + self._timeout
+        deadline = self._deadlines.start()
         try:
-            return self._hand_over(envelope, deadline, fresh=False)
-        except _StaleConnection:
-            return self._hand_over(envelope, deadline, fresh=True)
+            try:
+                return await self._hand_over(envelope, deadline, fresh=False)
+            except _StaleConnection:
+                return await self._hand_over(envelope, deadline, fresh=True)
+        finally:
+            deadline.end()
 
     def look_up(self, message: Message, since: datetime) -> Sighting:
         """SMTP can't be asked (promise P3); see `Channel.look_up`."""
         raise LookUpFailed(f"SMTP has no look-up for a message of {since:%Y-%m-%d}", for_good=True)
 
     def check(self) -> str:
-        """Connect and log in; see `Channel.check`."""
+        """Connect and log in; see `Channel.check`. Not for the event loop's thread."""
         try:
-            connection = self._pool.take(time.monotonic() + self._timeout, fresh=True)
+            asyncio.run(self._log_in())
         except (OSError, ValueError) as error:
             raise Unavailable(f"the mail server at {self._where}: {masked(_no_connection(error).detail)}") from None
-        connection.leave()
         return f"the mail server at {self._where} takes the log-in"
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
+        self._deadlines.close()
         self._pool.close()
+        await asyncio.sleep(0)  # so that what was said at last is written
 
-    def _hand_over(self, envelope: _Envelope, deadline: float, *, fresh: bool) -> Outcome:
+    async def _log_in(self) -> None:
+        async with asyncio.timeout(self._timeout):
+            connection = await ConnectionPool(self._server, self._timeout).take(fresh=True)
+            connection.leave()
+
+    async def _hand_over(self, envelope: _Envelope, deadline: Deadline, *, fresh: bool) -> Outcome:
         try:
-            connection = self._pool.take(deadline, fresh=fresh)
+            connection = await self._pool.take(fresh=fresh)
         except (OSError, ValueError) as error:
             return _no_connection(error)
+        except asyncio.CancelledError:
+            if not deadline.expired:
+                raise
+            return _no_connection(TimeoutError("the server is too slow"))
         used = connection.used > 0
-        connection.begin(deadline)
         try:
-            reply = connection.deliver(envelope.sender, envelope.recipient, envelope.message)
+            reply = await connection.deliver(envelope.sender, envelope.recipient, envelope.message, deadline)
         except OSError as error:
-            connection.close()
+            connection.abort()
             if used and connection.stage == "mail":
                 raise _StaleConnection from error
             return _no_reply(connection.stage, error)
+        except asyncio.CancelledError:
+            connection.abort()
+            if not deadline.expired:
+                raise
+            return _no_reply(connection.stage, TimeoutError("the server is too slow"))
         connection.settle(reply)
         self._pool.give_back(connection)
         if reply.accepts:
@@ -120,10 +140,8 @@ class EmailChannel:
 
 
 def _no_connection(error: Exception) -> Outcome:
-    if isinstance(error, SMTPResponseException):
-        said = error.smtp_error
-        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        return smtp_outcome(error.smtp_code, text, "connect")
+    if isinstance(error, Refused):
+        return smtp_outcome(error.reply.code, error.reply.text, "connect")
     return Outcome(AttemptOutcome.HELD, detail=masked(f"no connection: {error}"))
 
 

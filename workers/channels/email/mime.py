@@ -9,7 +9,9 @@ import re
 from base64 import b64encode
 from binascii import b2a_qp
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -41,10 +43,10 @@ def build(email: Email) -> bytes:
         ValueError: the sender or the recipient is not an email address.
     """
     headers = (
-        f"From: {_mailbox(read_sender(email.sender))}\r\n"
+        f"From: {_from(email.sender)}\r\n"
         f"To: {check_address(email.to)}\r\n"
         f"Subject: {_unstructured(email.subject, len('Subject: '))}\r\n"
-        f"Date: {format_datetime(email.date)}\r\n"
+        f"Date: {_date(email.date.replace(microsecond=0), email.date.utcoffset())}\r\n"
         f"Message-ID: {_one_line(email.message_id)}\r\n"
         "MIME-Version: 1.0\r\n"
     )
@@ -68,11 +70,25 @@ def build(email: Email) -> bytes:
     )
 
 
+@lru_cache(maxsize=256)
+def _from(sender: str) -> str:
+    return _mailbox(read_sender(sender))
+
+
+@lru_cache(maxsize=64)
+def _date(date: datetime, _offset: timedelta | None) -> str:
+    """Write whole seconds, the same for all emails of one; equal moments of other time zones read differently."""
+    return format_datetime(date)
+
+
 def _part(kind: str, text: str) -> bytes:
     encoding, body = _encode(text)
-    return (
-        f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'.encode() + body
-    )
+    return _part_headers(kind, encoding) + body
+
+
+@lru_cache(maxsize=16)
+def _part_headers(kind: str, encoding: str) -> bytes:
+    return f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'.encode()
 
 
 def _encode(text: str) -> tuple[str, bytes]:

@@ -1,10 +1,10 @@
-"""The SMTP connections of a process: opened as threads need them, kept for the next message."""
+"""The SMTP connections of a process: opened as messages need them, kept for the next message."""
 
+import asyncio
 import socket
 import ssl
 import time
 from collections import deque
-from contextlib import suppress
 from typing import Final
 
 from workers.channels.email.connection import Connection
@@ -22,7 +22,7 @@ IDLE_SECONDS: Final = 60.0
 class ConnectionPool:
     """Idle connections, the one that was used last on top, so that those not needed grow old and are closed.
 
-    There is no lock: a deque's ends are safe for many threads, and waiting for a lock costs more than all the rest.
+    Used in one event loop.
     """
 
     def __init__(self, server: SmtpServer, timeout: float) -> None:
@@ -35,60 +35,48 @@ class ConnectionPool:
         self._idle: deque[Connection] = deque()
         self._closed = False
 
-    def take(self, deadline: float, *, fresh: bool) -> Connection:
-        """A connection that is ready for a message: an idle one, or a new one.
+    async def take(self, *, fresh: bool) -> Connection:
+        """Return a connection that is ready for a message: an idle one, or a new one.
 
         Raises:
             OSError: there is none to be had.
             ValueError: the server says what can't be understood.
         """
         connection = None if fresh else self._newest()
-        return connection or self._open(deadline)
+        return connection or await self._open()
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next message, unless it has served enough."""
-        if connection.sock is None:
+        if not connection.is_open:
+            connection.abort()
             return
-        if connection.used >= MESSAGES:
+        if connection.used >= MESSAGES or self._closed:
             connection.leave()
             return
-        connection.idle_since = time.monotonic()
+        now = time.monotonic()
+        connection.idle_since = now
         self._idle.append(connection)
-        self._leave_old()
-        if self._closed:
-            self.close()
+        while self._idle and self._idle[0].idle_since <= now - IDLE_SECONDS:
+            self._idle.popleft().leave()
 
     def close(self) -> None:
         """Close the idle connections now, and those in use when they come back."""
         self._closed = True
         while self._idle:
-            with suppress(IndexError):  # another thread took it
-                self._idle.pop().leave()
+            self._idle.pop().leave()
 
     def _newest(self) -> Connection | None:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
+        if not self._idle:
             return None
-        if time.monotonic() - connection.idle_since < IDLE_SECONDS:
+        connection = self._idle.pop()
+        if connection.is_open and time.monotonic() - connection.idle_since < IDLE_SECONDS:
             return connection
         connection.leave()
         return None
 
-    def _leave_old(self) -> None:
-        with suppress(IndexError):  # another thread took it
-            while self._idle[0].idle_since < time.monotonic() - IDLE_SECONDS:
-                self._idle.popleft().leave()
-
-    def _open(self, deadline: float) -> Connection:
+    async def _open(self) -> Connection:
         if self._own_name is None:
             # Once: it asks the name servers, which may take seconds. Without a domain it means nothing to others.
-            name = socket.getfqdn()
+            name = await asyncio.get_running_loop().run_in_executor(None, socket.getfqdn)
             self._own_name = name if "." in name else ""
-        connection = Connection(self._server, self._timeout, deadline, self._context)
-        try:
-            connection.log_in(self._own_name)
-        except (OSError, ValueError):
-            connection.close()
-            raise
-        return connection
+        return await Connection.open(self._server, self._context, self._own_name, self._timeout)

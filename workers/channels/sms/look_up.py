@@ -15,7 +15,7 @@ from engine.clock import WRONG_CLOCK
 from engine.rules.answers import masked
 from engine.rules.doubt import Seen, Sighting, comparable
 from workers.channels.channel import LookUpFailed, Sms
-from workers.channels.sms.http import TwilioHttp
+from workers.channels.sms.asking import AskingHttp
 
 #: How much earlier than ours Twilio's clock may say that the message was made, once the two have been compared: so far
 #: apart may this machine's clock and the database's be (engine/clock.py), and it tells whole seconds.
@@ -28,7 +28,7 @@ PAGE, MOST = 1_000, 5_000
 FOR_GOOD: Final = (400, 403, 404)
 
 
-def look_up(messages: MessageList, http: TwilioHttp, sms: Sms, since: datetime) -> Sighting:
+def look_up(messages: MessageList, http: AskingHttp, sms: Sms, since: datetime) -> Sighting:
     """What Twilio knows of a message that was handed over at `since` (UTC) or later.
 
     Raises:

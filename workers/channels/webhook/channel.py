@@ -1,7 +1,9 @@
 """The webhook channel: tells web servers, and what their answers mean."""
 
+import asyncio
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from engine.rules.addresses import Opening
 from engine.rules.answers import masked, retry_after_seconds
@@ -15,18 +17,29 @@ from workers.channels.webhook.place import NotFound, Refused, find
 
 
 class WebhookChannel:
-    """Sends calls, each over a connection of its own. Called from many threads at once."""
+    """Sends calls, each over a connection of its own, in threads: they are few, and names are looked up."""
 
-    def __init__(self, openings: Sequence[Opening], timeout: float) -> None:
-        """Prepare; `timeout` is in real seconds, for all of a call but the look-up of its name."""
+    def __init__(self, openings: Sequence[Opening], timeout: float, most: int) -> None:
+        """Prepare for at most so many at once.
+
+        `timeout` is in real seconds, for all of a call but the look-up of its name.
+        """
+        self._threads = ThreadPoolExecutor(most, "webhook")
         self._openings = openings
         self._timeout = timeout
         self._context = client_context()
 
-    def send(self, message: Message) -> Outcome:
-        """Make one call; see `Channel.send`."""
+    async def send(self, message: Message) -> Outcome:
+        """Make one call; see `Sender.send`."""
         if not isinstance(message, Call):
             raise TypeError(f"the webhook channel can't send {type(message).__name__}")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, message)
+
+    def close(self) -> None:
+        """End the threads, when nothing is sent any more."""
+        self._threads.shutdown(wait=False)
+
+    def _call(self, message: Call) -> Outcome:
         content = message.body.encode()
         try:
             place = find(message.to, self._openings)
