@@ -46,14 +46,16 @@ CROSS JOIN LATERAL (
 RETURNING id
 """
 
-#: The steps that have ended: each with its attempt, an SMS with its delivery report, a task with its task.
+#: The steps that have ended, with their attempts (the rows tell how those ended), reports of deliveries, and tasks.
 END_STEPS: Final = """
 WITH ended AS (
     UPDATE outbox o SET status = CASE o.type WHEN 'call' THEN 'done' ELSE 'sent' END, fence = 2,
         due_at = coalesce(o.due_at, step.at), sent_at = CASE WHEN o.type <> 'call' THEN step.at END,
         provider_id = CASE o.type WHEN 'sms' THEN 'SM' || md5(o.id::text) WHEN 'email' THEN
             '<' || md5(o.id::text) || '@cadenza.example.com>' END,
-        delivery_status = CASE o.type WHEN 'sms' THEN 'delivered' END
+        delivery_status = CASE o.type WHEN 'sms' THEN 'delivered' END,
+        accepted_fence = CASE WHEN o.type <> 'call' THEN 1 END,
+        accepted_at = CASE WHEN o.type <> 'call' THEN step.at + interval '200 milliseconds' END
     FROM generate_series(1, %(steps)s::int) AS number
     CROSS JOIN LATERAL (SELECT %(enrolled_at)s::timestamptz + number * interval '40 hours') AS step (at)
     WHERE o.enrollment_id = ANY(%(enrollments)s::bigint[]) AND o.step_order = number
@@ -61,7 +63,7 @@ WITH ended AS (
 ),
 attempted AS (
     INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds,
-        started_at, ended_at, outcome, provider_id)
+        started_at)
     SELECT ended.id, 1, ended.workspace_id, ended.type, CASE ended.type WHEN 'sms' THEN c.phone ELSE c.email END,
         CASE ended.type
             WHEN 'sms' THEN jsonb_build_object('to', c.phone, 'sender', '+15005550006', 'body',
@@ -69,7 +71,7 @@ attempted AS (
             ELSE jsonb_build_object('sender', 'Cadenza <cadenza@example.com>', 'message_id', ended.provider_id,
                 'date', ended.at, 'subject', 'Welcome', 'html', NULL,
                 'text', 'Hello ' || c.first_name || repeat(', here is what others found of use', 6))
-        END, 0.1, ended.at, ended.at + interval '200 milliseconds', 'accepted', ended.provider_id
+        END, 0.1, ended.at
     FROM ended JOIN enrollments e ON e.id = ended.enrollment_id JOIN contacts c ON c.id = e.contact_id
     WHERE ended.type <> 'call'
 ),
