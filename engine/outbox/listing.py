@@ -11,11 +11,7 @@ from engine.outbox.naming import NAMED_BY, name_of
 from schema.states import BLOCKING, EnrollmentStatus, sql_list
 
 #: A page is found status by status, so that an index leads to each of its enrollments however many there are in others.
-<<<<<<< HEAD
-#: The indexes hold sums with zero: no statement that looks enrollments up by their ids can walk along one of them.
-=======
 #: The indexes hold sums with zero, so that no statement that looks enrollments up by their ids can walk along one.
->>>>>>> growth
 #: Written as ranges, since an equality would let the planner walk through all enrollments in the order of their ids.
 PAGE: Final = f"""
 SELECT e.id AS enrollment, s.key AS sequence, v.number AS version, e.status, e.exit_reason,

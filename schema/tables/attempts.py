@@ -26,14 +26,9 @@ COMMENT: Final = """
 COMMENT ON VIEW attempts IS 'Every attempt to send a row, and how it ended: told by itself, or by its row.'
 """
 
-<<<<<<< HEAD
-for _statement in (VIEW, COMMENT):
-    event.listen(metadata, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]
-=======
 
 @event.listens_for(metadata, "after_create")
 def make_view(_metadata: MetaData, connection: Connection, **_options: Any) -> None:
     """Make the view when all tables are made."""
     connection.exec_driver_sql(VIEW)
     connection.exec_driver_sql(COMMENT)
->>>>>>> plans
