@@ -14,6 +14,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engine.arrays import adapt_arrays
 from engine.errors import InvalidInput, NotMigrated, Unavailable
+from engine.session_connection import SessionConnection
+from engine.session_settings import SessionSettings
 
 Session: TypeAlias = Connection[tuple[Any, ...]]
 
@@ -59,11 +61,11 @@ class Database:
         """
         _require_readable(url)
         self.url = url
-        own_options = conninfo_to_dict(url).get("options") or ""
         self._options: dict[str, Any] = {
+            "settings": SessionSettings(str(conninfo_to_dict(url).get("options") or ""), options),
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
-            "options": f"{own_options} -c timezone=UTC {options}",
+            "client_encoding": "UTF8",
             **NOTICE_SILENCE,
         }
         self._patience = patience
@@ -78,14 +80,14 @@ class Database:
         """
         self.connect().close()
 
-    def connect(self) -> Session:
-        """Open a connection beside the pool, in autocommit.
+    def connect(self, *, autocommit: bool = True) -> SessionConnection:
+        """Open a connection beside the pool; one that goes through a pooler is always in autocommit.
 
         Raises:
             Unavailable: the server can't be reached or refuses the credentials.
         """
         try:
-            return psycopg.connect(self.url, autocommit=True, **self._options)
+            return SessionConnection.connect(self.url, autocommit=autocommit, **self._options)
         except psycopg.OperationalError as error:
             raise Unavailable(
                 f"Postgres: {first_line(error)}; does it run, and is CADENZA_DATABASE_URL right?"
@@ -106,6 +108,7 @@ class Database:
         try:
             pool.open()
             with pool.connection() as connection:
+                connection.begin()
                 yield connection
         except PoolTimeout:
             raise Unavailable(f"Postgres: no connection within {self._patience:g} seconds") from None
@@ -116,16 +119,28 @@ class Database:
         ) as error:
             raise NotMigrated(f"the database is not up to date ({first_line(error)}): run `cadenza migrate`") from None
 
+    @contextmanager
+    def long_transaction(self) -> Iterator[Session]:
+        """Give a connection of its own for one transaction that lasts as long as some other work.
+
+        Raises:
+            Unavailable: the server can't be reached or refuses the credentials.
+        """
+        with self.connect(autocommit=False) as connection:
+            connection.begin()
+            yield connection
+
     def close(self) -> None:
         """Give all connections back."""
         self._pool.close()
         self._apart.close()
 
-    def _make_pool(self, size: int) -> "ConnectionPool[Session]":
+    def _make_pool(self, size: int) -> "ConnectionPool[SessionConnection]":
         # A pool doubles its pauses between attempts to connect. Were that not limited, a server that had been away for
         # an hour would be missed for another five minutes.
         return ConnectionPool(
             self.url,
+            connection_class=SessionConnection,
             min_size=0,
             max_size=size,
             open=False,

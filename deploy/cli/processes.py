@@ -20,6 +20,7 @@ from deploy.sandbox.process import start_sandbox
 from deploy.sandbox.settings import with_sandbox
 from deploy.sandbox.state import find_sandbox
 from engine.database import Database
+from engine.direct import require_direct
 from engine.errors import NotMigrated, Unavailable
 from engine.settings import Settings
 from engine.wakeups import Wakeups, WakeupsUnavailable
@@ -42,6 +43,7 @@ DEFAULT_THREADS = 4
 def worker(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THREADS) -> None:
     """Take work out: send what is due, until told to stop."""
     with told_to_stop() as stop, opened() as session:
+        require_direct(session.database, "`cadenza worker`")
         require_migrated(session.database)
         _warn_without_redis(session.wakeups)
         settings = with_providers(session.settings)
