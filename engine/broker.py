@@ -4,35 +4,12 @@ Its delay queue holds far messages in memory and starves near ones (DESIGN.md se
 by wake-ups instead (engine/wakeups), and tries are written in Postgres.
 """
 
-from typing import Any, Final
+from typing import Any
 
-import redis
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
-from engine.errors import InvalidInput
-
-NAMESPACE: Final = "cadenza"
-
-#: Real seconds to wait for Redis: to connect, and for an answer.
-REDIS_SECONDS: Final = 5
-
-
-def open_redis(url: str) -> "redis.Redis":
-    """A client for the URL; it connects when first used.
-
-    Raises:
-        InvalidInput: the URL can't be read.
-    """
-    try:
-        return redis.Redis.from_url(
-            url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS, health_check_interval=30
-        )
-    except ValueError:  # what it says may repeat the password
-        raise InvalidInput(
-            "CADENZA_REDIS_URL can't be read: write redis://user:password@host:port/0, rediss://... or unix://..."
-            " (percent-encode what is special in the password)"
-        ) from None
+from engine.redis_connection import NAMESPACE, open_redis
 
 
 class Broker(RedisBroker):

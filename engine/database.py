@@ -94,11 +94,13 @@ class Database:
             ) from None
 
     @contextmanager
-    def transaction(self, *, apart: bool = False) -> Iterator[Session]:
+    def transaction(self, *, apart: bool = False, snapshot: bool = False) -> Iterator[Session]:
         """Give a connection for one transaction: committed at the end, rolled back on any error.
 
         `apart`: one beside the pool, for those who are asked something by holders of its connections. Were all of them
         held by such, each would wait for the others.
+
+        `snapshot`: every statement sees the same state, and none may write.
 
         Raises:
             Unavailable: no connection could be had.
@@ -108,7 +110,7 @@ class Database:
         try:
             pool.open()
             with pool.connection() as connection:
-                connection.begin()
+                connection.begin(snapshot=snapshot)
                 yield connection
         except PoolTimeout:
             raise Unavailable(f"Postgres: no connection within {self._patience:g} seconds") from None

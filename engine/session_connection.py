@@ -5,10 +5,13 @@ from typing import Any, Final, Self
 import psycopg
 from psycopg import Connection
 
-from engine.session_settings import MARK, REPORTED, SessionSettings
+from engine.session_settings import BEGIN, BEGIN_SNAPSHOT, MARK, REPORTED, SessionSettings
 
 #: What PgBouncer says to a client that passes settings when it connects.
 REFUSED: Final = "unsupported startup parameter"
+
+#: Makes a snapshot of a transaction that has begun.
+SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 class SessionConnection(Connection[tuple[Any, ...]]):
@@ -20,7 +23,7 @@ class SessionConnection(Connection[tuple[Any, ...]]):
 
     pooled: bool = False
     """Whether a pooler stands between."""
-    _begin: bytes = b""
+    _local: bytes = b""
 
     @classmethod
     def connect(  # type: ignore[override]  # the settings are ours, and what is not passed here keeps its default
@@ -39,21 +42,28 @@ class SessionConnection(Connection[tuple[Any, ...]]):
                 raise
             connection = super().connect(conninfo, autocommit=True, options="", **kwargs)
         try:
-            connection._arrange(settings, autocommit=autocommit)
+            connection.arrange(settings, autocommit=autocommit)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def begin(self) -> None:
-        """Begin a transaction where the next statement would not; no round trip more than a BEGIN."""
-        if self.autocommit:
-            self.execute(self._begin)
+    def begin(self, *, snapshot: bool = False) -> None:
+        """Begin a transaction, with our settings; no round trip more than a BEGIN.
 
-    def _arrange(self, settings: SessionSettings, *, autocommit: bool) -> None:
+        `snapshot`: every statement of it sees the same state, and none may write.
+        """
+        if self.pooled:
+            begin = BEGIN_SNAPSHOT if snapshot else BEGIN
+            self.execute(begin.encode() + b"; " + self._local)
+        elif snapshot:
+            self.execute(SNAPSHOT)
+
+    def arrange(self, settings: SessionSettings, *, autocommit: bool) -> None:
+        """Find out whether a pooler stands between, and set what a new connection could not be given."""
         mark = self.execute("SELECT current_setting(%s, true)", (MARK,), prepare=False).fetchone()
         self.pooled = mark != ("on",)
-        self._begin = settings.begin(self.info.server_version)
+        self._local = settings.local(self.info.server_version).as_bytes(None)
         if self.pooled:
             self.prepare_threshold = None
             return

@@ -53,6 +53,9 @@ TRANSACTION_TIMEOUT: Final = 170_000
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE"
 
+#: Every statement sees the same state, and none may write.
+BEGIN_SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE"
+
 
 class SessionSettings:
     """The settings of the sessions of one database, by name."""
@@ -78,12 +81,12 @@ class SessionSettings:
             wrong["transaction_timeout"] = "0"
         return _set(wrong, local=False) if wrong else None
 
-    def begin(self, server_version: int) -> bytes:
-        """Return the statement that begins a transaction and sets everything for it alone, in one round trip."""
+    def local(self, server_version: int) -> sql.Composed:
+        """Return the statement that sets everything for one transaction alone."""
         settings = dict(self._local)
         if server_version >= TRANSACTION_TIMEOUT:
             settings["transaction_timeout"] = "0"
-        return sql.SQL("{}; {}").format(sql.SQL(BEGIN), _set(settings, local=True)).as_bytes(None)
+        return _set(settings, local=True)
 
 
 def parse_options(options: str) -> dict[str, str]:

@@ -57,6 +57,7 @@ def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THRE
     with told_to_stop() as stop, ExitStack() as stack:
         session = stack.enter_context(opened())
         settings = session.settings
+        require_direct(session.database, "`cadenza up`")
         bring_up(session.database)
         say(f"Postgres   {_shown(settings.database_url)}")
         say(f"Redis      {_shown(settings.redis_url)}")

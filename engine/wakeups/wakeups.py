@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import redis
 
-from engine.broker import NAMESPACE, open_redis
 from engine.database import first_line
 from engine.errors import Unavailable
+from engine.redis_connection import NAMESPACE, open_redis
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE, ROWS_PER_MESSAGE
 
 WAITING: Final = f"{NAMESPACE}:wakeups"

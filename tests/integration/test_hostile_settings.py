@@ -13,8 +13,8 @@ from hostile import HOSTILE, HOSTILE_17
 from psycopg.rows import dict_row, tuple_row
 from pydantic import SecretStr
 
-from deploy.cli.database import bring_up
 from deploy.cli.database import _go_down as go_down
+from deploy.cli.database import bring_up
 from engine.database import Database
 from engine.errors import InvalidInput
 from engine.outbox.counts import rows_by_status
