@@ -234,7 +234,6 @@ def test_it_sends_no_email(channel: SmsChannel) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"twilio_auth_token": None}, "CADENZA_TWILIO_AUTH_TOKEN"),
         ({"twilio_account_sid": "AC 1/2"}, "CADENZA_TWILIO_ACCOUNT_SID"),
         ({"twilio_auth_token": SecretStr("secret\u2026")}, "CADENZA_TWILIO_AUTH_TOKEN"),
         ({"twilio_api_url": "ftp://127.0.0.1"}, "CADENZA_TWILIO_API_URL"),
