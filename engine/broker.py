@@ -7,35 +7,11 @@ by wake-ups instead (engine/wakeups), and tries are written in Postgres.
 from threading import Event
 from typing import Any, Final
 
-import redis
 from dramatiq import Consumer, Message
 from dramatiq.brokers.redis import RedisBroker
 
 from engine.consumer import BlockingConsumer
-from engine.errors import InvalidInput
-
-NAMESPACE: Final = "cadenza"
-
-#: Real seconds to wait for Redis: to connect, and for an answer.
-REDIS_SECONDS: Final = 5
-
-
-def open_redis(url: str) -> "redis.Redis":
-    """A client for the URL; it connects when first used.
-
-    Raises:
-        InvalidInput: the URL can't be read.
-    """
-    try:
-        return redis.Redis.from_url(
-            url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS, health_check_interval=30
-        )
-    except ValueError:  # what it says may repeat the password
-        raise InvalidInput(
-            "CADENZA_REDIS_URL can't be read: write redis://user:password@host:port/0, rediss://... or unix://..."
-            " (percent-encode what is special in the password)"
-        ) from None
-
+from engine.redis_connection import NAMESPACE, open_redis
 
 #: Of a million fetches, those after which messages of dead workers are put back: an idle consumer fetches twice a
 #: second, and so does that once in ten seconds.

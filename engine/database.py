@@ -14,12 +14,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engine.arrays import adapt_arrays
 from engine.errors import InvalidInput, NotMigrated, Unavailable
+from engine.session_connection import SessionConnection
+from engine.session_settings import SessionSettings
 
 Session: TypeAlias = Connection[tuple[Any, ...]]
 
-#: For every session: to compile a statement costs more than to run it; and no plan is kept that was made for an empty
-#: table.
-PLANS: Final = "-c jit=off -c plan_cache_mode=force_custom_plan"
+#: For every session: no plan is kept that was made for an empty table.
+PLANS: Final = "-c plan_cache_mode=force_custom_plan"
 
 #: For sessions that look rows up by their ids and keep their plans (docs/decisions/0023-one-shape-of-plan.md).
 KEPT_PLANS: Final = (
@@ -62,11 +63,11 @@ class Database:
         """
         _require_readable(url)
         self.url = url
-        own_options = conninfo_to_dict(url).get("options") or ""
         self._options: dict[str, Any] = {
+            "settings": SessionSettings(str(conninfo_to_dict(url).get("options") or ""), f"{PLANS} {options}"),
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
-            "options": f"{own_options} -c timezone=UTC {PLANS} {options}",
+            "client_encoding": "UTF8",
             **NOTICE_SILENCE,
         }
         self._patience = patience
@@ -81,25 +82,27 @@ class Database:
         """
         self.connect().close()
 
-    def connect(self) -> Session:
-        """Open a connection beside the pool, in autocommit.
+    def connect(self, *, autocommit: bool = True) -> SessionConnection:
+        """Open a connection beside the pool; one that goes through a pooler is always in autocommit.
 
         Raises:
             Unavailable: the server can't be reached or refuses the credentials.
         """
         try:
-            return psycopg.connect(self.url, autocommit=True, **self._options)
+            return SessionConnection.connect(self.url, autocommit=autocommit, **self._options)
         except psycopg.OperationalError as error:
             raise Unavailable(
                 f"Postgres: {first_line(error)}; does it run, and is CADENZA_DATABASE_URL right?"
             ) from None
 
     @contextmanager
-    def transaction(self, *, apart: bool = False) -> Iterator[Session]:
+    def transaction(self, *, apart: bool = False, snapshot: bool = False) -> Iterator[Session]:
         """Give a connection for one transaction: committed at the end, rolled back on any error.
 
         `apart`: one beside the pool, for those who are asked something by holders of its connections. Were all of them
         held by such, each would wait for the others.
+
+        `snapshot`: every statement sees the same state, and none may write.
 
         Raises:
             Unavailable: no connection could be had.
@@ -109,6 +112,7 @@ class Database:
         try:
             pool.open()
             with pool.connection() as connection:
+                connection.begin(snapshot=snapshot)
                 yield connection
         except PoolTimeout:
             raise Unavailable(f"Postgres: no connection within {self._patience:g} seconds") from None
@@ -119,16 +123,28 @@ class Database:
         ) as error:
             raise NotMigrated(f"the database is not up to date ({first_line(error)}): run `cadenza migrate`") from None
 
+    @contextmanager
+    def long_transaction(self) -> Iterator[Session]:
+        """Give a connection of its own for one transaction that lasts as long as some other work.
+
+        Raises:
+            Unavailable: the server can't be reached or refuses the credentials.
+        """
+        with self.connect(autocommit=False) as connection:
+            connection.begin()
+            yield connection
+
     def close(self) -> None:
         """Give all connections back."""
         self._pool.close()
         self._apart.close()
 
-    def _make_pool(self, size: int) -> "ConnectionPool[Session]":
+    def _make_pool(self, size: int) -> "ConnectionPool[SessionConnection]":
         # A pool doubles its pauses between attempts to connect. Were that not limited, a server that had been away for
         # an hour would be missed for another five minutes.
         return ConnectionPool(
             self.url,
+            connection_class=SessionConnection,
             min_size=0,
             max_size=size,
             open=False,

@@ -13,6 +13,13 @@ from engine.rules.addresses import Opening, parse_openings
 
 PREFIX = "CADENZA_"
 
+#: What has to be set for each channel.
+REQUIRED_BY_CHANNEL: Final = {
+    "sms": "CADENZA_TWILIO_ACCOUNT_SID, CADENZA_TWILIO_AUTH_TOKEN and CADENZA_TWILIO_FROM"
+    " (or CADENZA_TWILIO_MESSAGING_SERVICE_SID)",
+    "email": "CADENZA_SMTP_URL and CADENZA_EMAIL_FROM",
+}
+
 #: No blanks, and nothing but ASCII: a URL is signed character for character.
 _PLAIN: Final = re.compile(r"[!-~]+").fullmatch
 
@@ -25,7 +32,9 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = Field(None, description="postgresql://...; unset: the embedded server")
-    redis_url: SecretStr | None = Field(None, description="redis://...; unset: the embedded server")
+    redis_url: SecretStr | None = Field(
+        None, description="redis://..., rediss://, redis+sentinel://, redis+cluster://; unset: the embedded server"
+    )
     data_dir: Path = Field(Path(".cadenza"), description="where the embedded servers keep their data")
 
     twilio_account_sid: str | None = None
@@ -90,14 +99,16 @@ class Settings(BaseSettings):
         if self.environment == "production":
             if self.webhook_openings:
                 raise ValueError("CADENZA_WEBHOOK_ALLOW is for tests and development: it is refused in production")
-            missing = [
-                PREFIX + name.upper()
-                for name in ("database_url", "redis_url", "twilio_account_sid", "smtp_url")
-                if getattr(self, name) is None
-            ]
+            missing = [PREFIX + name.upper() for name in ("database_url", "redis_url") if getattr(self, name) is None]
             if missing:
                 raise ValueError(f"CADENZA_ENVIRONMENT is production, so these must be set: {', '.join(missing)}")
         return self
+
+    @property
+    def configured_channels(self) -> frozenset[str]:
+        """The channels that have a provider; the others hold what they are given."""
+        found = {"sms": self.twilio_account_sid, "email": self.smtp_url}
+        return frozenset(channel for channel, provider in found.items() if provider is not None)
 
     @property
     def webhook_openings(self) -> tuple[Opening, ...]:

@@ -13,6 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from engine.database import Database, Session
 from engine.errors import InvalidInput
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from producers.callers_session import lent
 from producers.enrollment import enroll_people
 from producers.fields import NotStorableError, json_of
 from producers.people import person
@@ -101,12 +102,12 @@ def publish_within(connection: CallersConnection, event: EnrollEvent) -> Enrolle
     Raises:
         InvalidInput: the event can't be worked with; the caller's transaction can go on.
     """
-    session = _session_of(connection)
-    enrolled = write(session, event)
-    if enrolled.wakeups:
-        session.execute(
-            TELL, {"channel": ENROLLED_CHANNEL, "rows": [row for _, rows in enrolled.wakeups for row in rows]}
-        )
+    with lent(_session_of(connection)) as session:
+        enrolled = write(session, event)
+        if enrolled.wakeups:
+            session.execute(
+                TELL, {"channel": ENROLLED_CHANNEL, "rows": [row for _, rows in enrolled.wakeups for row in rows]}
+            )
     return enrolled
 
 

@@ -53,8 +53,7 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         NotFound: the workspace has none of that id.
     """
     clock = SequenceClock(database)
-    with database.transaction() as session:
-        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with database.transaction(snapshot=True) as session:
         workspace_id = find_workspace(session, workspace).id
         about = explain.about(session, workspace_id, enrollment_id) if 0 < enrollment_id < 2**63 else None
         if about is None:

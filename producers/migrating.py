@@ -76,8 +76,7 @@ def plan_migration(
     """
     soon = SOON * SequenceClock(database).rate
     people: Counter[Group] = Counter()
-    with database.transaction() as session:
-        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with database.transaction(snapshot=True) as session:
         target = _target(session, workspace, sequence, from_number, to_number, soon)
         for chunk in _chunks(session, target):
             for found in find(session, target, chunk):

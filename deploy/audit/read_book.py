@@ -52,8 +52,7 @@ SELECT extract(epoch FROM real_from)::float8, extract(epoch FROM sequence_from):
 def read_book(database: Database, workspace_id: int | None = None) -> Book:
     """Read all of it, or what belongs to one workspace."""
     only = {"workspace": workspace_id}
-    with database.transaction() as session:
-        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with database.transaction(snapshot=True) as session:
         with session.cursor(row_factory=class_row(Row)) as cursor:
             rows = cursor.execute(ROWS, only).fetchall()
         with session.cursor(row_factory=class_row(Attempt)) as cursor:

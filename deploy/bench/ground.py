@@ -15,10 +15,10 @@ from deploy.cli.session import required
 from deploy.local.clean import clean
 from deploy.local.servers import local_servers
 from deploy.local.stock import stock_servers
-from engine.broker import open_redis
 from engine.clock import SequenceClock
 from engine.database import Database
 from engine.outbox.plan import Planned, Stretch, plan_enrollments
+from engine.redis_connection import open_redis
 from engine.rules.planning import plan
 from engine.settings import Settings
 from engine.wakeups import Due, Wakeups

@@ -7,7 +7,7 @@ from typing import Final
 
 from deploy.bench.children import children, wait_until
 from deploy.bench.ground import Ground
-from engine.broker import NAMESPACE
+from engine.redis_connection import NAMESPACE
 from engine.settings import Settings
 from workers.supervisor import environment_of
 

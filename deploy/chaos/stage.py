@@ -16,8 +16,8 @@ from deploy.chaos.proxy import Proxy
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.process import SandboxProcess, start_sandbox
 from deploy.sandbox.settings import with_sandbox
-from engine.broker import open_redis
 from engine.database import Database
+from engine.redis_connection import open_redis
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 from workers.supervisor import environment_of

@@ -39,8 +39,9 @@ def api(
 
 
 def _with_sandbox(settings: Settings) -> Settings:
-    """The settings with the sandbox's Twilio account, where none is set and a sandbox runs."""
-    sandbox = find_sandbox(settings.data_dir) if settings.twilio_account_sid is None else None
+    """The settings with the sandbox's Twilio account, where none is set and a sandbox runs; never in production."""
+    unset = settings.twilio_account_sid is None and settings.environment != "production"
+    sandbox = find_sandbox(settings.data_dir) if unset else None
     return settings if sandbox is None else with_sandbox(settings, sandbox)
 
 

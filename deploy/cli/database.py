@@ -14,6 +14,7 @@ from alembic.util import CommandError
 from deploy.cli.output import Json, report
 from deploy.cli.session import opened
 from engine.database import Database, first_line
+from engine.direct import require_direct
 from engine.errors import InvalidInput, NotMigrated, Unavailable
 from schema import migrate as migrations
 
@@ -46,8 +47,10 @@ def bring_up(database: Database) -> str:
     """Bring the database up to the newest revision and name it.
 
     Raises:
+        InvalidInput: a connection pooler stands between.
         Unavailable: the server is too old, or the role may not do it.
     """
+    require_direct(database, "`cadenza migrate`")
     with migrating(database) as connection:
         version = connection.connection.driver_connection.info.server_version  # type: ignore[union-attr]
         if version < OLDEST_POSTGRES:
@@ -56,6 +59,7 @@ def bring_up(database: Database) -> str:
 
 
 def _go_down(database: Database, steps: int) -> str | None:
+    require_direct(database, "`cadenza migrate`")
     try:
         with migrating(database) as connection:
             return migrations.down(connection, steps)
@@ -72,7 +76,7 @@ def migrating(database: Database) -> Iterator[sqlalchemy.Connection]:
         NotMigrated: the database is at a revision that is none of ours.
     """
     engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(database.url), poolclass=sqlalchemy.NullPool
+        "postgresql+psycopg://", creator=lambda: database.connect(autocommit=False), poolclass=sqlalchemy.NullPool
     )
     try:
         with engine.begin() as connection:

@@ -9,15 +9,18 @@ import psycopg
 import typer
 from pydantic import SecretStr
 
+from deploy.cli.check_servers import check_connection, check_postgres, check_redis
 from deploy.cli.clock import describe
+from deploy.cli.missing_channels import missing_channel
 from deploy.cli.output import Json, report, table
 from deploy.cli.processes import MASK, require_migrated, with_providers, without_password
 from deploy.cli.session import Open, opened
 from engine.clock import WRONG_CLOCK, SequenceClock
-from engine.database import first_line
+from engine.database import Database, first_line
 from engine.errors import CadenzaError, Unavailable
 from engine.outbox.dispatch import read_pulse
 from engine.settings import PREFIX, Settings
+from producers.channels_in_use import channels_in_use
 from workers.channels import open_channels
 
 
@@ -54,16 +57,17 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _examine(session: Open) -> list[Finding]:
-    postgres = _check("Postgres", lambda: _version(session))
+    postgres = _check("Postgres", lambda: check_postgres(session.database))
     within: list[tuple[str, Callable[[], str]]] = [
+        ("connection", lambda: check_connection(session.database)),
         ("migrations", lambda: _migrated(session)),
         ("clocks", lambda: _clocks(session)),
         ("backups", lambda: _backups(session)),
     ]
     beside: list[tuple[str, Callable[[], str]]] = [
-        ("Redis", lambda: _redis(session)),
-        ("SMS", lambda: _channel(session.settings, "sms")),
-        ("email", lambda: _channel(session.settings, "email")),
+        ("Redis", lambda: check_redis(session)),
+        ("SMS", lambda: _channel(session, "sms")),
+        ("email", lambda: _channel(session, "email")),
     ]
     checks = [*within, *beside] if postgres.well else beside
     return [postgres, *(_check(name, check) for name, check in checks)]
@@ -76,12 +80,6 @@ def _check(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, False, first_line(error))
 
 
-def _version(session: Open) -> str:
-    session.database.check()
-    with session.database.transaction() as transaction:
-        return f"answers, version {transaction.info.server_version // 10_000}"
-
-
 def _clocks(session: Open) -> str:
     """Compare this machine's clock with the database's; nothing of ours depends on the former."""
     clock = SequenceClock(session.database)
@@ -91,16 +89,31 @@ def _clocks(session: Open) -> str:
     return f"this machine and the database agree within {max(apart, 0.1):.1f} s; {describe(clock)}"
 
 
-def _channel(settings: Settings, name: str) -> str:
+def _channel(session: Open, name: str) -> str:
     """Connect to the provider and show the credentials; nothing is sent."""
-    channels = open_channels(with_providers(settings))
+    settings = with_providers(session.settings)
+    if name not in settings.configured_channels:
+        return _without(session.database, name)
+    channels = open_channels(settings)
     try:
         says = channels[name].check()
     finally:
         for channel in channels.values():
             asyncio.run(channel.close())
-    stands_in = settings.twilio_account_sid is None if name == "sms" else settings.smtp_url is None
-    return says + (" (the sandbox)" if stands_in else "")
+    return says + (" (the sandbox)" if name not in session.settings.configured_channels else "")
+
+
+def _without(database: Database, channel: str) -> str:
+    """Return that nothing needs a channel that is not configured.
+
+    Raises:
+        Unavailable: a published sequence does.
+    """
+    with database.transaction() as transaction:
+        sequences = channels_in_use(transaction).get(channel)
+    if sequences:
+        raise Unavailable(missing_channel(channel, sequences))
+    return "not configured, no published sequence needs it"
 
 
 def _migrated(session: Open) -> str:
@@ -121,11 +134,6 @@ def _backups(session: Open) -> str:
             " hold what fell due since; decide with `cadenza review`"
         )
     return "the database is not an older copy of itself"
-
-
-def _redis(session: Open) -> str:
-    session.wakeups.check()
-    return "answers and takes writes"
 
 
 def _in_force(settings: Settings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import typer
 from pydantic import SecretStr
 
 from deploy.cli.database import bring_up
+from deploy.cli.missing_channels import warn_of_missing_channels
 from deploy.cli.output import note, say
 from deploy.cli.serving import serving
 from deploy.cli.session import opened
@@ -20,8 +21,9 @@ from deploy.sandbox.process import start_sandbox
 from deploy.sandbox.settings import with_sandbox
 from deploy.sandbox.state import find_sandbox
 from engine.database import Database
+from engine.direct import require_direct
 from engine.errors import NotMigrated, Unavailable
-from engine.settings import Settings
+from engine.settings import REQUIRED_BY_CHANNEL, Settings
 from engine.wakeups import Wakeups, WakeupsUnavailable
 from schema import migrate as migrations
 from workers.supervisor import Supervisor
@@ -42,9 +44,11 @@ DEFAULT_THREADS = 4
 def worker(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THREADS) -> None:
     """Take work out: send what is due, until told to stop."""
     with told_to_stop() as stop, opened() as session:
+        require_direct(session.database, "`cadenza worker`")
         require_migrated(session.database)
         _warn_without_redis(session.wakeups)
         settings = with_providers(session.settings)
+        warn_of_missing_channels(session.database, settings)
         Supervisor(settings, processes, threads).run(
             stop, lambda metrics: say(f"{processes} worker process(es); metrics at {metrics}")
         )
@@ -55,6 +59,7 @@ def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THRE
     with told_to_stop() as stop, ExitStack() as stack:
         session = stack.enter_context(opened())
         settings = session.settings
+        require_direct(session.database, "`cadenza up`")
         bring_up(session.database)
         say(f"Postgres   {_shown(settings.database_url)}")
         say(f"Redis      {_shown(settings.redis_url)}")
@@ -64,6 +69,7 @@ def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THRE
             settings = with_sandbox(settings, sandbox)
             say(f"sandbox    Twilio API {sandbox.http_url}, SMTP {sandbox.smtp_url}")
             say(f"           ledger {sandbox.ledger}")
+        warn_of_missing_channels(session.database, settings)
         twilio_is_here = session.settings.twilio_account_sid is None
         server, settings = stack.enter_context(serving(settings, require_migrated, twilio_is_here=twilio_is_here))
         Supervisor(settings, processes, threads).run(
@@ -92,8 +98,8 @@ def require_migrated(database: Database) -> None:
 
 
 def needs_sandbox(settings: Settings) -> bool:
-    """Whether a provider is unset, so that the sandbox stands in for it."""
-    return settings.twilio_account_sid is None or settings.smtp_url is None
+    """Whether a provider is unset, so that the sandbox stands in for it; in production it never does."""
+    return settings.environment != "production" and settings.configured_channels != REQUIRED_BY_CHANNEL.keys()
 
 
 def require_sandbox() -> None:
@@ -114,11 +120,13 @@ def with_providers(settings: Settings) -> Settings:
     """The settings with the running sandbox in place of providers that are unset.
 
     Raises:
-        Unavailable: a provider is unset and no sandbox runs.
+        Unavailable: no provider is set and no sandbox runs; in production nobody needs one.
     """
     if not needs_sandbox(settings):
         return settings
     sandbox = find_sandbox(settings.data_dir)
+    if sandbox is None and settings.configured_channels:
+        return settings
     if sandbox is None:
         raise Unavailable(
             "no provider is configured and no sandbox runs: start `cadenza sandbox` (or `cadenza up`,"

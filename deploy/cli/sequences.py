@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.missing_channels import warn_when_published
 from deploy.cli.output import Json, WorkspaceName, note, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
@@ -27,13 +28,15 @@ def apply(
         for definition in definitions:
             check_webhooks(definition, session.settings.webhook_openings)
         published = [(definition, publish(transaction, workspace_id, definition)) for definition in definitions]
+    missing = warn_when_published(definitions, session.settings)
     report(
         as_json,
         {
             "sequences": [
                 {"sequence": definition.sequence, "version": version.number, "changed": version.changed}
                 for definition, version in published
-            ]
+            ],
+            "channels_not_configured": missing,
         },
         lambda: "\n".join(_line(definition, version) for definition, version in published),
     )

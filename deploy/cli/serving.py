@@ -19,7 +19,7 @@ CONNECTIONS: Final = 10
 PATIENCE: Final = 6.0
 
 #: A statement that takes longer, or waits longer for a lock, is given up and tried again.
-LIMITS: Final = "-c jit=off -c statement_timeout=6000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+LIMITS: Final = "-c statement_timeout=6000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
 
 
 @contextmanager

@@ -21,8 +21,7 @@ def variants(
     as_json: Json = False,
 ) -> None:
     """Tell what came of each variant, and whether one does better. Rates come with intervals of 95%."""
-    with opened(workspace) as session, session.database.transaction() as transaction:
-        transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with opened(workspace) as session, session.database.transaction(snapshot=True) as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         found = compare_variants(transaction, workspace_id, sequence, version)
     report(as_json, _document(found), lambda: "\n".join(_lines(found)))

@@ -471,9 +471,9 @@ PLANNED: Final = (
     Mutant(
         "plan-jit",
         "statements are compiled, each time",
-        "engine/database.py",
-        "-c jit=off ",
-        "",
+        "engine/session_settings.py",
+        '"jit": "off",',
+        '"jit": "on",',
         ("tests/integration/test_database.py::test_no_session_compiles_statements",),
     ),
 )

@@ -16,9 +16,9 @@ from deploy.cli.session import required
 from deploy.local.clean import clean
 from deploy.local.servers import local_servers
 from deploy.local.stock import stock_servers
-from engine.broker import open_redis
 from engine.clock import SequenceClock
 from engine.database import KEPT_PLANS, NO_IDLE_LOCKS, Database
+from engine.redis_connection import open_redis
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 

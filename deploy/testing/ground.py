@@ -20,8 +20,8 @@ from deploy.local.servers import local_servers
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.process import SandboxProcess, start_sandbox
 from deploy.sandbox.settings import with_sandbox
-from engine.broker import open_redis
 from engine.database import Database
+from engine.redis_connection import open_redis
 from engine.settings import PREFIX, Settings
 
 TEMPLATE: Final = "cadenza_testing"

@@ -7,8 +7,8 @@ from typing import Final
 import redis
 import structlog
 
-from engine.broker import NAMESPACE, open_redis
 from engine.database import first_line
+from engine.redis_connection import NAMESPACE, open_redis
 
 log = structlog.get_logger(__name__)
 

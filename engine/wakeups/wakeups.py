@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import redis
 
-from engine.broker import NAMESPACE, open_redis
 from engine.database import first_line
 from engine.errors import Unavailable
+from engine.redis_connection import NAMESPACE, open_redis
+from engine.redis_server import RedisServer
 from engine.wakeups.news import CHANNEL
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE, ROWS_PER_MESSAGE
 
@@ -198,6 +199,18 @@ class Wakeups:
         with _unavailable():
             self._redis.set(f"{NAMESPACE}:check", "1", ex=1)
             self._redis.publish(CHANNEL, "check")
+
+    def server(self) -> RedisServer | None:
+        """What the server says of itself; None: its user may not ask.
+
+        Raises:
+            WakeupsUnavailable: Redis does not answer.
+        """
+        with _unavailable():
+            try:
+                return RedisServer.of(self._redis.info())
+            except redis.exceptions.NoPermissionError:
+                return None
 
     def close(self) -> None:
         """Give the connections back."""

@@ -148,8 +148,8 @@ def open_batch(
 
 @contextmanager
 def _alone(database: Database, sequence_id: int, name: str) -> Iterator[None]:
-    """Hold an advisory lock of a session: the server lets go of it when this process dies."""
-    with database.connect() as session:
+    """Hold an advisory lock of a transaction: the server lets go of it when this process dies."""
+    with database.long_transaction() as session:
         until = time.monotonic() + PATIENCE
         key = f"cadenza batch {sequence_id} {name}"
         while not _locked(session, key):
@@ -160,5 +160,5 @@ def _alone(database: Database, sequence_id: int, name: str) -> Iterator[None]:
 
 
 def _locked(session: Session, key: str) -> bool:
-    row = session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
+    row = session.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (key,)).fetchone()
     return row is not None and bool(row[0])

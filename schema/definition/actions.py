@@ -56,6 +56,11 @@ class ActionStep(AnyStep):
         return {name: value for name, (value,) in (self.set or {}).items()}
 
     @property
+    def channel(self) -> str | None:
+        """A notification is an email."""
+        return "email" if self.notify is not None else None
+
+    @property
     def outward(self) -> Webhook | Notify | None:
         """Whom it tells, outside of the database: that takes time, and may fail."""
         return self.webhook or self.notify

@@ -147,3 +147,8 @@ class Definition(Header):
     def needs(self) -> frozenset[Literal["email", "phone"]]:
         """What a contact must have for all the steps."""
         return frozenset(step.needs for step in self.walk() if step.needs is not None)
+
+    @cached_property
+    def channels(self) -> frozenset[str]:
+        """The channels that its steps send on: messages to contacts, and emails to people of yours."""
+        return frozenset(channel for step in self.walk() if (channel := step.channel) is not None)

@@ -154,6 +154,11 @@ class AnyStep(BaseModel):
         """The steps that it decides between, by what it comes to."""
         return {}
 
+    @property
+    def channel(self) -> str | None:
+        """The channel that it sends on; None: it sends nothing."""
+        return None
+
 
 class MessageStep(AnyStep):
     """What messages have."""
@@ -161,6 +166,11 @@ class MessageStep(AnyStep):
     stop_on_failure: Annotated[
         StrictBool, Field(description="true or false: whether a failure ends the enrollment")
     ] = False
+
+    @property
+    def channel(self) -> str:
+        """The channel that it sends on."""
+        return self.type
 
 
 class SmsStep(MessageStep):

@@ -484,9 +484,8 @@ def test_a_redis_url_that_cannot_be_read(cli: Cli, url: str) -> None:
         ({"CADENZA_ENVIRONMENT": "staging"}, ["CADENZA_ENVIRONMENT", "'development' or 'production'"]),
         ({"CADENZA_SMTP_GUARANTEE": "maybe"}, ["CADENZA_SMTP_GUARANTEE", "'at_most_once' or 'at_least_once'"]),
         ({"CADENZA_TWILIO_ACCOUNT_SID": "AC1"}, ["CADENZA_TWILIO_AUTH_TOKEN is missing"]),
-        ({"CADENZA_ENVIRONMENT": "production"}, ["CADENZA_TWILIO_ACCOUNT_SID, CADENZA_SMTP_URL"]),
         ({**PRODUCTION, "CADENZA_DATABASE_URL": ""}, ["must be set: CADENZA_DATABASE_URL"]),
-        ({**PRODUCTION, "CADENZA_SMTP_URL": ""}, ["must be set: CADENZA_SMTP_URL"]),
+        ({**PRODUCTION, "CADENZA_REDIS_URL": ""}, ["must be set: CADENZA_REDIS_URL"]),
     ],
 )
 def test_settings_that_cannot_be_used(cli: Cli, environment: dict[str, str], says: list[str]) -> None:

@@ -17,9 +17,9 @@ from deploy.bench.sequences import ONE_EMAIL, ONE_SMS
 from deploy.sandbox.ledger import Entry, read_ledger
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.process import SandboxProcess, start_sandbox
-from engine.broker import open_redis
 from engine.clock import SequenceClock
 from engine.database import Database
+from engine.redis_connection import open_redis
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 

@@ -231,8 +231,6 @@ def test_it_sends_no_email(channel: Sending) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"twilio_account_sid": None}, "CADENZA_TWILIO_ACCOUNT_SID"),
-        ({"twilio_account_sid": None, "twilio_auth_token": None}, "CADENZA_TWILIO_AUTH_TOKEN"),
         ({"twilio_account_sid": "AC 1/2"}, "CADENZA_TWILIO_ACCOUNT_SID"),
         ({"twilio_auth_token": SecretStr("secret\u2026")}, "CADENZA_TWILIO_AUTH_TOKEN"),
         ({"twilio_api_url": "ftp://127.0.0.1"}, "CADENZA_TWILIO_API_URL"),
@@ -240,7 +238,6 @@ def test_it_sends_no_email(channel: Sending) -> None:
         ({"twilio_api_url": "http://[::1"}, "CADENZA_TWILIO_API_URL"),
         ({"twilio_api_url": "http://127.0.0.1:port"}, "CADENZA_TWILIO_API_URL"),
         ({"twilio_api_url": "http://user:secret@127.0.0.1"}, "CADENZA_TWILIO_API_URL"),
-        ({"smtp_url": None}, "CADENZA_SMTP_URL"),
         ({"smtp_url": SecretStr("http://u:secret@host")}, "CADENZA_SMTP_URL"),
         ({"email_from": "nobody"}, "CADENZA_EMAIL_FROM"),
     ],

@@ -103,8 +103,8 @@ def measured(servers: Settings, template: str) -> Iterator[Measured]:
     try:
         with (
             psycopg.connect(mine, autocommit=True) as ground,
-            psycopg.connect(mine, autocommit=True, options=f"{PLANS} {KEPT_PLANS}") as kept,
-            psycopg.connect(mine, autocommit=True, options=PLANS) as anew,
+            psycopg.connect(mine, autocommit=True, options=f"-c jit=off {PLANS} {KEPT_PLANS}") as kept,
+            psycopg.connect(mine, autocommit=True, options=f"-c jit=off {PLANS}") as anew,
         ):
             run(ground, FREEZE)
             run(ground, SEQUENCES)

@@ -29,7 +29,7 @@ WHERE l.locktype = 'advisory' AND d.datname = current_database()
 """
 
 #: Where dramatiq notes which processes listen.
-LISTENING: Final = "cadenza:__heartbeats__"
+LISTENING: Final = "{cadenza}:__heartbeats__"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def all_hints(play: Play) -> set[int]:
 
 def unacknowledged(play: Play) -> list[bytes]:
     """The keys of messages that were fetched and not acknowledged."""
-    return list(play.stage.redis.scan_iter("cadenza:__acks__.*"))
+    return list(play.stage.redis.scan_iter("{cadenza}:__acks__.*"))
 
 
 def redeliver(play: Play) -> int:

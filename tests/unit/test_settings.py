@@ -45,8 +45,13 @@ def test_a_public_url_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: st
 
 def test_production_falls_back_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CADENZA_ENVIRONMENT", "production")
-    with pytest.raises(InvalidInput, match=r"CADENZA_DATABASE_URL.*CADENZA_SMTP_URL"):
+    with pytest.raises(InvalidInput, match=r"set: CADENZA_DATABASE_URL, CADENZA_REDIS_URL$"):
         read_settings()
+    monkeypatch.setenv("CADENZA_DATABASE_URL", "postgresql://h/d")
+    monkeypatch.setenv("CADENZA_REDIS_URL", "redis://h")
+    assert read_settings().configured_channels == frozenset()
+    monkeypatch.setenv("CADENZA_SMTP_URL", "smtp://h")
+    assert read_settings().configured_channels == {"email"}
 
 
 def test_half_an_account_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,20 @@
 from engine.settings import Settings
 from workers.channels.channel import Channel
 from workers.channels.email.channel import EmailChannel
+from workers.channels.missing import MissingChannel
 from workers.channels.sms.channel import SmsChannel
 
 
 def open_channels(settings: Settings) -> dict[str, Channel]:
-    """The channels that the settings describe, by the type of step that they send. Nothing is connected yet.
+    """Return the channels by the type of step that they send; those that are not configured hold what they are given.
+
+    Nothing is connected yet.
 
     Raises:
-        InvalidInput: the settings of a channel are missing or can't be used.
+        InvalidInput: the settings of a channel can't be used.
     """
-    return {"sms": SmsChannel.open(settings), "email": EmailChannel.open(settings)}
+    configured = settings.configured_channels
+    return {
+        "sms": SmsChannel.open(settings) if "sms" in configured else MissingChannel("sms"),
+        "email": EmailChannel.open(settings) if "email" in configured else MissingChannel("email"),
+    }

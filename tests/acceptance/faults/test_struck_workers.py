@@ -19,7 +19,7 @@ POST = b"POST /2010-04-01/"
 
 #: The command with which a worker tells Redis that a message is done, and the one with which it promotes wake-ups.
 ACK = b"$3\r\nack\r\n"
-PROMOTE = (b"EVALSHA", b"cadenza:wakeups")
+PROMOTE = (b"EVALSHA", b"{cadenza}:wakeups")
 
 pytestmark = pytest.mark.timeout(400)
 
