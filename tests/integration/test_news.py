@@ -16,6 +16,7 @@ from engine.clock import REFRESH_SECONDS, SequenceClock
 from engine.database import Database
 from engine.wakeups import Wakeups
 from engine.wakeups.news import CHANNEL, DUE, QUEUED, News
+from engine.wakeups.wakeups import SWEPT
 from schema.messages import DELIVER_ACTOR, DELIVERY_QUEUE
 from workers.loop import Loop
 from workers.promoter import Promoter
@@ -150,7 +151,7 @@ def _read(consumer: Any, taken: "SimpleQueue[Any]") -> None:
 def test_an_idle_process_asks_redis_a_few_times_a_second(site: Site, redis_url: str) -> None:
     """Two looks at the queue, one and a third at the wake-ups, and the leader's heartbeat: it was seventy."""
     with site.working(), redis.Redis.from_url(redis_url) as client:
-        wait_for(lambda: client.get("cadenza:swept") is not None, "it leads")
+        wait_for(lambda: client.get(SWEPT) is not None, "it leads")
         client.config_resetstat()
         started = time.monotonic()
         while client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"] < 20:

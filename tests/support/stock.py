@@ -24,12 +24,10 @@ ELSEWHERE: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
 
 
 def program(name: str) -> str:
-    """The path of a program; where it is missing the test is skipped, and fails in the gate."""
+    """Return the path of a program; where it is missing the test fails and says how to install it."""
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{ELSEWHERE}")
     if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed: .ci/run installs it with apt-get, and these tests need it")
-        pytest.skip(f"{name} is not installed")
+        pytest.fail(f"{name} is not installed: run `make compat`, which installs it with apt-get")
     return path
 
 
