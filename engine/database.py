@@ -1,7 +1,7 @@
 """Connections to Postgres, the only truth."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from json import JSONDecoder
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -127,12 +127,15 @@ class Database:
     def long_transaction(self) -> Iterator[Session]:
         """Give a connection of its own for one transaction that lasts as long as some other work.
 
+        It is committed at the end; on any error the connection is closed, and the server rolls it back.
+
         Raises:
             Unavailable: the server can't be reached or refuses the credentials.
         """
-        with self.connect(autocommit=False) as connection:
+        with closing(self.connect(autocommit=False)) as connection:
             connection.begin()
             yield connection
+            connection.commit()
 
     def close(self) -> None:
         """Give all connections back."""

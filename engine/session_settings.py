@@ -11,7 +11,6 @@ from engine.errors import InvalidInput
 #: Ours unless the URL's own `options` say something else.
 PREFERRED: Final[Mapping[str, str]] = {
     "search_path": "public",
-    "jit": "off",
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -19,6 +18,7 @@ PREFERRED: Final[Mapping[str, str]] = {
 
 #: Our statements, and the way in which their results are read, need these.
 REQUIRED: Final[Mapping[str, str]] = {
+    "jit": "off",
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",

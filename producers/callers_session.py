@@ -15,7 +15,6 @@ from engine.session_settings import PREFERRED, REQUIRED
 #: How long a statement may take and wait is up to whose transaction it is.
 SETTINGS: Final = {
     "search_path": PREFERRED["search_path"],
-    "jit": PREFERRED["jit"],
     "client_encoding": "UTF8",
     **REQUIRED,
 }

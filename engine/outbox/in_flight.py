@@ -26,7 +26,7 @@ WITH sending AS MATERIALIZED (
 ),
 attempted AS MATERIALIZED (
     SELECT sending.*, (
-        SELECT a.recipient FROM attempts a WHERE a.outbox_id = sending.id AND a.fence = sending.fence
+        SELECT a.recipient FROM attempt_records a WHERE a.outbox_id = sending.id AND a.fence = sending.fence
     ) AS recipient
     FROM sending
 )

@@ -109,7 +109,7 @@ def test_messages_go_out_and_are_explained(site: Any, hostile_url: str, hostile:
     assert [step["status"] for step in explained.steps] == ["sent", "sent"]
     assert site.accepted() == {("+12025550101", "Hi Zoë \\ O'Hara, back\\slash"): 1, ("ann@example.com", "Hi"): 1}
     with hostile.transaction() as session:
-        assert rows_by_status(session) == {"sent": 2}
+        assert {status: count for status, count in rows_by_status(session).items() if count} == {"sent": 2}
 
 
 def test_migrations_go_up_and_down(hostile: Database) -> None:
@@ -149,8 +149,12 @@ def test_a_callers_session_is_as_it_was(world: Any, hostile_url: str, kind: str)
 
 
 def settings_of(session: Any) -> dict[str, str]:
-    """All settings of a session, and how it reads rows."""
-    rows = session.cursor(row_factory=tuple_row).execute("SELECT name, setting FROM pg_settings").fetchall()
+    """All settings of a session, and how it reads rows. Those of PL/pgSQL are there when it was used once."""
+    rows = (
+        session.cursor(row_factory=tuple_row)
+        .execute("SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%'")
+        .fetchall()
+    )
     return {"row_factory": session.row_factory.__name__, **dict(rows)}
 
 

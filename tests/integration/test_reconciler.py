@@ -87,7 +87,9 @@ def test_a_leader_that_works_is_not_replaced(single: World, redis_url: str) -> N
         working.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         settings = Settings(_env_file=None)
         clock = SequenceClock(single.database)
-        Reconciler(settings, single.database, Wakeups(redis_url), clock, {}, Known(single.database)).turn(Event())
+        stop = Event()
+        stop.set()  # after one try
+        Reconciler(settings, single.database, Wakeups(redis_url), clock, {}, Known(single.database)).turn(stop)
         assert working.execute("SELECT 1").fetchone() == (1,)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -141,7 +142,9 @@ def test_a_group_ends_as_one_by_one(ground: Ground, groups: list[list[tuple[str,
     told = [[ground.told(*report) for report in group] for group in groups]
     together = ground.after(lambda session: [due for group in told for due in ground.together(session, group)])
     one_by_one = ground.after(lambda session: [due for group in told for due in ground.one_by_one(session, group)])
-    assert together == one_by_one
+    for query, in_a_group, alone in zip((*STATE, "woken"), together, one_by_one, strict=True):
+        differing = [pair for pair in zip_longest(in_a_group, alone) if pair[0] != pair[1]]
+        assert differing == [], query
 
 
 def test_plain_reports_need_no_evidence_and_nothing_apart(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
