@@ -103,15 +103,14 @@ def needs_sandbox(settings: Settings) -> bool:
 
 
 def require_sandbox() -> None:
-    """Make sure that the packages are there which the sandbox is made of.
+    """Make sure that the package is there which only the sandbox needs.
 
     Raises:
-        Unavailable: they are not.
+        Unavailable: it is not.
     """
-    missing = [package for package in ("aiohttp", "aiosmtpd") if find_spec(package) is None]
-    if missing:
+    if find_spec("aiosmtpd") is None:
         raise Unavailable(
-            f"the sandbox needs {' and '.join(missing)}: install Cadenza with its extra `local`, or set"
+            "the sandbox needs aiosmtpd: install Cadenza with its extra `local`, or set"
             " CADENZA_TWILIO_ACCOUNT_SID and CADENZA_SMTP_URL"
         )
 

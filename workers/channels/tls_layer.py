@@ -1,4 +1,4 @@
-"""One layer of TLS, without a socket: records in, records out."""
+"""TLS without a socket: records in, records out."""
 
 import ssl
 from typing import Final
@@ -8,7 +8,7 @@ _PIECE: Final = 65_536
 
 
 class TlsLayer:
-    """One layer of TLS."""
+    """The TLS of one connection."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         """Prepare for a handshake with this host."""

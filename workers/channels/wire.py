@@ -26,7 +26,7 @@ class Wire(asyncio.Protocol):
     def __init__(self) -> None:
         """Wait to be connected."""
         self._transport: asyncio.Transport | None = None
-        self._layers: list[TlsLayer] = []
+        self._tls: TlsLayer | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._error: Exception | None = None
@@ -50,18 +50,9 @@ class Wire(asyncio.Protocol):
         self._transport.set_write_buffer_limits(0)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, through all layers."""
-        for layer in self._layers:
-            if not layer.is_shaken:
-                layer.incoming.write(data)
-                data = b""
-                break
-            try:
-                data = layer.decrypt(data)
-            except ssl.SSLError as error:
-                self._ended, self._error, data = True, error, b""
-                break
-            self._ended = self._ended or layer.is_over
+        """Take what came."""
+        if self._tls is not None:
+            data = self._decrypt(self._tls, data)
         if data:
             self.take(data)
         self._wake()
@@ -108,9 +99,7 @@ class Wire(asyncio.Protocol):
         transport = self._connected()
         if transport.is_closing():
             raise self.over()
-        for layer in reversed(self._layers):
-            data = layer.encrypt(data)
-        transport.write(data)
+        transport.write(data if self._tls is None else self._tls.encrypt(data))
 
     async def flush(self) -> None:
         """Wait until the system has taken everything.
@@ -141,18 +130,14 @@ class Wire(asyncio.Protocol):
         """
         if self.has_unread:
             raise Broken("the server talks before the encryption begins")
-        layer = TlsLayer(context, host)
-        below = list(self._layers)
-        self._layers.append(layer)
-        while not layer.is_shaken:
+        self._tls = tls = TlsLayer(context, host)
+        while not tls.is_shaken:
             try:
-                layer.shake()
+                tls.shake()
             finally:
-                if records := layer.records():
-                    for lower in reversed(below):
-                        records = lower.encrypt(records)
+                if records := tls.records():
                     self._connected().write(records)
-            if not layer.is_shaken:
+            if not tls.is_shaken:
                 if self._ended:
                     raise self.over()
                 await self.wait()
@@ -186,6 +171,18 @@ class Wire(asyncio.Protocol):
         if self._transport is None:
             raise Broken("not connected")
         return self._transport
+
+    def _decrypt(self, tls: TlsLayer, records: bytes) -> bytes:
+        if not tls.is_shaken:
+            tls.incoming.write(records)
+            return b""
+        try:
+            data = tls.decrypt(records)
+        except ssl.SSLError as error:
+            self._ended, self._error = True, error
+            return b""
+        self._ended = self._ended or tls.is_over
+        return data
 
     def _poll(self) -> bool:
         sock: Any = self._connected().get_extra_info("socket")

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self
 
+from aiohttp import ClientError
 from twilio.base.deserialize import rfc2822_datetime
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.base.version import Version
@@ -23,9 +24,8 @@ from workers.channels.channel import Message, Sms
 from workers.channels.deadlines import Deadlines
 from workers.channels.sms.api import Api
 from workers.channels.sms.asking import AskingHttp, messages_of
-from workers.channels.sms.http import Answer
 from workers.channels.sms.look_up import look_up
-from workers.channels.sms.posting import NotConnected, Posting
+from workers.channels.sms.posting import Answer, NotConnected, Posting
 from workers.channels.sms.request import MessageRequest
 
 #: Where Twilio is, unless CADENZA_TWILIO_API_URL says otherwise.
@@ -97,7 +97,7 @@ class SmsChannel:
             return _outcome(await self._posting.post(self._request.body(message)))
         except NotConnected as error:
             return Outcome(AttemptOutcome.HELD, detail=masked(f"no connection: {error}"))
-        except OSError as error:
+        except (ClientError, OSError, ValueError) as error:
             return Outcome(AttemptOutcome.UNANSWERED, detail=f"no answer: {type(error).__name__}")
         except asyncio.CancelledError:
             if not deadline.expired:
@@ -128,8 +128,7 @@ class SmsChannel:
         """Close the connections."""
         self._deadlines.close()
         self._asking.close()
-        self._posting.close()
-        await asyncio.sleep(0)  # so that the connections are closed when this returns
+        await self._posting.close()
 
 
 def _outcome(answer: Answer) -> Outcome:
