@@ -23,6 +23,7 @@ TEST_TOLD: Final = "tests/integration/test_told_by_row.py"
 TEST_PLANS: Final = "tests/integration/test_plan_shapes.py"
 TEST_GOALS: Final = "tests/integration/test_goals.py"
 TEST_RETENTION: Final = "tests/integration/test_retention.py"
+TEST_SMS_WIRE: Final = "tests/integration/test_channel_sms_wire.py"
 TEST_STOP: Final = "tests/integration/test_stop_race.py"
 
 HOURS: Final = "workers/delivery/hours.py"
@@ -602,10 +603,7 @@ CARRYING: Final = (
         "workers/channels/sms/posting.py",
         "if connection.protocol is None or not connection.protocol.should_close:",
         "if connection.protocol is not None:",
-        (
-            "tests/integration/test_channel_sms_wire.py"
-            "::test_what_comes_unasked_over_an_idle_connection_answers_nothing",
-        ),
+        (f"{TEST_SMS_WIRE}::test_what_comes_unasked_over_an_idle_connection_answers_nothing",),
     ),
     Mutant(
         "late-deadline",
