@@ -18,6 +18,9 @@ COLUMNS: Final = ("external_id", "email", "phone", "first_name", "last_name", "t
 #: The columns that name a contact (DESIGN.md section 9, "Who a contact is").
 KEYS: Final = ("external_id", "email", "phone")
 
+#: Columns in which a spreadsheet's apostrophe, which marks a value as text, is no part of the value.
+_NEVER_QUOTED: Final = ("external_id", "email", "phone", "timezone")
+
 #: Characters: an index of Postgres must hold it (a third of a page).
 MAX_EXTERNAL_ID: Final = 255
 
@@ -79,6 +82,10 @@ def person(fields: Mapping[str, object], *, region: str, needs: frozenset[str]) 
         given, attributes = sorted_out(fields, COLUMNS)
     except NotStorableError as error:
         raise PersonRejected(str(error)) from None
+    for column in _NEVER_QUOTED:
+        if given.get(column, "").startswith("'"):
+            given[column] = given[column][1:].lstrip()
+    given = {column: value for column, value in given.items() if value}
     warnings: list[str] = []
     check = partial(_checked, given, needs, warnings)
     email = check("email", email_address)
