@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Final
-from zoneinfo import available_timezones
 
 from engine.errors import InvalidInput
 from producers.emails import email_address
 from producers.fields import CONTROLS, NotStorableError, sorted_out
 from producers.phones import e164
+from producers.time_zones import time_zone
 
 #: What a contact is made of; whatever else is given becomes an attribute, `custom.NAME` in templates.
 COLUMNS: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone")
@@ -100,7 +100,7 @@ def person(fields: Mapping[str, object], *, region: str, needs: frozenset[str]) 
         phone,
         _name(given.get("first_name")),
         _name(given.get("last_name")),
-        check("timezone", _timezone),
+        check("timezone", time_zone),
         attributes,
     )
     return somebody, warnings
@@ -144,16 +144,3 @@ def _name(value: str | None) -> str | None:
     if value is None or value.isprintable():
         return value
     return CONTROLS.sub("", _BREAKS.sub(" ", value)).strip() or None
-
-
-def _timezone(value: str) -> str:
-    name = _timezones().get(value.casefold())
-    if name is None:
-        raise ValueError("is not a time zone: give an IANA name, such as Europe/Berlin")
-    return name
-
-
-@cache
-def _timezones() -> Mapping[str, str]:
-    """The IANA names by their case-folded forms; `localtime` is what this machine happens to have."""
-    return {name.casefold(): name for name in available_timezones() - {"localtime"}}

@@ -77,7 +77,7 @@ def e164_by_library(value: str, region: str) -> str:
     formatted: str = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if E164.fullmatch(formatted) is None:
         raise ValueError("is longer than the 15 digits of E.164")
-    if (other := _with_its_country_code(value, number.country_code)) not in (None, formatted):
+    if (other := _with_its_country_code(value, number.country_code or 0)) not in (None, formatted):
         raise ValueError(f"may be {other} or {formatted}: write it with its plus sign, as {other}")
     return formatted
 

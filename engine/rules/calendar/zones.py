@@ -69,7 +69,7 @@ def _has_a_place(number: str) -> bool:
         parsed = phonenumbers.parse(number)
     except NumberParseException:
         return False
-    return bool(is_number_type_geographical(phonenumbers.number_type(parsed), parsed.country_code))
+    return bool(is_number_type_geographical(phonenumbers.number_type(parsed), parsed.country_code or 0))
 
 
 @cache
