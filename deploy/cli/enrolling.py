@@ -129,6 +129,8 @@ def _warnings(done: BulkReport) -> list[str]:
         + (f"; {done.workspace_timezone}, the workspace's zone, is used instead" if column == "timezone" else "")
         for column, count in done.warnings.items()
     ]
+    if done.short_lines:
+        said.append(f"{done.short_lines:,} line(s) had fewer columns than the header: their last columns are empty")
     if done.latin1_lines:
         said.append(f"{done.latin1_lines:,} line(s) were not UTF-8 and were read as latin-1")
     if done.wakeups_warning is not None:

@@ -56,6 +56,8 @@ class BulkReport:
     """The first lines on which that was so, by column."""
     workspace_timezone: str
     """The zone of contacts without one of their own."""
+    short_lines: int
+    """Records with fewer columns than the header: their last cells are empty."""
     latin1_lines: int
     """Lines that were not UTF-8 and were taken for latin-1."""
     rejects_path: Path | None
@@ -167,6 +169,7 @@ class _Run:
             warnings=dict(warnings),
             warning_lines=lines,
             workspace_timezone=self.timezone,
+            short_lines=self.records.short_lines,
             latin1_lines=self.records.latin1_lines,
             rejects_path=self.rejects.path if self.rejects.exists else None,
             resumed_at=begun_with.records,

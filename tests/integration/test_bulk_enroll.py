@@ -117,6 +117,7 @@ def test_a_file_becomes_contacts_enrollments_rows_and_wakeups(
         warnings={},
         warning_lines={},
         workspace_timezone="UTC",
+        short_lines=0,
         latin1_lines=0,
         rejects_path=tmp_path / "list.csv.rejected.csv",
         resumed_at=0,
