@@ -3,20 +3,23 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Final
-from zoneinfo import available_timezones
 
 from engine.errors import InvalidInput
 from producers.emails import email_address
 from producers.fields import CONTROLS, NotStorableError, sorted_out
 from producers.phones import e164
+from producers.time_zones import time_zone
 
 #: What a contact is made of; whatever else is given becomes an attribute, `custom.NAME` in templates.
 COLUMNS: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone")
 
 #: The columns that name a contact (DESIGN.md section 9, "Who a contact is").
 KEYS: Final = ("external_id", "email", "phone")
+
+#: Columns in which a spreadsheet's apostrophe, which marks a value as text, is no part of the value.
+_NEVER_QUOTED: Final = ("external_id", "email", "phone", "timezone")
 
 #: Characters: an index of Postgres must hold it (a third of a page).
 MAX_EXTERNAL_ID: Final = 255
@@ -79,6 +82,10 @@ def person(fields: Mapping[str, object], *, region: str, needs: frozenset[str]) 
         given, attributes = sorted_out(fields, COLUMNS)
     except NotStorableError as error:
         raise PersonRejected(str(error)) from None
+    for column in _NEVER_QUOTED:
+        if given.get(column, "").startswith("'"):
+            given[column] = given[column][1:].lstrip()
+    given = {column: value for column, value in given.items() if value}
     warnings: list[str] = []
     check = partial(_checked, given, needs, warnings)
     email = check("email", email_address)
@@ -93,7 +100,7 @@ def person(fields: Mapping[str, object], *, region: str, needs: frozenset[str]) 
         phone,
         _name(given.get("first_name")),
         _name(given.get("last_name")),
-        check("timezone", _timezone),
+        check("timezone", time_zone),
         attributes,
     )
     return somebody, warnings
@@ -137,16 +144,3 @@ def _name(value: str | None) -> str | None:
     if value is None or value.isprintable():
         return value
     return CONTROLS.sub("", _BREAKS.sub(" ", value)).strip() or None
-
-
-def _timezone(value: str) -> str:
-    name = _timezones().get(value.casefold())
-    if name is None:
-        raise ValueError("is not a time zone: give an IANA name, such as Europe/Berlin")
-    return name
-
-
-@cache
-def _timezones() -> Mapping[str, str]:
-    """The IANA names by their case-folded forms; `localtime` is what this machine happens to have."""
-    return {name.casefold(): name for name in available_timezones() - {"localtime"}}

@@ -25,7 +25,8 @@ _PLAIN: Final = re.compile(r"(\+?)([0-9 ().\-/]{7,32})", re.ASCII)
 _SEPARATORS: Final = str.maketrans("", "", " ().-/")
 
 #: What a spreadsheet or a data frame makes of a number that it took for a quantity.
-_AS_FLOAT: Final = re.compile(r"(\+?[0-9]{7,15})\.0", re.ASCII)
+_AS_FLOAT: Final = re.compile(r"(\+?[0-9]{7,15})[.,]0+", re.ASCII)
+_WITH_DECIMALS: Final = re.compile(r"\+?[0-9]{7,15}[.,][0-9]{1,2}", re.ASCII)
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+[eE]\+?[0-9]+", re.ASCII)
 
 _KINDS: Final = (
@@ -52,6 +53,8 @@ def e164(value: str, region: str) -> str:
     """
     if (as_float := _AS_FLOAT.fullmatch(value)) is not None:
         value = as_float[1]
+    elif _WITH_DECIMALS.fullmatch(value) is not None:
+        raise ValueError("has decimals: format the column as text and export again")
     return _plain(value, region) or e164_by_library(value, region)
 
 
@@ -74,7 +77,27 @@ def e164_by_library(value: str, region: str) -> str:
     formatted: str = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if E164.fullmatch(formatted) is None:
         raise ValueError("is longer than the 15 digits of E.164")
+    if (other := _with_its_country_code(value, number.country_code or 0)) not in (None, formatted):
+        raise ValueError(f"may be {other} or {formatted}: write it with its plus sign, as {other}")
     return formatted
+
+
+def _with_its_country_code(value: str, country_code: int) -> str | None:
+    """Return the number that the digits are with a plus sign before them; None: they are none of the region's.
+
+    A spreadsheet drops the plus sign: in Germany 4915112345678 is +49 151 12345678 for whoever wrote it. The library
+    reads it as a number within Germany, +49 4915 112345678, where there is such a number too.
+    """
+    digits = re.sub(r"[^0-9]", "", value)
+    if value.lstrip("( ").startswith("+") or not digits.startswith(str(country_code)):
+        return None
+    try:
+        number = phonenumbers.parse(f"+{digits}")
+    except NumberParseException:
+        return None
+    if number.country_code != country_code or not phonenumbers.is_valid_number(number):
+        return None
+    return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
 
 
 def check_region(region: str) -> str:

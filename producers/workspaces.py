@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, LiteralString
-from zoneinfo import available_timezones
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
@@ -13,8 +12,9 @@ from pydantic import ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
+from producers.time_zones import time_zone
 from producers.unknown import unknown
-from schema.definition import QuietHours, did_you_mean
+from schema.definition import QuietHours
 from schema.definition.calendar import OFF
 
 KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -165,13 +165,11 @@ def _holidays(dates: Sequence[str]) -> list[date]:
 
 
 def _timezone(name: str) -> str:
-    """The IANA name, as it is spelt there."""
-    known = available_timezones()
-    spelt = {zone.lower(): zone for zone in known}.get(name.strip().lower())
-    if spelt is None:
-        hint = did_you_mean(name, known)
-        raise InvalidInput(f"unknown time zone {name!r}{hint}: expected an IANA name, such as Europe/Paris")
-    return spelt
+    """Return the IANA name of a zone as people write it."""
+    try:
+        return time_zone(name)
+    except ValueError as error:
+        raise InvalidInput(f"unknown time zone: {name!r} {error}") from None
 
 
 def _region(code: str) -> str:

@@ -125,9 +125,12 @@ def json_object(text: str) -> dict[str, Any]:
 def _warnings(done: BulkReport) -> list[str]:
     """What a user should know, a line each."""
     said = [
-        f"{count:,} line(s): {column} was invalid and is not needed by the sequence: left out"
+        f"{count:,} line(s) ({_lines(done, column)}): {column} was invalid and is not needed by the sequence: left out"
+        + (f"; {done.workspace_timezone}, the workspace's zone, is used instead" if column == "timezone" else "")
         for column, count in done.warnings.items()
     ]
+    if done.short_lines:
+        said.append(f"{done.short_lines:,} line(s) had fewer columns than the header: their last columns are empty")
     if done.latin1_lines:
         said.append(f"{done.latin1_lines:,} line(s) were not UTF-8 and were read as latin-1")
     if done.wakeups_warning is not None:
@@ -135,6 +138,13 @@ def _warnings(done: BulkReport) -> list[str]:
     if not done.complete:
         said.append("stopped before the end: nothing is half done, and the same command goes on")
     return said
+
+
+def _lines(done: BulkReport, column: str) -> str:
+    """Return the first lines on which values of a column were left out."""
+    lines = done.warning_lines[column]
+    more = ", ..." if len(lines) < done.warnings[column] else ""
+    return ", ".join(map(str, lines)) + more
 
 
 def _text(done: BulkReport, dry_run: bool) -> str:

@@ -9,11 +9,11 @@ from typing import Any, Final
 from engine.errors import InvalidInput
 from engine.rules.calendar import Hours
 from engine.rules.calendar.whereabouts import read_quiet_hours
-from engine.rules.calendar.zones import zone_of
 from engine.rules.facts import Signal
 from engine.rules.program import Program
 from producers.emails import email_address
 from producers.phones import e164
+from producers.time_zones import time_zone
 from schema.definition import Definition, parse_duration
 from schema.states import SignalKind
 
@@ -54,9 +54,7 @@ def contact_of(text: str | None, definition: Definition) -> Supposed:
             email_address(str(given["email"]))
     except ValueError as error:
         raise InvalidInput(f"--contact: {error}") from None
-    timezone = given.get("timezone")
-    if timezone is not None:
-        _require_zone(str(timezone), "--contact: timezone")
+    timezone = _zone(str(given["timezone"]), "--contact: timezone") if given.get("timezone") else None
     return Supposed(phone, timezone, {name: value for name, value in given.items() if name not in OWN})
 
 
@@ -66,7 +64,7 @@ def hours_of(timezone: str, quiet_hours: str) -> Hours:
     Raises:
         InvalidInput: there is no such zone, or these are no hours.
     """
-    _require_zone(timezone, "--timezone")
+    timezone = _zone(timezone, "--timezone")
     try:
         read_quiet_hours(quiet_hours)
     except ValueError:
@@ -133,6 +131,8 @@ def _signal(text: str, definition: Definition, started: float) -> Signal:
     return Signal(kind, at, step=about or None)
 
 
-def _require_zone(name: str, option: str) -> None:
-    if zone_of(name) is None:
-        raise InvalidInput(f"{option}: {name!r} is no time zone: write an IANA name, as in Europe/Berlin")
+def _zone(name: str, option: str) -> str:
+    try:
+        return time_zone(name)
+    except ValueError as error:
+        raise InvalidInput(f"{option}: {name!r} {error}") from None

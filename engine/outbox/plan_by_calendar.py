@@ -11,17 +11,22 @@ from engine.database import Session
 from engine.outbox.plan import Planned, Stretch, plan_enrollments
 from engine.outbox.reentry import BARS, after_a_time, make_way
 from engine.rules.calendar import Hours, Whereabouts, whereabouts
-from engine.rules.calendar.zones import PREFIX
+from engine.rules.calendar.zones import PREFIX, WIDE
 from engine.rules.planning import Contact, PlannedStep, attributes_used, plan_for, uses_phone
 from engine.wakeups import Due
 from schema.definition import Definition
 from schema.states import RowStatus
 
-#: Contacts about whom everything is the same that a plan may depend on.
+#: Contacts about whom everything is the same that a plan may depend on. Where a country has several zones, all digits
+#: of a number count: they tell whether it is a mobile.
 ALIKE: Final = """
 WITH moment AS MATERIALIZED (SELECT sequence_now() AS now),
 contact AS (
-    SELECT c.id, c.timezone, CASE WHEN %(phones)b THEN left(c.phone, %(prefix)b) END AS phone,
+    SELECT c.id, c.timezone, CASE
+            WHEN NOT %(phones)b THEN NULL
+            WHEN c.phone LIKE ANY(%(wide)b::text[]) THEN c.phone
+            ELSE left(c.phone, %(prefix)b)
+        END AS phone,
         ARRAY(
             SELECT c.attributes ->> used.name FROM unnest(%(attributes)b::text[]) WITH ORDINALITY AS used (name, number)
             ORDER BY used.number
@@ -101,6 +106,7 @@ def plan_by_calendar(
             "attributes": list(used),
             "phones": uses_phone(definition, hours),
             "prefix": PREFIX,
+            "wide": [f"+{code}%" for code in sorted(WIDE)],
         },
         binary=True,
     ).fetchall()

@@ -1,6 +1,6 @@
 """Judge questions: true, false, or not to be told yet, since it can still come true."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, TypeAlias
 
 from engine.rules.facts import Facts, Signal, StepFact
@@ -61,7 +61,7 @@ def _atom(question: Question, facts: Facts, by: float) -> Answer:
 def _of_contact(question: Question, facts: Facts) -> Answer:
     if question.attribute is not None:
         ((name, wanted),) = question.attribute.items()
-        return _so(_written(facts.attributes.get(name)) in wanted)
+        return _so(_is_one_of(_written(facts.attributes.get(name)), wanted, exact=bool(question.exact)))
     if question.has is not None:
         return _so(_written(facts.attributes.get(question.has)) not in (None, ""))
     if question.tag is not None:
@@ -119,6 +119,13 @@ def _all(answers: Iterable[Answer]) -> Answer:
 
 def _not(answer: Answer) -> Answer:
     return None if answer is None else not answer
+
+
+def _is_one_of(value: str | None, wanted: Collection[str], *, exact: bool) -> bool:
+    """Return whether an attribute has one of the values; `Pro` is `pro`, as `TRUE` is `true`, unless it is exact."""
+    if value is None or exact:
+        return value in wanted
+    return value.casefold() in (one.casefold() for one in wanted)
 
 
 def _so(it_is: bool) -> Answer:

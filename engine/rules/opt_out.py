@@ -1,10 +1,10 @@
 """What an inbound text message says about consent: stop, start, help, perhaps stop, or nothing."""
 
 import re
-import unicodedata
 from enum import StrEnum
 from typing import Final
 
+from engine.rules.opt_out_languages import POLITE_ABROAD, STOP_ABROAD, plain
 from engine.rules.opt_out_words import (
     BARE,
     CLEAR,
@@ -55,6 +55,8 @@ _LOOK_ALIKES: Final = str.maketrans(
     "stonpceayiopatuvikil",
 )
 
+_POLITE: Final = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, POLITE_ABROAD))})(?!\w)")
+
 _FILLERS: Final = re.compile(rf"\b(?:{FILLERS})\b")
 _TAKEN_BACK: Final = re.compile(TAKEN_BACK)
 _NEUTRAL: Final = re.compile(NEUTRAL)
@@ -78,6 +80,8 @@ def classify(body: str, opt_out_type: str | None = None, *, stopped: bool = Fals
     body = body[:LONGEST]
     if REACTION.fullmatch(body):
         return OptOut.NONE
+    if _is_a_word_abroad(body):
+        return OptOut.STOP
     text = _plain(body)
     word = _drawn_in(_words(text).replace(" ", ""))
     if word in STOP_WORDS or word in {keyword * 2 for keyword in STOP_WORDS}:
@@ -88,6 +92,12 @@ def classify(body: str, opt_out_type: str | None = None, *, stopped: bool = Fals
         return OptOut.HELP
     clauses = [words for clause in _CLAUSE_ENDS.split(text) if (words := _words(clause))]
     return OptOut.STOP if _is_clear(clauses) else _perhaps(" ".join(clauses))
+
+
+def _is_a_word_abroad(body: str) -> bool:
+    """Return whether a message is only a word that opts out in another language than English."""
+    words = _words(plain(_APOSTROPHES.sub(" ", body)))
+    return any(candidate.replace(" ", "") in STOP_ABROAD for candidate in (words, _words(_POLITE.sub(" ", words))))
 
 
 def _is_clear(clauses: list[str]) -> bool:
@@ -114,9 +124,7 @@ def _perhaps(text: str) -> OptOut:
 
 def _plain(body: str) -> str:
     """Lower case, without accents, apostrophes and what can't be seen; look-alikes are what they look like."""
-    text = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", body).casefold()).casefold()
-    seen = "".join(letter for letter in text if unicodedata.category(letter) not in ("Mn", "Me", "Cf"))
-    return _ZERO_IN_WORD.sub("o", seen.translate(_LOOK_ALIKES))
+    return _ZERO_IN_WORD.sub("o", plain(_APOSTROPHES.sub("", body)).translate(_LOOK_ALIKES))
 
 
 def _words(text: str) -> str:

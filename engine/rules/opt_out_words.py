@@ -78,7 +78,7 @@ CLEAR: Final = _patterns(
 )
 
 #: The keywords that mean nothing else, with who asks; `please cancel` may be about an appointment.
-BARE: Final = _patterns("<asked>(stop|stop all|stopall|<unsub>|opt out|optout)( stop)*")
+BARE: Final = _patterns("<asked>(stop|stopall|<unsub>|opt out|optout)( all)?( stop)*")
 
 #: A clear request at the start goes on as one of these does: `stop texting me I moved`, but not `... at work`.
 GOES_ON: Final = _patterns("(i|im|ive|ill|you|youre|u|ur|we|this is|my|or|wrong|not|who) ")

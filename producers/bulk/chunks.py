@@ -1,6 +1,6 @@
 """Records in chunks, checked: each chunk becomes one transaction."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +13,9 @@ from producers.people import Person, PersonRejected, person
 #: Bytes of the file after which a chunk ends, however few records it has: what a chunk holds stays in memory.
 MAX_BYTES: Final = 8 * 1024 * 1024
 
+#: Lines that a report names for each column in which values were left out.
+LINES_TOLD: Final = 10
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -24,6 +27,8 @@ class Chunk:
     rejects: list[Reject] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
     """Values that were left out, by column."""
+    warning_lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """The first lines on which values of a column were left out."""
     size: int = 0
     """How many records, with those rejected."""
     position: int = 0
@@ -63,8 +68,11 @@ def _take(chunk: Chunk, record: Record | BrokenRecord, region: str, needs: froze
         return
     chunk.people.append(somebody)
     chunk.records.append(record)
-    if warnings:
-        chunk.warnings.update(warning.partition(" ")[0] for warning in warnings)
+    for warning in warnings:
+        column = warning.partition(" ")[0]
+        chunk.warnings[column] += 1
+        if len(chunk.warning_lines[column]) < LINES_TOLD:
+            chunk.warning_lines[column].append(record.line)
 
 
 def _reject(record: Record | BrokenRecord, reason: str) -> Reject:

@@ -47,6 +47,7 @@ class CsvRecords:
         self._ahead: deque[str] = deque()
         self._pulled: list[str] = []
         self._line = 0
+        self._short = 0
         self._delimiter = self._find_delimiter()
         header = self._read_header()
         self._skipped = len(REJECT_COLUMNS) if tuple(header[: len(REJECT_COLUMNS)]) == REJECT_COLUMNS else 0
@@ -69,6 +70,11 @@ class CsvRecords:
     def position(self) -> int:
         """Bytes read so far."""
         return self._lines.position
+
+    @property
+    def short_lines(self) -> int:
+        """Records read so far that had fewer columns than the header: their last cells are empty."""
+        return self._short
 
     @property
     def latin1_lines(self) -> int:
@@ -124,11 +130,18 @@ class CsvRecords:
                 yield self._of_other_width(line, row)
 
     def _of_other_width(self, line: int, row: list[str]) -> Record | BrokenRecord:
-        """Empty values beyond the header don't matter; whatever else may have shifted the values does."""
+        """Read a record whose last cells are missing, as spreadsheets write empty ones; reject one with too many.
+
+        Empty values beyond the header don't matter; others may have shifted the values.
+        """
         width = len(self._names)
-        if not any(value.strip() for value in row[width:]) and len(row) > width:
+        if len(row) < width:
+            self._short += 1
+            full = [*row, *[""] * (width - len(row))]
+            return Record(line, dict(zip(self._names, full, strict=True)), full)
+        if not any(value.strip() for value in row[width:]):
             return Record(line, dict(zip(self._names, row, strict=False)), row[:width])
-        advice = "quote a value that contains the delimiter" if len(row) > width else "add the missing delimiters"
+        advice = "quote a value that contains the delimiter"
         return BrokenRecord(line, f"has {len(row)} columns where the header has {width}: {advice}", row)
 
     def _rows(self) -> Iterator[tuple[int, list[str] | str]]:

@@ -44,6 +44,11 @@ class NdjsonRecords:
         return self._lines.position
 
     @property
+    def short_lines(self) -> int:
+        """None: NDJSON has no columns."""
+        return 0
+
+    @property
     def latin1_lines(self) -> int:
         """Lines read so far that were not UTF-8 and were taken for latin-1."""
         return self._lines.latin1

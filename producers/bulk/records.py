@@ -54,6 +54,11 @@ class Records(Protocol):
         ...
 
     @property
+    def short_lines(self) -> int:
+        """Records read so far that had fewer columns than the header: their last cells are empty."""
+        ...
+
+    @property
     def latin1_lines(self) -> int:
         """Lines read so far that were not UTF-8 and were taken for latin-1."""
         ...

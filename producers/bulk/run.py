@@ -11,7 +11,7 @@ from engine.database import Database
 from engine.wakeups import Wakeups
 from producers.bulk.ahead import ahead
 from producers.bulk.batch import Counts, open_batch
-from producers.bulk.chunks import Chunk, chunks_of
+from producers.bulk.chunks import LINES_TOLD, Chunk, chunks_of
 from producers.bulk.dry_run import DryRun
 from producers.bulk.enrolling import Enrolling
 from producers.bulk.reading import open_records
@@ -52,6 +52,12 @@ class BulkReport:
     records: int
     warnings: Mapping[str, int]
     """Values that were left out since they were invalid and not needed, by column; of this run alone."""
+    warning_lines: Mapping[str, Sequence[int]]
+    """The first lines on which that was so, by column."""
+    workspace_timezone: str
+    """The zone of contacts without one of their own."""
+    short_lines: int
+    """Records with fewer columns than the header: their last cells are empty."""
     latin1_lines: int
     """Lines that were not UTF-8 and were taken for latin-1."""
     rejects_path: Path | None
@@ -104,7 +110,7 @@ def run_bulk(
         if dry_run:
             with closing(RejectsFile(path, records.header)) as rejects:
                 chunks = chunks_of(records, skip=0, size=chunk, region=region, needs=needs)
-                run = _Run(opened, records, rejects, Counts(), progress, stop)
+                run = _Run(opened, records, rejects, Counts(), progress, stop, tenant.timezone)
                 return run.through(chunks, DryRun(database, sequence, rejects))
         with (
             open_batch(database, tenant.id, sequence.sequence_id, batch, opened.digest) as begun,
@@ -113,7 +119,7 @@ def run_bulk(
         ):
             begun.restore_rejects(database, rejects)
             chunks = chunks_of(records, skip=begun.begun_with.records, size=chunk, region=region, needs=needs)
-            run = _Run(opened, records, rejects, begun.begun_with, progress, stop)
+            run = _Run(opened, records, rejects, begun.begun_with, progress, stop, tenant.timezone)
             report = run.through(iter(()) if begun.finished else chunks, enrolling)
             if report.complete:
                 begun.finish(database)
@@ -137,10 +143,12 @@ class _Run:
     counts: Counts
     progress: Callable[[Progress], None]
     stop: Callable[[], bool]
+    timezone: str
 
     def through(self, chunks: Iterator[Chunk], work: _Work) -> BulkReport:
         """Settle chunk after chunk, while the next ones are read."""
         begun_with, warnings, complete = self.counts, Counter[str](), True
+        lines: dict[str, list[int]] = {}
         self._tell(0, ())
         with ahead(chunks, depth=DEPTH) as made:
             for chunk in made:
@@ -150,6 +158,8 @@ class _Run:
                 settled, rejects = work.settle(chunk, self.counts)
                 self.counts += settled
                 warnings += chunk.warnings
+                for column, more in chunk.warning_lines.items():
+                    lines[column] = [*lines.get(column, ()), *more][:LINES_TOLD]
                 self._tell(chunk.position, rejects)
         return BulkReport(
             enrolled=self.counts.enrolled,
@@ -157,6 +167,9 @@ class _Run:
             rejected=self.counts.rejected,
             records=self.counts.records,
             warnings=dict(warnings),
+            warning_lines=lines,
+            workspace_timezone=self.timezone,
+            short_lines=self.records.short_lines,
             latin1_lines=self.records.latin1_lines,
             rejects_path=self.rejects.path if self.rejects.exists else None,
             resumed_at=begun_with.records,

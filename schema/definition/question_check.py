@@ -10,6 +10,8 @@ from schema.definition.questions import ATOMS, JOINS
 from schema.states import MESSAGE_TYPES, TASK_TYPES
 
 WITHIN: Final = "within"
+#: Beside `attribute` alone: its value is compared letter by letter.
+EXACT: Final = "exact"
 #: The question of the sequence as a whole: it may be about any of its steps.
 GOAL: Final = "goal"
 
@@ -36,23 +38,24 @@ def check_question(value: Any, path: Path, document: Document, before: Steps, *,
         return
     asked = [name for name in value if name in ATOMS or name in JOINS]
     for name in value:
-        if name not in asked and not (timed and name == WITHIN):
-            known = [*ATOMS, *JOINS, *([WITHIN] if timed else [])]
+        if name not in asked and not (timed and name == WITHIN) and not (name == EXACT and "attribute" in asked):
+            known = [*ATOMS, *JOINS, *([WITHIN] if timed else []), *([EXACT] if "attribute" in asked else [])]
             hint = did_you_mean(name, known)
             document.report((*path, name), f"unknown question {quoted(name)}{hint}: expected {', '.join(known)}")
     if timed and WITHIN in value:
         _check_within(value[WITHIN], (*path, WITHIN), document)
+    if EXACT in value and "attribute" in asked and not isinstance(value[EXACT], bool):
+        document.report(
+            (*path, EXACT), f"'{EXACT}' can't be {document.written((*path, EXACT))}: expected true or false"
+        )
     if len(asked) != 1:
-        if len(asked) > 1 or set(value) <= {WITHIN}:
+        if len(asked) > 1 or set(value) <= {WITHIN, EXACT}:
             what = f"{len(asked)} questions at once: join them with any or all" if asked else "no question is asked"
             document.report(path, f"'{path[-1]}': {what}")
         return
     (name,) = asked
-    place = (*path, name)
-    if name in JOINS:
-        _check_joined(name, value[name], place, document, before)
-    else:
-        _check_atom(name, value[name], place, document, before)
+    check = _check_joined if name in JOINS else _check_atom
+    check(name, value[name], (*path, name), document, before)
 
 
 def _check_within(value: Any, path: Path, document: Document) -> None:

@@ -84,6 +84,9 @@ class Question(_Model):
     failed: str | None = None
     outcome: dict[str, str] | None = None
     attribute: dict[str, Values] | None = None
+    exact: Annotated[
+        StrictBool | None, Field(description="true: upper and lower case of an attribute's value differ")
+    ] = None
     has: str | None = None
     tag: str | None = None
     enrolled_in: str | None = None

@@ -134,7 +134,7 @@ def test_quiet_hours_are_those_of_the_place(cli: Cli) -> None:
         (["--contact", "[]"], "--contact: expected a JSON object"),
         (["--contact", '{"phone": "+12025550123"}'], "--contact lacks email, which branches needs"),
         (["--contact", '{"email": "nobody"}'], "--contact: "),
-        (["--contact", '{"email": "a@example.com", "timezone": "Mars"}'], "'Mars' is no time zone"),
+        (["--contact", '{"email": "a@example.com", "timezone": "Mars"}'], "'Mars' is not a time zone"),
         (["--start", "tomorrow"], "--start: 'tomorrow' is no time"),
         (["--event", "sneezed@1 day"], "--event: 'sneezed' can't be heard"),
         (["--event", "opened:nothing@1 day"], "--event: 'nothing' is no step of branches"),
@@ -142,7 +142,7 @@ def test_quiet_hours_are_those_of_the_place(cli: Cli) -> None:
         (["--outcome", "call"], "--outcome: 'call' names no step"),
         (["--outcome", "call=perhaps"], "--outcome: call comes to interested or not_now, not 'perhaps'"),
         (["--tasks-take", "long"], "--tasks-take: 'long' is not a duration"),
-        (["--timezone", "Mars"], "--timezone: 'Mars' is no time zone"),
+        (["--timezone", "Mars"], "--timezone: 'Mars' is not a time zone"),
         (["--quiet-hours", "late"], "--quiet-hours: 'late' is not FROM-TO"),
     ],
 )

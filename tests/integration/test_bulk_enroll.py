@@ -115,6 +115,9 @@ def test_a_file_becomes_contacts_enrollments_rows_and_wakeups(
         rejected=3,
         records=253,
         warnings={},
+        warning_lines={},
+        workspace_timezone="UTC",
+        short_lines=0,
         latin1_lines=0,
         rejects_path=tmp_path / "list.csv.rejected.csv",
         resumed_at=0,
@@ -137,6 +140,7 @@ def test_a_report_can_be_written_as_json(enroll: Callable[..., BulkReport], tmp_
     path.write_text(f"email,phone,timezone\na@example.com,{phone(1)},Mars\nb@example.com,{phone(2)},UTC\n")
     report = asdict(enroll(path))
     assert report["warnings"] == {"timezone": 1}
+    assert report["warning_lines"] == {"timezone": [2]}
     assert json.loads(json.dumps(report, default=str)) == report
 
 

@@ -336,7 +336,6 @@ please let me off this list
 Do not send
 sotp
 ALTO
-arrêt
 no más
 """
 

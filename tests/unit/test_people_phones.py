@@ -111,3 +111,48 @@ def test_a_region_is_a_code_of_two_letters() -> None:
     assert check_region("gb") == "GB"
     with pytest.raises(InvalidInput, match="ISO 3166"):
         check_region("England")
+
+
+@pytest.mark.parametrize(
+    ("region", "value", "number"),
+    [
+        ("AT", "436641234567.0", "+436641234567"),
+        ("AT", "436641234567.00", "+436641234567"),
+        ("AT", "436641234567,00", "+436641234567"),
+        ("DE", "015112345678", "+4915112345678"),
+        ("ID", "6281234567890", "+6281234567890"),
+        ("US", "12025550123", "+12025550123"),
+    ],
+)
+def test_what_spreadsheets_write(region: str, value: str, number: str) -> None:
+    assert e164(value, region) == number
+
+
+@pytest.mark.parametrize(
+    ("region", "value", "says"),
+    [
+        ("AT", "436641234567.50", "has decimals"),
+        ("AT", "436641234567.5", "has decimals"),
+        ("DE", "4915112345678", r"may be \+4915112345678 or \+494915112345678: write it with its plus sign"),
+        ("XK", "38343201234", r"may be \+38343201234 or \+38338343201234"),
+    ],
+)
+def test_what_may_be_another_number_is_rejected(region: str, value: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        e164(value, region)
+
+
+@settings(max_examples=3_000, deadline=None)
+@given(region=st.sampled_from(REGIONS), kind=st.sampled_from(KINDS), last=st.integers(0, 9_999))
+def test_a_number_that_has_lost_its_plus_sign_is_never_another_number(region: str, kind: int, last: int) -> None:
+    example = phonenumbers.example_number_for_type(region, kind)
+    if example is None:
+        return
+    number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)[:-4] + f"{last:04d}"
+    if not phonenumbers.is_valid_number(phonenumbers.parse(number)):
+        return
+    try:
+        read = e164(number.removeprefix("+"), region)
+    except ValueError:
+        return
+    assert read == number

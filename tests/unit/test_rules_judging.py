@@ -101,6 +101,8 @@ def test_outcomes_events_and_the_contact() -> None:
         {"outcome": {"call": "reached"}},
         {"event": "paid"},
         {"attribute": {"plan": "pro"}},
+        {"attribute": {"plan": "PRO"}},
+        {"attribute": {"plan": "pro"}, "exact": True},
         {"attribute": {"seats": ["4", "5"]}},
         {"attribute": {"vip": "true"}},
         {"has": "plan"},
@@ -113,6 +115,7 @@ def test_outcomes_events_and_the_contact() -> None:
     for question in (
         {"event": "left"},
         {"attribute": {"plan": "free"}},
+        {"attribute": {"plan": "Pro"}, "exact": True},
         {"attribute": {"none": "x"}},
         {"has": "empty"},
         {"tag": "foe"},
