@@ -22,7 +22,7 @@ def chunks(data: bytes, *, skip: int = 0, size: int = 2) -> list[Chunk]:
 
 
 def test_records_come_in_chunks_in_the_order_of_the_file() -> None:
-    data = b'email,phone,notes\na@x.com,1,x\nnone,1,y\n"c@x.com",,"long\nnote"\nd@x.com\ne@x.com,,z\n'
+    data = b'email,phone,notes\na@x.com,1,x\nnone,1,y\n"c@x.com",,"long\nnote"\nd@x.com,,,more\ne@x.com,,z\n'
     first, second, third = chunks(data)
     assert [person.email for chunk in (first, second, third) for person in chunk.people] == [
         "a@x.com", "c@x.com", "e@x.com",
