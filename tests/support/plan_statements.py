@@ -195,7 +195,7 @@ STATEMENTS: Final = [
     Statement(
         "alike",
         plan_by_calendar.ALIKE,
-        {"workspace": 1, "contacts": RUNNING, "attributes": ["a"], "phones": True, "prefix": 5},
+        {"workspace": 1, "contacts": RUNNING, "attributes": ["a"], "phones": True, "prefix": 5, "wide": ["+61%"]},
     ),
     Statement("make way", reentry.RELEASE, {"contacts": RUNNING, "sequence": 1}, 0),
     Statement("hold contacts to enroll", reentry.HOLD, {"workspace": 1, "contacts": RUNNING}),
