@@ -197,8 +197,9 @@ def main() -> None:
     storm = Storm(plan, iter(callbacks), iter(stops))
     say("ready")
     sys.stdin.readline()
-    say(json.dumps(asdict(storm.run())))
-    storm.close()
+    seen = storm.run()
+    storm.close()  # first: the next load comes when this one has told, and the API takes only so many connections
+    say(json.dumps(asdict(seen)))
 
 
 if __name__ == "__main__":
