@@ -7,6 +7,7 @@ import asyncio
 import select
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
@@ -20,7 +21,7 @@ class Broken(OSError):  # noqa: N818 (a fact, as in engine.errors)
     """The connection ended, or what came over it is not of its protocol."""
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.Protocol, ABC):
     """One connection, used by one task at a time. What comes goes to `take`."""
 
     def __init__(self) -> None:
@@ -33,14 +34,14 @@ class Wire(asyncio.Protocol):
         self._full = False
         self._looking = False
 
+    @abstractmethod
     def take(self, data: bytes) -> None:
         """Keep what came, until somebody reads it."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def has_unread(self) -> bool:
         """Whether something came that nobody has read."""
-        raise NotImplementedError
 
     # What the event loop calls.
 
