@@ -132,7 +132,7 @@ def ground(world: World) -> Iterator[Ground]:
     yield Ground(world, SequenceClock(world.database), rows)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(REPORTS, min_size=1, max_size=3))
 @example(groups=[[(SENT, "delivered", None, 1), (SENT, "sent", None, 1), (SENT, "read", "30005", 0)]])
 @example(groups=[[(ASKED, "sent", None, 2), (ASKED, "delivered", None, 0), (ASKED, "delivered", None, 2)]])
