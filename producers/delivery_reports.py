@@ -20,7 +20,10 @@ from producers.tenants import Tenant
 
 log = structlog.get_logger(__name__)
 
-ROW_OF_MESSAGE: Final = "SELECT id FROM outbox WHERE workspace_id = %(workspace)b AND provider_id = %(provider_id)b"
+#: Of several rows with the same message, which only a wrong token makes, the oldest: the same whoever asks.
+ROW_OF_MESSAGE: Final = """
+SELECT (array_agg(id ORDER BY id))[1] FROM outbox WHERE workspace_id = %(workspace)b AND provider_id = %(provider_id)b
+"""
 
 #: Forward only, and what went wrong is kept; not for a row that another message was sent for.
 MOVE: Final = """
@@ -120,7 +123,7 @@ def _row_of_message(session: Session, workspace_id: int, provider_id: str) -> in
     row = session.execute(
         ROW_OF_MESSAGE, {"workspace": workspace_id, "provider_id": provider_id}, binary=True
     ).fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def _number(code: str | None) -> int | None:

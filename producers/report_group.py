@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 HOLD: Final = """
 WITH named AS MATERIALIZED (
     SELECT told.number, told.workspace_id, CASE WHEN told.row_id > 0 THEN told.row_id ELSE (
-        SELECT array_agg(o.id) FROM outbox o
+        SELECT array_agg(o.id ORDER BY o.id) FROM outbox o
         WHERE o.provider_id = told.provider_id AND o.workspace_id = told.workspace_id
     )[1] END AS row_id
     FROM unnest(%(workspaces)b::bigint[], %(rows)b::bigint[], %(provider_ids)b::text[]) WITH ORDINALITY
