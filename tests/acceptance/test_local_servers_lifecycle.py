@@ -166,7 +166,13 @@ def put_python_together(folder: Path) -> Python:
     for path in (made, *made.rglob("*")):
         if path.is_dir():
             path.chmod(0o755)
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(made / "site"), "LD_LIBRARY_PATH": str(made / "lib")}
+    servers = {name: value for name, value in os.environ.items() if name.startswith("CADENZA_LOCAL_")}
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": str(made / "site"),
+        "LD_LIBRARY_PATH": str(made / "lib"),
+        **servers,
+    }
     return str(made / "bin" / name), environment
 
 

@@ -174,7 +174,11 @@ except Unavailable as error:
 """
     said = subprocess.run(
         [sys.executable, "-S", "-c", program],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        env={
+            name: value
+            for name, value in os.environ.items()
+            if name != "PYTHONPATH" and not name.startswith("CADENZA_LOCAL_")
+        },
         capture_output=True,
         text=True,
         timeout=60,

@@ -63,12 +63,17 @@ def test_far_wake_ups_do_not_hold_up_one_that_is_due(wakeups: Wakeups, redis_url
     assert queued(redis_url) == [[7]]
 
 
-def test_a_waiting_step_costs_at_most_a_hundred_bytes(wakeups: Wakeups, redis_url: str) -> None:
+def test_a_waiting_step_costs_hardly_more_than_a_member_of_a_sorted_set(wakeups: Wakeups, redis_url: str) -> None:
+    """What a member costs differs between servers: Redis 7.0 takes about 100 bytes, Valkey 75."""
     with redis.Redis.from_url(redis_url) as client:
+        empty = client.info("memory")["used_memory"]
+        client.zadd("plain", {str(number): NOW + number // 1_000 * 60 for number in range(50_000)})
+        plain = client.info("memory")["used_memory"] - empty
+        client.delete("plain")
         before = client.info("memory")["used_memory"]
         wakeups.schedule([(NOW + minute * 60, range(minute * 1_000, minute * 1_000 + 1_000)) for minute in range(50)])
         used = client.info("memory")["used_memory"] - before
-    assert used / 50_000 <= 100
+    assert used <= 1.1 * plain
 
 
 def test_dramatiq_reads_the_messages(wakeups: Wakeups, redis_url: str) -> None:

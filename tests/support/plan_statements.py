@@ -18,6 +18,7 @@ from engine.outbox import (
     last_look,
     leave,
     leave_many,
+    listing,
     pause,
     plan,
     plan_by_calendar,
@@ -95,6 +96,7 @@ _PLAN: Final = {
     "offsets": [0.0, 60.0],
 }
 _RESUME: Final = {"keep_times": False, "hold": 0, "shut": "shut"}
+_LIST: Final = {"workspace": 1, "statuses": ["active", "cancelled"], "after": 0, "limit": MANY}
 _SELF: Final = {"enrollment": 30_001}
 _SOON: Final = {"messages": ["sms", "email"], "soon": 10.0, "aside": 60.0}
 
@@ -172,6 +174,8 @@ STATEMENTS: Final = [
     Statement("held up", resolve.HELD_UP, {"ids": DOUBTFUL}, MANY),
     Statement("reopen", resolve.REOPEN, {"enrollments": RUNNING}, 0),
     Statement("evidence", resolve.EVIDENCE, {"row": SENDING[0], "fence": 1, "provider_id": "SM1", "detail": "x"}, 0),
+    Statement("list of a workspace", listing.page_query(sequence=False), _LIST, kept=False),
+    Statement("list of a sequence", listing.page_query(sequence=True), {**_LIST, "sequence": 1}, kept=False),
     Statement("forgotten", resolve.FORGOTTEN, {"row": DUE[0], "fence": 1, "provider_id": "SM1", "detail": "x"}, 0),
     Statement("late words", evidence.LATE, {"ids": SENDING, "fences": ONES, "provider_ids": TEXTS}, MANY),
     Statement("proven", evidence.PROVEN, {"ids": DOUBTFUL}, 0),
