@@ -7,7 +7,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
-from engine.outbox.alter import ENDED_AT
+from engine.outbox.base import BASE, STARTED
 from engine.outbox.hold import KEEPS
 from engine.outbox.pause import IN_FORCE
 
@@ -38,8 +38,8 @@ SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.r
         WHERE p.workspace_id = o.workspace_id AND p.channel = o.type AND p.outbox_id <> o.id AND {IN_FORCE}
     ) END AS channel_pauses,
     ARRAY[
-        greatest(e.enrolled_at, max(o.due_at) OVER before),
-        greatest(e.enrolled_at, max(CASE WHEN o.status = 'pending' THEN o.due_at ELSE {ENDED_AT} END) OVER before)
+        greatest({STARTED}, max(o.due_at) OVER before),
+        greatest({STARTED}, max(CASE WHEN o.status = 'pending' THEN o.due_at ELSE {BASE} END) OVER before)
     ] AS counts_from,
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(

@@ -9,6 +9,7 @@ import psycopg
 from engine.database import Session
 from engine.errors import InvalidInput
 from engine.outbox.advance import GateEnd, change, end_gate, go_on
+from engine.outbox.base import before, time_of
 from engine.outbox.goals import end_at_goal
 from engine.outbox.history import Change
 from engine.outbox.history import note as write_down
@@ -38,11 +39,11 @@ UPDATE tasks SET ended_at = NULL, ended_by = NULL, reopened_at = clock_timestamp
 ASSIGN: Final = "UPDATE tasks SET assignee = %(assignee)s WHERE outbox_id = %(row)s"
 
 SNOOZE: Final = """
-UPDATE outbox SET status = 'pending', due_at = %(until)s, fence = fence + 1,
+UPDATE outbox SET status = 'pending', due_at = %(until)s, rescheduled_at = sequence_now(), fence = fence + 1,
     reason = 'snoozed' WHERE id = %(row)s AND fence = %(fence)s
 """
 REOPEN_ROW: Final = """
-UPDATE outbox SET status = %(status)s, outcome = NULL, reason = 'reopened', fence = fence + 1
+UPDATE outbox SET status = %(status)s, outcome = NULL, reason = 'reopened', counts_from = NULL, fence = fence + 1
 WHERE id = %(row)s AND fence = %(fence)s AND status IN ('done', 'skipped')
 """
 
@@ -89,7 +90,7 @@ def complete(
 
 
 def skip(session: Session, workspace_id: int, enrollment_id: int, key: str, *, by: str | None = None) -> Acted:
-    """Leave a task undone; the sequence goes on as if it were done.
+    """Leave a task undone. The steps behind it count from now; if its time has not come, from the step before it.
 
     Raises:
         NotFound: there is no such task.
@@ -100,7 +101,11 @@ def skip(session: Session, workspace_id: int, enrollment_id: int, key: str, *, b
         return Acted(changed=False)
     task.require(*TO_DO, to="skipped")
     reason = f"{SKIPPED}: {by}" if by else SKIPPED
-    return Acted(wakeups=_end(task, GateEnd(task.place.order, RowStatus.SKIPPED, reason), None, by))
+    due_at, order = task.step.standing.due_at, task.place.order
+    if task.status is RowStatus.OPEN or (due_at is not None and due_at <= time_of(session, enrollment_id)):
+        return Acted(wakeups=_end(task, GateEnd(order, RowStatus.SKIPPED, reason), None, by))
+    end = GateEnd(order, RowStatus.SKIPPED, reason, began=False)
+    return Acted(wakeups=_end(task, end, None, by, before(session, enrollment_id, order)))
 
 
 def reassign(session: Session, workspace_id: int, enrollment_id: int, key: str, assignee: str) -> Acted:
@@ -177,8 +182,9 @@ def reopen(session: Session, workspace_id: int, enrollment_id: int, key: str) ->
     return Acted(warnings=warnings, wakeups=due)
 
 
-def _end(task: AtHand, end: GateEnd, note: str | None, by: str | None) -> list[Due]:
-    due = end_gate(task.session, task.held, task.program, task.steps, end, _now(task))
+def _end(task: AtHand, end: GateEnd, note: str | None, by: str | None, base: float | None = None) -> list[Due]:
+    base = _now(task) if base is None else base
+    due = end_gate(task.session, task.held, task.program, task.steps, end, base)
     if due is None:
         raise AssertionError("a row changed whose enrollment is held")
     _write(task)
