@@ -46,7 +46,7 @@ CHANGE: Final = f"""
 UPDATE outbox o SET status = CASE WHEN {FORGOTTEN} OR {PERHAPS} THEN 'review' ELSE change.status END,
     reason = CASE WHEN {FORGOTTEN} THEN 'it is known to have been accepted: the database was restored from a backup'
         WHEN {PERHAPS} THEN %(restored)b ELSE change.reason END,
-    fence = o.fence + 1, outcome = NULL,
+    fence = o.fence + 1, outcome = NULL, counts_from = NULL,
     due_at = CASE change.status WHEN 'skipped' THEN o.due_at ELSE to_timestamp(change.due_at) END
 FROM unnest(%(orders)b::int[], %(was)b::text[], %(statuses)b::text[], %(due)b::float8[], %(reasons)b::text[])
     AS change (step_order, was, status, due_at, reason)

@@ -9,12 +9,13 @@ from psycopg.rows import class_row
 from engine.database import Session
 from engine.outbox.base import BASE, STARTED
 from engine.outbox.hold import KEEPS
+from engine.outbox.naming import SEQUENCE_NAME
 from engine.outbox.pause import IN_FORCE
 
-ABOUT: Final = """
+ABOUT: Final = f"""
 SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
     e.migrated_at, e.modified_at, e.own_delays,
-    s.key AS sequence, s.name AS sequence_name, v.number AS version, v.definition, e.version_id,
+    s.key AS sequence, {SEQUENCE_NAME} AS sequence_name, v.number AS version, v.definition, e.version_id,
     c.id AS contact_id, c.external_id, c.email, c.phone, c.first_name, c.last_name,
     c.attributes ->> 'company' AS company,
     coalesce(c.timezone, w.timezone) AS timezone,
