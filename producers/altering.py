@@ -9,6 +9,7 @@ from engine.database import Database, Session
 from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox import alter
 from engine.outbox.advance import Held, hold, program_of
+from engine.outbox.base import before, time_of
 from engine.outbox.history import Change, note
 from engine.outbox.steer import Step, steps_of
 from engine.outbox.sweep import wakeups_of
@@ -90,7 +91,8 @@ def reschedule(
             if due_at < now:
                 raise InvalidInput(f"step {step!r} would be due at {due_at:%Y-%m-%d %H:%M:%S} UTC, which has passed")
             said = "; ".join([f"due {due_at:%Y-%m-%d %H:%M:%S} UTC, {said}", *_windows(moved, at)])
-            alter.move(session, mine.held, mine.row.id, mine.place, mine.due_at, moved, f"rescheduled: {said}")
+            reason = f"rescheduled: {said}"
+            alter.move(session, mine.held, mine.row.id, mine.place, mine.due_at, moved, reason, fixed=at is not None)
         elif at is not None:
             raise InvalidInput(f"step {step!r} waits behind a gate and has no time yet: give a --delay, no moment")
         else:
@@ -111,7 +113,7 @@ def delete_step(database: Database, wakeups: Wakeups, operator: Operator, enroll
     """
     with database.transaction() as session:
         mine = _take(session, operator, enrollment_id, step)
-        now = sequence_now(session).timestamp()
+        now = time_of(session, enrollment_id)
         if not alter.delete(session, mine.held, mine.program, mine.place, now):
             raise AssertionError("a row changed whose enrollment is held")
         alter.forget_delay(session, enrollment_id, step)
@@ -162,7 +164,7 @@ def _require_apart(mine: _AtHand, delay: Delay) -> None:
 def _moved(session: Session, mine: _AtHand, at: datetime | None) -> alter.Moved:
     if at is None:
         return alter.by_delay(session, mine.held, mine.program, mine.place)
-    earliest = alter.before(session, mine.held.id, mine.place.order)
+    earliest = before(session, mine.held.id, mine.place.order)
     if mine.place.order > 1 and mine.place.type in MESSAGE_TYPES:
         earliest += SHORTEST
     moved = alter.by_moment(session, mine.held, mine.program, mine.place, at)

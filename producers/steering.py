@@ -7,8 +7,10 @@ from engine.clock import SequenceClock
 from engine.database import Database, Session
 from engine.errors import InvalidInput, NotFound, UnderWay
 from engine.outbox import steer
+from engine.outbox.advance import hold, program_of
 from engine.outbox.history import Change, note
 from engine.outbox.steer import Step
+from engine.rules.program import Program
 from engine.wakeups import Wakeups
 from producers.enrollments import Enrollment, find_enrollment
 from producers.operator import Operator
@@ -60,25 +62,32 @@ def cancel(database: Database, operator: Operator, enrollment_id: int) -> Steere
 def skip(
     database: Database, wakeups: Wakeups, operator: Operator, enrollment_id: int, step: str, *, to: bool = False
 ) -> Steered:
-    """Give up a step that has not begun; with `to`, all those before the step. The others keep their times.
+    """Give up a step that has not been handed over; with `to`, all those before the step.
+
+    The steps behind count from this moment if the step has begun, else from when the step before it ended. With `to`,
+    a condition before the step takes the branch that leads to the step.
 
     Raises:
-        InvalidInput: a step has ended, or there is none of that key.
-        UnderWay: a step is on its way.
+        InvalidInput: a step has ended.
+        NotFound: the enrollment has no such step.
+        UnderWay: a worker is handing a step over.
     """
     clock = SequenceClock(database)
     with database.transaction() as session:
         _, found = _enrollment(session, operator, enrollment_id)
         _require_running(found)
+        held = hold(session, enrollment_id)
+        if held is None:
+            raise AssertionError("an enrollment is gone that this transaction holds")
+        program = program_of(session, held.version_id)
         steps = steer.steps_of(session, enrollment_id)
         target = _step(steps, step)
-        if to:
-            _require_pending(enrollment_id, target)
-        asked = [one for one in steps if one.step_order < target.step_order] if to else [target]
-        giving_up = [one for one in asked if one.status in BLOCKING] if to else asked
+        _require_not_ended(enrollment_id, target)
+        branches = _branches(program, step) if to else {}
+        giving_up = _passed_over(program, steps, target, branches) if to else [target]
         for one in giving_up:
-            _require_pending(enrollment_id, one)
-        due = steer.skip(session, clock, giving_up, operator.name, operator.reason)
+            _require_not_ended(enrollment_id, one)
+        due = steer.skip(session, clock, held, program, giving_up, branches, operator.name, operator.reason)
         under_way = steer.under_way(session, enrollment_id)
     return Steered(bool(giving_up), [one.step_key for one in giving_up], under_way, wake(wakeups, due))
 
@@ -123,12 +132,37 @@ def _step(steps: list[Step], key: str) -> Step:
     raise NotFound(unknown("step", key, [step.step_key for step in steps], "the enrollment has no steps"))
 
 
+def _branches(program: Program, step: str) -> dict[int, str]:
+    """Return the branches that lead to a step, by the orders of their conditions."""
+    return {branch.gate: branch.name for branch in program.by_key[step].within}
+
+
+def _passed_over(program: Program, steps: list[Step], target: Step, branches: dict[int, str]) -> list[Step]:
+    """Return the steps before the target that have not ended; steps on other branches are left to the planner."""
+    return [
+        one
+        for one in steps
+        if 0 < one.step_order < target.step_order
+        and one.status in BLOCKING
+        and all(
+            branches.get(branch.gate, branch.name) == branch.name
+            for branch in program.places[one.step_order - 1].within
+        )
+    ]
+
+
 def _can_be_given_up(step: Step) -> bool:
     return step.status in (RowStatus.PENDING, RowStatus.WAITING, RowStatus.OPEN)
 
 
+def _require_not_ended(enrollment_id: int, step: Step) -> None:
+    """Raise InvalidInput or UnderWay unless the step can still be given up."""
+    if step.status not in (RowStatus.WAITING, RowStatus.OPEN):
+        _require_pending(enrollment_id, step)
+
+
 def _require_pending(enrollment_id: int, step: Step) -> None:
-    """Make sure that the step has not begun, and that nothing else has to happen first."""
+    """Raise InvalidInput or UnderWay unless the step waits for its time and nothing else."""
     if step.status == RowStatus.SENDING:
         raise UnderWay(f"step {step.step_key} of enrollment {enrollment_id} is on its way and can't be called back")
     if step.status in (RowStatus.UNKNOWN, RowStatus.REVIEW):

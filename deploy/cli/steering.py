@@ -36,7 +36,7 @@ def skip(
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Skip a step that has not begun, or all those before one; the others keep their times."""
+    """Skip a step that has not gone out, or all steps before it (--to); the next one keeps its delay."""
     key = step if step is not None else to
     if key is None or (step is not None and to is not None):
         raise InvalidInput("skip: name the step to skip, or with --to the step to skip to")

@@ -78,13 +78,13 @@ def tasks(
 def complete(
     enrollment: Enrollment,
     step: Step,
-    outcome: Annotated[str | None, typer.Option(help="What came of it, if the step has outcomes.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="How it ended; required if the step has outcomes.")] = None,
     remark: Annotated[str | None, typer.Option("--note", help="What there is to say of it.")] = None,
     by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Say that a human task is done: what is behind it goes on from now."""
+    """Complete a human task: the steps behind it count from now. Again with another --outcome: correct the outcome."""
 
     def act(transaction: Session, workspace_id: int) -> Acted:
         if by_hand.is_by_hand(step):

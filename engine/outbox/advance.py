@@ -46,7 +46,7 @@ CHANGE: Final = f"""
 UPDATE outbox o SET status = CASE WHEN {FORGOTTEN} OR {PERHAPS} THEN 'review' ELSE change.status END,
     reason = CASE WHEN {FORGOTTEN} THEN 'it is known to have been accepted: the database was restored from a backup'
         WHEN {PERHAPS} THEN %(restored)b ELSE change.reason END,
-    fence = o.fence + 1, outcome = NULL,
+    fence = o.fence + 1, outcome = NULL, counts_from = NULL,
     due_at = CASE change.status WHEN 'skipped' THEN o.due_at ELSE to_timestamp(change.due_at) END
 FROM unnest(%(orders)b::int[], %(was)b::text[], %(statuses)b::text[], %(due)b::float8[], %(reasons)b::text[])
     AS change (step_order, was, status, due_at, reason)
@@ -63,7 +63,8 @@ WHERE e.id = %(enrollment)b AND {checked("e.status = 'active'")} AND NOT EXISTS 
 """
 
 END: Final = f"""
-UPDATE outbox SET status = %(status)b, reason = %(reason)b, outcome = %(outcome)b, fence = fence + 1
+UPDATE outbox SET status = %(status)b, reason = %(reason)b, outcome = %(outcome)b, fence = fence + 1,
+    counts_from = to_timestamp(%(counts_from)b::float8)
 WHERE id = %(row)b AND fence = %(fence)b AND {checked("status = ANY(%(was)b::text[])")}
 """
 
@@ -100,6 +101,8 @@ class GateEnd:
     status: RowStatus
     reason: str | None = None
     outcome: str | None = None
+    began: bool = True
+    """False: its turn never came, so the steps behind count from the step before it."""
 
 
 def hold(session: Session, enrollment_id: int) -> Held | None:
@@ -128,8 +131,8 @@ def steps_of(session: Session, enrollment_id: int) -> dict[int, Step]:
     }
 
 
-def end_row(session: Session, step: Step, end: GateEnd) -> bool:
-    """End a row, and nothing else; False: it has been ended by somebody else, or is being handed over."""
+def end_row(session: Session, step: Step, end: GateEnd, now: float) -> bool:
+    """End a row at `now`, and nothing else; False: another process ended it, or is handing it over."""
     cursor = session.execute(
         END,
         {
@@ -139,6 +142,7 @@ def end_row(session: Session, step: Step, end: GateEnd) -> bool:
             "status": end.status.value,
             "reason": end.reason,
             "outcome": end.outcome,
+            "counts_from": now if end.began else None,
         },
         binary=True,
     )
@@ -148,12 +152,12 @@ def end_row(session: Session, step: Step, end: GateEnd) -> bool:
 def end_gate(
     session: Session, held: Held, program: Program, steps: Mapping[int, Step], end: GateEnd, now: float
 ) -> list[Due] | None:
-    """End a gate of an enrollment that is held, and go on behind it; give the wake-ups for after the COMMIT.
+    """End a gate of an enrollment that is held, and plan the steps behind it, which count from `now`.
 
-    None: it has been ended by somebody else, or is being handed over.
+    Return the wake-ups for after the COMMIT. None: another process ended it, or is handing it over.
     """
     step = steps[end.order]
-    if not end_row(session, step, end):
+    if not end_row(session, step, end, now):
         return None
     standings = {order: step.standing for order, step in steps.items()}
     standings[end.order] = replace(step.standing, status=end.status, outcome=end.outcome)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from engine.clock import from_epoch
 from engine.database import Session
 from engine.outbox.advance import Held, go_on, steps_of
+from engine.outbox.base import before
 from engine.outbox.hours import HOURS, hours_of
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.replan import Late, replan_behind
@@ -25,23 +26,6 @@ from schema.states import RowStatus
 #: The reason of a step that somebody has taken out of an enrollment.
 DELETED: Final = "deleted"
 
-#: When a row (`o`) that has ended did so, in sequence time: no message comes closer to it than its delay. Null: it
-#: never was in its place.
-ENDED_AT: Final = f"""
-    CASE o.status WHEN 'sent' THEN o.sent_at
-        WHEN 'skipped' THEN CASE WHEN o.reason NOT LIKE 'version %%' AND o.reason <> '{DELETED}' THEN o.due_at END
-        ELSE coalesce((SELECT t.ended_at FROM tasks t WHERE t.outbox_id = o.id), least(o.due_at, sequence_now())) END
-"""
-
-#: When the step before one has ended, or will.
-BEFORE: Final = f"""
-SELECT date_part('epoch', greatest(e.enrolled_at, (
-    SELECT max(CASE WHEN o.status = 'pending' THEN o.due_at ELSE {ENDED_AT} END) FROM outbox o
-    WHERE o.enrollment_id = e.id AND o.step_order < %(order)s
-)))
-FROM enrollments e WHERE e.id = %(enrollment)s
-"""
-
 SET_DELAY: Final = """
 UPDATE enrollments SET own_delays = coalesce(own_delays, '{}') || %(own)s::jsonb WHERE id = %(enrollment)s
 """
@@ -51,7 +35,8 @@ UPDATE enrollments SET own_delays = nullif(own_delays - %(key)s::text, '{}') WHE
 MODIFIED: Final = "UPDATE enrollments SET modified_at = clock_timestamp() WHERE id = %(enrollment)s"
 
 SET_DUE: Final = f"""
-UPDATE outbox SET due_at = to_timestamp(%(due)s), retry_at = NULL, reason = %(reason)s
+UPDATE outbox SET due_at = to_timestamp(%(due)s), retry_at = NULL, reason = %(reason)s,
+    rescheduled_at = CASE WHEN %(fixed)s THEN sequence_now() END
 WHERE id = %(row)s AND {checked("status = 'pending'")}
 """
 
@@ -97,14 +82,6 @@ def forget_delay(session: Session, enrollment_id: int, key: str) -> None:
     session.execute(NO_DELAY, {"enrollment": enrollment_id, "key": key})
 
 
-def before(session: Session, enrollment_id: int, order: int) -> float:
-    """When the step before one has ended, or will, in seconds of sequence time."""
-    row = session.execute(BEFORE, {"enrollment": enrollment_id, "order": order}).fetchone()
-    if row is None:
-        raise LookupError(f"enrollment {enrollment_id} is gone")
-    return float(row[0])
-
-
 def by_delay(session: Session, held: Held, program: Program, place: Place) -> Moved:
     """When a step is due by its own delay after the one before."""
     timed = timing_of(session, held.id, program)(place, before(session, held.id, place.order))
@@ -124,12 +101,14 @@ def by_moment(session: Session, held: Held, program: Program, place: Place, mome
     return Moved((opening.moment or moment).timestamp(), opening.reasons)
 
 
-def move(session: Session, held: Held, row_id: int, place: Place, was: float, moved: Moved, reason: str) -> None:
-    """Let a step be due at another time; those behind it keep their distances."""
+def move(
+    session: Session, held: Held, row_id: int, place: Place, was: float, moved: Moved, reason: str, *, fixed: bool
+) -> None:
+    """Let a step be due at another time; those behind it keep their distances. `fixed`: a pause does not move it."""
     if moved.due_at < was:
         early = {"enrollment": held.id, "order": place.order + 1, "seconds": was - moved.due_at}
         session.execute(EARLIER, early)
-    session.execute(SET_DUE, {"row": row_id, "due": moved.due_at, "reason": reason})
+    session.execute(SET_DUE, {"row": row_id, "due": moved.due_at, "reason": reason, "fixed": fixed})
     if moved.due_at > was:
         replan_behind(session, [Late(held.id, place.order, from_epoch(was), from_epoch(moved.due_at))])
 
@@ -145,12 +124,12 @@ def delete(session: Session, held: Held, program: Program, place: Place, now: fl
     timing = not_before(timing_of(session, held.id, program), now)
     base = before(session, held.id, place.order)
     if step.standing.status is RowStatus.PENDING and not place.step.gate:
-        _close_up(session, held, program, standings, place, timing, base)
+        close_up(session, held, program, standings, place, timing, base)
     go_on(session, held.id, advance(program, standings, base, timing))
     return True
 
 
-def _close_up(
+def close_up(
     session: Session,
     held: Held,
     program: Program,
@@ -159,7 +138,7 @@ def _close_up(
     timing: Timing,
     base: float,
 ) -> None:
-    """Bring what is behind a step that was deleted nearer to the one before it."""
+    """Move the steps behind one that never began: they count from `base`, when the step before it ended."""
     for following in program.places[place.order :]:
         standing = standings[following.order]
         if standing.status is RowStatus.PENDING and standing.due_at is not None:

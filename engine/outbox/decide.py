@@ -10,13 +10,14 @@ from engine.database import Session
 from engine.outbox.advance import GateEnd, Held, end_gate, hold, program_of, steps_of
 from engine.outbox.facts import read_all_facts, read_facts
 from engine.outbox.goals import HAS_GOAL, end_at_goal
+from engine.outbox.hold import STILL_SINCE
 from engine.outbox.lookups import checked, look_up
 from engine.rules.judging import judge
 from engine.rules.program import Place, Program
 from engine.wakeups import Due
 from schema.definition import ConditionStep, TimedQuestion, WaitStep
 from schema.definition.gates import ELSE, MET, THEN, TIMED_OUT
-from schema.states import UNDECIDED, EnrollmentStatus, RowStatus
+from schema.states import UNDECIDED, RowStatus
 
 #: Before their enrollments, as those do who end them (engine/outbox/leave.py).
 HOLD_CONTACTS: Final = """
@@ -25,13 +26,13 @@ SELECT FROM contacts WHERE id = ANY(%(contacts)b::bigint[]) ORDER BY id + 0 FOR 
 
 #: Waits for whoever is about to find that a gate is undecided, or to end it.
 HOLD_ALL: Final = f"""
-SELECT e.id, e.status, {HAS_GOAL} FROM enrollments e
+SELECT e.id, {HAS_GOAL} FROM enrollments e
 WHERE e.contact_id = ANY(%(contacts)b::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
 ORDER BY e.id + 0 FOR NO KEY UPDATE OF e
 """
 
 WATCHING: Final = f"""
-SELECT o.enrollment_id, o.step_order, date_part('epoch', o.due_at), e.version_id
+SELECT o.enrollment_id, o.step_order, date_part('epoch', o.due_at), e.version_id, date_part('epoch', {STILL_SINCE})
 FROM outbox o JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
 WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[])
     AND {checked(f"o.status = 'pending' AND o.outcome = '{UNDECIDED}'")}
@@ -135,16 +136,17 @@ def heed_all(session: Session, contacts: Sequence[int], now: float, *, but: int 
     """
     session.execute(HOLD_CONTACTS, {"contacts": list(contacts)}, binary=True)
     held_now = session.execute(HOLD_ALL, {"contacts": list(contacts)}, binary=True).fetchall()
-    left = end_at_goal(session, [one for one, _, has_goal in held_now if has_goal and one != but])
-    active = {one for one, status, _ in held_now if status == EnrollmentStatus.ACTIVE}.difference(left)
-    watching = session.execute(WATCHING, {"enrollments": sorted(active)}, binary=True).fetchall() if active else []
-    watching = [row for row in watching if now <= row[2]]  # those whose time is over the worker decides
+    left = end_at_goal(session, [one for one, has_goal in held_now if has_goal and one != but])
+    running = {one for one, _ in held_now}.difference(left)
+    watching = session.execute(WATCHING, {"enrollments": sorted(running)}, binary=True).fetchall() if running else []
+    # The worker decides those whose time is over; the time of a paused enrollment stands still.
+    watching = [row for row in watching if (now if row[4] is None else min(now, row[4])) <= row[2]]
     if not watching:
         return []
     facts = read_all_facts(session, [row[0] for row in watching])
     programs = {version: program_of(session, version) for version in {row[3] for row in watching}}
     due: list[Due] = []
-    for enrollment_id, order, _, version_id in watching:
+    for enrollment_id, order, _, version_id, _ in watching:
         program = programs[version_id]
         asked = asked_by(program.places[order - 1])
         if asked is None or judge(asked.question, facts[enrollment_id], now, last=False) is None:
@@ -158,7 +160,7 @@ def _decide_one(
 ) -> list[Due]:
     """End a gate that can be decided."""
     held = hold(session, enrollment_id)
-    if held is None or held.status is not EnrollmentStatus.ACTIVE:
+    if held is None:
         return []
     end = decide(session, held, program.places[order - 1], asked, now, last=False)
     if end is None:

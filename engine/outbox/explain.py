@@ -7,14 +7,15 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
-from engine.outbox.alter import ENDED_AT
+from engine.outbox.base import BASE, STARTED
 from engine.outbox.hold import KEEPS
+from engine.outbox.naming import SEQUENCE_NAME
 from engine.outbox.pause import IN_FORCE
 
-ABOUT: Final = """
+ABOUT: Final = f"""
 SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
     e.migrated_at, e.modified_at, e.own_delays,
-    s.key AS sequence, s.name AS sequence_name, v.number AS version, v.definition, e.version_id,
+    s.key AS sequence, {SEQUENCE_NAME} AS sequence_name, v.number AS version, v.definition, e.version_id,
     c.id AS contact_id, c.external_id, c.email, c.phone, c.first_name, c.last_name,
     c.attributes ->> 'company' AS company,
     coalesce(c.timezone, w.timezone) AS timezone,
@@ -38,8 +39,8 @@ SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.r
         WHERE p.workspace_id = o.workspace_id AND p.channel = o.type AND p.outbox_id <> o.id AND {IN_FORCE}
     ) END AS channel_pauses,
     ARRAY[
-        greatest(e.enrolled_at, max(o.due_at) OVER before),
-        greatest(e.enrolled_at, max(CASE WHEN o.status = 'pending' THEN o.due_at ELSE {ENDED_AT} END) OVER before)
+        greatest({STARTED}, max(o.due_at) OVER before),
+        greatest({STARTED}, max(CASE WHEN o.status = 'pending' THEN o.due_at ELSE {BASE} END) OVER before)
     ] AS counts_from,
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(

@@ -14,6 +14,12 @@ KEEPS: Final = """
     AND (e.sequence_id, e.id) > (h.released_sequence, h.released_to)
 """
 
+#: Of an enrollment (`e`): the moment at which its time began to stand still; null: it is not paused.
+STILL_SINCE: Final = f"least(e.paused_at, (SELECT min(h.since) FROM holds h WHERE {KEEPS}))"
+
+#: Of an enrollment (`e`): sequence time, which stands still while it is paused.
+ITS_TIME: Final = f"least(sequence_now(), {STILL_SINCE})"
+
 #: Nothing is asked about each row while nobody has paused anything.
 NOT_HELD: Final = f"(NOT (SELECT EXISTS (SELECT FROM holds)) OR NOT EXISTS (SELECT FROM holds h WHERE {KEEPS}))"
 

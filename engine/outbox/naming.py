@@ -5,9 +5,15 @@ from typing import Any, Final
 
 from engine.rules.naming import Named, enrollment_name
 
+#: Of an enrollment (`e`) and its sequence (`s`): the name that the sequence had. A sequence that is renamed gets a new
+#: version.
+SEQUENCE_NAME: Final = """coalesce((
+        SELECT v.definition ->> 'name' FROM sequence_versions v WHERE v.id = e.version_id
+    ), s.key)"""
+
 #: Of an enrollment (`e`), its sequence (`s`), contact (`c`) and workspace (`w`).
-NAMED_BY: Final = """jsonb_build_object(
-        'sequence_name', s.name, 'contact_id', c.id, 'company', c.attributes ->> 'company',
+NAMED_BY: Final = f"""jsonb_build_object(
+        'sequence_name', {SEQUENCE_NAME}, 'contact_id', c.id, 'company', c.attributes ->> 'company',
         'first_name', c.first_name, 'last_name', c.last_name, 'external_id', c.external_id, 'email', c.email,
         'phone', c.phone, 'enrolled_at', e.enrolled_at, 'timezone', coalesce(c.timezone, w.timezone)
     )"""

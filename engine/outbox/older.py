@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.database import Session
-from engine.outbox.alter import ENDED_AT
 from engine.outbox.aside import LEFT
+from engine.outbox.base import BASE, STARTED
+from engine.outbox.hold import ITS_TIME
 from engine.outbox.leave import IN_DOUBT
 from engine.outbox.lookups import checked
 from engine.rules.landing import Row
@@ -25,11 +26,7 @@ ORDER BY e.id LIMIT %(limit)s
 
 #: Time stands still for those that are paused.
 ENROLLMENTS: Final = f"""
-SELECT e.id, e.version_id, date_part('epoch', e.enrolled_at), date_part('epoch', least(sequence_now(), e.paused_at, (
-    SELECT min(h.since) FROM holds h
-    WHERE h.workspace_id = e.workspace_id AND (h.sequence_id IS NULL OR h.sequence_id = e.sequence_id)
-        AND (e.sequence_id, e.id) > (h.released_sequence, h.released_to)
-)))
+SELECT e.id, e.version_id, date_part('epoch', {STARTED}), date_part('epoch', {ITS_TIME})
 FROM enrollments e
 WHERE e.id = ANY(%(enrollments)s::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
     AND e.version_id = ANY(%(versions)s::bigint[])
@@ -39,7 +36,7 @@ ORDER BY e.id + 0
 ROWS: Final = f"""
 SELECT o.id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, date_part('epoch', o.due_at), o.outcome,
     o.status = 'pending' AND {IN_DOUBT}, o.status = 'skipped' AND o.reason LIKE 'version %%',
-    date_part('epoch', {ENDED_AT}),
+    date_part('epoch', {BASE}),
     o.type = ANY(%(messages)s) AND o.status = 'pending'
         AND o.due_at <= sequence_now() + %(soon)s * interval '1 second'
         AND coalesce(o.retry_at, '-infinity') < clock_timestamp() + %(left)s * interval '1 second'

@@ -24,7 +24,9 @@ settled AS (
     UPDATE outbox o SET status = resolved.status, reason = resolved.reason, fence = o.fence + 1, lease_until = NULL,
         retry_at = NULL, provider_id = coalesce(resolved.provider_id, o.provider_id),
         error_code = CASE resolved.status WHEN 'sent' THEN NULL ELSE o.error_code END,
-        sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END
+        sent_at = CASE resolved.status WHEN 'sent' THEN (SELECT sequence_now()) END,
+        counts_from = CASE WHEN resolved.status IN ({sql_list(*BLOCKING)}) THEN NULL WHEN resolved.status = 'sent'
+            THEN o.counts_from ELSE coalesce(o.counts_from, (SELECT sequence_now())) END
     FROM resolved
     WHERE {look_up("o.id", "resolved.id")} AND o.fence = resolved.fence
         AND o.status NOT IN ('sent', 'done', 'waiting', 'open')

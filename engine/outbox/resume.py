@@ -1,7 +1,9 @@
 """Resume what was paused: the delays that remained count from now, or the clock has run on. The distances stay.
 
-All rows of an enrollment that have not begun move by the same time, so that no two of them come closer. When pauses
-overlap (of the enrollment, its sequence, its workspace), the time that several have in common is counted by the last.
+The rows of an enrollment that have not begun move by the time for which each stood still, so that no two of them come
+closer. A row that got its time during the pause stood still from that moment on only. What the steps behind count from
+(engine/outbox/base.py) moves in the same way. When pauses overlap (of the enrollment, its sequence, its workspace), the
+time that several have in common is counted by the last.
 """
 
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.base import BASE
 from engine.outbox.hold import KEEPS
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.replan import MOVED_WHILE_SHUT
@@ -25,16 +28,33 @@ shifted AS (
         reason = CASE WHEN (SELECT open_until > clock_timestamp() FROM dispatch WHERE id) THEN o.reason
             ELSE %(shut)s END
     FROM resuming e CROSS JOIN moment CROSS JOIN LATERAL (
-        SELECT CASE
-            WHEN NOT %(keep_times)s THEN e.until - e.since
+        SELECT waiting.id, CASE
+            WHEN NOT %(keep_times)s THEN e.until - greatest(e.since, waiting.rescheduled_at, (
+                SELECT max({BASE}) FROM outbox o
+                WHERE o.enrollment_id = e.id AND o.step_order < waiting.step_order
+            ))
             WHEN e.until = moment.now THEN moment.now - (
                 SELECT min(first.due_at) FROM outbox first
                 WHERE first.enrollment_id = e.id AND {checked("first.status = 'pending'")}
             )
         END AS time
+        FROM outbox waiting WHERE waiting.enrollment_id = e.id AND {checked("waiting.status = 'pending'")}
+        OFFSET 0
     ) AS by
-    WHERE {look_up("o.enrollment_id", "e.id")} AND {checked("o.status = 'pending'")} AND by.time > interval '0'
+    WHERE {look_up("o.id", "by.id")} AND {checked("o.status = 'pending'")} AND by.time > interval '0'
+),
+based AS (
+    UPDATE outbox o SET counts_from = {BASE} + (e.until - greatest(e.since, {BASE}))
+    FROM resuming e
+    WHERE NOT %(keep_times)s AND {look_up("o.enrollment_id", "e.id")}
+        AND {checked(f"o.status NOT IN ({sql_list(*BLOCKING)}) AND {BASE} < e.until")}
 )
+"""
+
+#: What the first step of an enrollment (`e`) counts from after it stood still from `since` until `until`.
+START: Final = """
+    CASE WHEN %(keep_times)s THEN e.counts_from
+        ELSE coalesce(e.counts_from, e.enrolled_at) + greatest(interval '0', {until} - {since}) END
 """
 
 #: Until when an enrollment (`e`) has stood still for one pause: until now, or until another began that still keeps it.
@@ -48,7 +68,7 @@ paused AS MATERIALIZED (
     WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s AND {checked("e.status = 'paused'")}
 ),
 resuming AS (
-    UPDATE enrollments e SET paused_at = NULL,
+    UPDATE enrollments e SET paused_at = NULL, counts_from = {START.format(since="paused.since", until="paused.until")},
         status = CASE WHEN open.left THEN 'active' ELSE 'completed' END,
         completed_at = CASE WHEN NOT open.left THEN moment.now END
     FROM paused, moment, LATERAL (
@@ -93,7 +113,12 @@ resuming AS MATERIALIZED (
     FROM enrollments e, moment, (SELECT since FROM holds WHERE id = %(hold)s) AS this
     WHERE e.id = ANY(%(enrollments)s::bigint[]) AND {checked("e.status IN ('active', 'paused')")}
 ),
-{SHIFT}
+{SHIFT},
+started AS (
+    UPDATE enrollments e SET counts_from = {START.format(since="resuming.since", until="resuming.until")}
+    FROM resuming
+    WHERE NOT %(keep_times)s AND {look_up("e.id", "resuming.id")} AND {checked("e.status IN ('active', 'paused')")}
+)
 UPDATE holds SET keep_times = %(keep_times)s, released_sequence = %(sequence)s, released_to = %(last)s
 WHERE id = %(hold)s
 """

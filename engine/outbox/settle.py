@@ -9,7 +9,7 @@ from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import pause
-from schema.states import AttemptOutcome, RowStatus
+from schema.states import BLOCKING, AttemptOutcome, RowStatus, sql_list
 
 #: How attempts ended, whatever it was; and what is known beforehand of those that a provider accepted.
 ENDED: Final = """
@@ -49,7 +49,7 @@ settled AS (
     UPDATE outbox o SET status = ended.status, reason = ended.reason, attempts = o.attempts + ended.tries,
         fence = o.fence + 1, lease_until = NULL, retry_at = clock_timestamp() + ended.delay * interval '1 second',
         provider_id = coalesce(ended.provider_id, o.provider_id), error_code = ended.error_code, {{tells}}
-        sent_at = CASE ended.status WHEN 'sent' THEN (SELECT sequence_now()) END
+        sent_at = CASE ended.status WHEN 'sent' THEN (SELECT sequence_now()) END{{base}}
     FROM ended
     WHERE {look_up("o.id", "ended.id")} AND o.fence = ended.fence AND {checked("o.status = 'sending'")}
     RETURNING o.id, o.enrollment_id, o.step_order, o.status, o.due_at, o.retry_at, o.workspace_id, o.reason, o.fence,
@@ -60,6 +60,12 @@ closed AS ({{ends}}),
 {FOLLOWING}
 """
 
+#: The steps behind what was not sent count from this moment.
+BASE: Final = f"""
+        , counts_from = CASE WHEN ended.status <> 'sent' AND ended.status NOT IN ({sql_list(*BLOCKING)})
+            THEN (SELECT sequence_now()) END
+"""
+
 #: Attempts tell how they ended; what ended without one is told by the history.
 NOTED: Final = """
 noted AS (
@@ -68,8 +74,8 @@ noted AS (
     FROM settled WHERE outcome IS NULL
 ),
 """
-SETTLE: Final = _SETTLE.format(ended=ENDED, ends=ENDS_ATTEMPT, tells="", noted=NOTED)
-SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, ends=ENDS_LOST_ATTEMPT, tells=TELLS, noted="")
+SETTLE: Final = _SETTLE.format(ended=ENDED, ends=ENDS_ATTEMPT, tells="", noted=NOTED, base=BASE)
+SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, ends=ENDS_LOST_ATTEMPT, tells=TELLS, noted="", base="")
 
 SUPPRESS: Final = f"""
 INSERT INTO suppressions (workspace_id, channel, address, reason)

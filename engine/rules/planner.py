@@ -24,6 +24,9 @@ class Timed:
 #: When a step falls due that comes behind one which is done at a moment, in seconds of sequence time.
 Timing: TypeAlias = Callable[[Place, float], Timed]
 
+#: How the reason of a step begins that is on a branch which is not taken.
+NOT_TAKEN: Final = "branch "
+
 #: What a row may still become when it is found that it is not taken.
 NOT_BEGUN: Final = (RowStatus.WAITING, RowStatus.PENDING)
 
@@ -114,7 +117,7 @@ def not_taken(program: Program, place: Place, standings: Mapping[int, Standing])
         if gate.status is RowStatus.DONE and gate.outcome == branch.name:
             continue
         if gate.status is RowStatus.DONE:
-            return f"branch {branch.name} not taken: {key} came to {gate.outcome}"
+            return f"{NOT_TAKEN}{branch.name} not taken: {key} came to {gate.outcome}"
         if gate.has_ended:
-            return f"branch {branch.name} not taken: {key} is {gate.status}"
+            return f"{NOT_TAKEN}{branch.name} not taken: {key} is {gate.status}"
     return None

@@ -48,6 +48,7 @@ enrollments = Table(
     moment("migrated_at", comment="real time at which it last went on in another version"),
     moment("modified_at", comment="real time at which somebody last changed its own steps"),
     Column("own_delays", JSONB, comment="by step key: what it waits in this enrollment alone; null: nothing"),
+    moment("counts_from", comment="sequence time from which the first step counts, moved by pauses; null: enrolled_at"),
     one_of("status", EnrollmentStatus),
     one_of("reentry", Reentry),
     CheckConstraint("(status = 'paused') = (paused_at IS NOT NULL)", name="paused_at"),

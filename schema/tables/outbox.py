@@ -59,6 +59,11 @@ outbox = Table(
         "accepted_fence", Integer, comment="of the attempt that was plainly accepted; null: the attempt tells itself"
     ),
     Column("accepted_detail", Text, comment="what the provider said of it, without addresses"),
+    moment(
+        "counts_from",
+        comment="sequence time from which the steps behind count, moved by pauses; null: sent_at, or it never began",
+    ),
+    moment("rescheduled_at", comment="sequence time at which an operator last gave it a due time"),
     CheckConstraint(f"type IN ({', '.join(repr(t) for t in STEP_TYPES)})", name="type"),
     one_of("status", RowStatus),
     CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease_until"),

@@ -143,6 +143,39 @@ steps:
     assert site.world.query("SELECT DISTINCT status FROM enrollments") == [("completed",)]
 
 
+def test_an_outcome_is_corrected_until_a_later_step_has_begun(site: Site) -> None:
+    site.world.publish("""
+sequence: calls
+steps:
+  - {key: ring, type: call, outcomes: [reached, not_reached]}
+  - key: got-through
+    type: condition
+    if: {outcome: {ring: reached}}
+    then: [{key: thanks, type: sms, delay: 1 day, body: Thanks}]
+    else: [{key: sorry, type: sms, delay: 2 days, body: Sorry}, {key: again, type: sms, delay: 1 day, body: Again}]
+""")
+    site.enroll("calls")
+    with site.working():
+        until_step(site, "ring", "open")
+        act(site, "complete", 1, "ring", outcome="reached")
+        until_step(site, "got-through", "done")
+        assert outcome(site, "sorry") == [("skipped", None)]
+        act(site, "complete", 1, "ring", outcome="not_reached", by="olaf")
+        until_step(site, "got-through", "done")
+        assert outcome(site, "got-through") == [("done", "else")]
+        assert outcome(site, "thanks") == [("skipped", None)]
+        site.jump(2)
+        until_step(site, "sorry", "sent")
+        with pytest.raises(InvalidInput, match="can't be corrected: sorry has begun"):
+            act(site, "complete", 1, "ring", outcome="reached")
+        site.jump(1)
+        until_step(site, "again", "sent")
+    assert sorted(site.accepted().values()) == [1, 1]
+    assert ("olaf", "outcome corrected from reached to not_reached") in site.world.query(
+        "SELECT made_by, reason FROM history"
+    )
+
+
 def test_a_wait_ends_with_what_it_waits_for_or_with_its_time(site: Site) -> None:
     site.world.publish("""
 sequence: waits

@@ -80,7 +80,7 @@ def test_the_demo_follow_up(people: Site) -> None:
     assert about(due(site, "check-in", IN_TIME), 7)
     assert due(site, "contract", IN_TIME) is None
     until_step(site, "reminder-call", "open", OUT_OF_ORDER)
-    act(site, "complete", OUT_OF_ORDER, "reminder-call")
+    act(site, "complete", OUT_OF_ORDER, "reminder-call", outcome="no_answer")
     assert about(due(site, "thanks", OUT_OF_ORDER), 4)  # the demo was done before, and keeps nothing waiting
     assert states(site, OUT_OF_ORDER)["demo"] == "completed"
 
@@ -102,8 +102,8 @@ def test_the_demo_follow_up(people: Site) -> None:
         act(site, "complete", enrollment, "check-in")
         assert about(due(site, "contract", enrollment), 14)
     until_step(site, "reminder-call", "open", LATE)
-    for task in ("reminder-call", "demo"):
-        act(site, "complete", LATE, task)
+    act(site, "complete", LATE, "reminder-call", outcome="confirmed")
+    act(site, "complete", LATE, "demo")
 
     site.jump(7)  # day 14
     for enrollment in (IN_TIME, EARLY, OUT_OF_ORDER):

@@ -93,14 +93,21 @@ def test_what_is_behind_a_task_counts_from_its_completion(line: Site) -> None:
 def test_a_task_can_be_done_early_and_twice_is_once(line: Site) -> None:
     with line.working():
         until_step(line, "hello", "sent")
-        assert act(line, "complete", 1, "call").warnings == []
+        with pytest.raises(InvalidInput, match="needs an outcome: `--outcome`, one of yes_please, no_thanks"):
+            act(line, "complete", 1, "call")
+        assert act(line, "complete", 1, "call", outcome="yes_please").warnings == []
         assert not act(line, "complete", 1, "call").changed
+        assert not act(line, "complete", 1, "call", outcome="yes_please").changed
         assert line.world.statuses() == ["sent", "done", "pending", "waiting"]
         first = due(line, "note")
         assert first is not None
         assert DAY <= first < 1.01 * DAY
-        with pytest.raises(InvalidInput, match="was completed already, without an outcome: reopen it first"):
-            act(line, "complete", 1, "call", outcome="no_thanks")
+        assert act(line, "complete", 1, "call", outcome="no_thanks").changed
+        assert line.world.rows("outcome", "step_key = 'call'") == [("no_thanks",)]
+        assert abs((due(line, "note") or 0) - first) < 1
+        act(line, "complete", 1, "note")
+        with pytest.raises(InvalidInput, match="the outcome of task 'call' can't be corrected: note has begun"):
+            act(line, "complete", 1, "call", outcome="yes_please")
 
 
 def test_a_task_that_is_done_out_of_order_warns_and_the_others_still_hold(line: Site) -> None:
@@ -109,7 +116,7 @@ def test_a_task_that_is_done_out_of_order_warns_and_the_others_still_hold(line: 
         acted = act(line, "complete", 1, "note")
         assert acted.warnings == ["out of order: before it call is not done yet"]
         assert line.world.statuses() == ["sent", "open", "done", "waiting"]
-        act(line, "complete", 1, "call")
+        act(line, "complete", 1, "call", outcome="yes_please")
         assert line.world.statuses() == ["sent", "done", "done", "pending"]
         line.jump(2)
         until_step(line, "bye", "sent")
@@ -134,7 +141,7 @@ def test_twenty_completions_at_the_same_moment_advance_once(line: Site) -> None:
     def complete_it() -> None:
         begin.wait()
         with line.world.database.transaction() as session:
-            changed.append(complete(session, 1, 1, "call").changed)
+            changed.append(complete(session, 1, 1, "call", outcome="yes_please").changed)
 
     people = [threading.Thread(target=complete_it) for _ in range(20)]
     for person in people:
@@ -165,7 +172,7 @@ def test_a_completion_and_the_end_of_the_enrollment_at_the_same_moment(line: Sit
             begin.wait()
             with line.world.database.transaction() as session:
                 try:
-                    complete(session, 1, enrollment, "call")
+                    complete(session, 1, enrollment, "call", outcome="no_thanks")
                 except InvalidInput as error:
                     assert "has ended early" in str(error)
 
@@ -207,7 +214,7 @@ def test_a_task_that_is_skipped_lets_the_sequence_go_on(line: Site) -> None:
         assert line.world.rows("status, reason", "step_key = 'call'") == [("skipped", "skipped by a person: olaf")]
         assert states(line, 1) == {"call": "skipped", "note": "pending"}
         with pytest.raises(InvalidInput, match="can't be completed: it is skipped"):
-            act(line, "complete", 1, "call")
+            act(line, "complete", 1, "call", outcome="yes_please")
         line.jump(1)
         until_step(line, "note", "open")
 
@@ -247,7 +254,7 @@ def test_a_task_that_was_done_out_of_order_and_is_reopened_waits_for_its_time(li
         act(line, "complete", 1, "note")
         act(line, "reopen", 1, "note")
         assert line.world.statuses() == ["sent", "open", "waiting", "waiting"]
-        act(line, "complete", 1, "call")
+        act(line, "complete", 1, "call", outcome="yes_please")
         assert line.world.statuses() == ["sent", "done", "pending", "waiting"]
 
 

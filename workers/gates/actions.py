@@ -44,6 +44,6 @@ def _heed(facing: Facing) -> list[Due]:
 
 def _leave(facing: Facing) -> Decision:
     """Done itself, it ends the rest."""
-    if end_row(facing.session, facing.steps[facing.place.order], _done(facing, "ended the enrollment")):
+    if end_row(facing.session, facing.steps[facing.place.order], _done(facing, "ended the enrollment"), facing.now):
         end_enrollments(facing.session, [facing.held.id])
     return Decision()
