@@ -280,8 +280,11 @@ def stories(draw: st.DrawFn) -> tuple[int, list[tuple[str, str]], list[tuple[str
 def open_first_task(site: Site, sequence: str) -> None:
     """Do what a worker does with a task that is due."""
     rows = site.world.query(
-        "SELECT o.workspace_id, o.enrollment_id, o.id, o.type FROM outbox o"
-        " JOIN enrollments e ON e.id = o.enrollment_id JOIN sequences s ON s.id = e.sequence_id WHERE s.key = %s AND o.step_order = 1",
+        """
+        SELECT o.workspace_id, o.enrollment_id, o.id, o.type FROM outbox o
+        JOIN enrollments e ON e.id = o.enrollment_id JOIN sequences s ON s.id = e.sequence_id
+        WHERE s.key = %s AND o.step_order = 1
+        """,
         sequence,
     )
     with site.world.database.transaction() as session:

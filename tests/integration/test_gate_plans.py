@@ -19,7 +19,15 @@ CHANGES: dict[str, Any] = {
     "restored": "",
 }
 VARIANTS: dict[str, Any] = {"workspace": 1, "step": "a", "version": 1}
-END: dict[str, Any] = {"row": 1, "fence": 1, "was": ["open"], "status": "done", "reason": None, "outcome": None, "counts_from": 1.0}
+END: dict[str, Any] = {
+    "row": 1,
+    "fence": 1,
+    "was": ["open"],
+    "status": "done",
+    "reason": None,
+    "outcome": None,
+    "counts_from": 1.0,
+}
 
 QUERIES: list[tuple[str, dict[str, Any]]] = [
     (advance.HOLD, ENROLLMENT),
