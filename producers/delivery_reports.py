@@ -10,19 +10,24 @@ from engine.database import Session
 from engine.outbox.decide import heed_report
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.leave import leave
-from engine.rules.answers import twilio_outcome
+from engine.rules.answers import suppressed_by
 from engine.rules.delivery_status import RANKS, replaceable_by
 from engine.wakeups import Due
 from producers.events import Event, record
 from producers.inbound import CHANNEL, contact_with, phone_of
-from producers.suppressions import suppress
+from producers.suppressions import UNSUBSCRIBED, channels_of, opt_out_contact, suppress
 from producers.tenants import Tenant
+from producers.undeliverable import DELIVERED, note_reached, note_undelivered, says_something
 
 log = structlog.get_logger(__name__)
 
 #: Of several rows with the same message, which only a wrong token makes, the oldest: the same whoever asks.
 ROW_OF_MESSAGE: Final = """
 SELECT (array_agg(id ORDER BY id))[1] FROM outbox WHERE workspace_id = %(workspace)b AND provider_id = %(provider_id)b
+"""
+
+CONTACT_OF_ROW: Final = """
+SELECT e.contact_id FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id WHERE o.id = %s AND o.workspace_id = %s
 """
 
 #: Forward only, and what went wrong is kept; not for a row that another message was sent for.
@@ -81,8 +86,7 @@ def take_report(session: Session, clock: SequenceClock, tenant: Tenant, report: 
     if row_id is not None and report.status in RANKS:
         _move(session, tenant.id, row_id, report)
         wakeups += heed_report(session, row_id, sequence_now(session).timestamp())
-    if report.error_code is not None:
-        _heed(session, tenant, report)
+    _note_number(session, tenant, row_id, report)
     log.debug("delivery report", workspace=tenant.id, event_id=event_id, row=row_id, status=report.status)
     return wakeups
 
@@ -102,21 +106,34 @@ def _move(session: Session, workspace_id: int, row_id: int, report: DeliveryRepo
     )
 
 
-def _heed(session: Session, tenant: Tenant, report: DeliveryReport) -> None:
-    """Contact no more whom Twilio says has unsubscribed: with a Messaging Service its 21610 may come this late."""
-    reason = suppresses(report)
+def _note_number(session: Session, tenant: Tenant, row_id: int | None, report: DeliveryReport) -> None:
+    """Note what the report says of the number that the message went to, whatever the contact's number is now."""
     phone = phone_of(report.recipient, tenant.region)
-    if reason is None or phone is None:
+    if phone is None:
         return
-    contact_id = contact_with(session, tenant.id, phone)
-    if contact_id is not None:
-        leave(session, tenant.id, contact_id, reason, only_where_asked=True)
-    suppress(session, tenant.id, CHANNEL, phone, reason)
+    if report.status == DELIVERED:
+        note_reached(session, [(tenant.id, phone)])
+    if suppressed_by(report.error_code) == UNSUBSCRIBED:
+        _unsubscribe(session, tenant, row_id, phone)
+    elif says_something(report.status, report.error_code) and report.error_code is not None:
+        note_undelivered(session, tenant.id, phone, report.error_code)
 
 
-def suppresses(report: DeliveryReport) -> str | None:
-    """Return why the recipient must not be contacted any more, if that is what the error code says."""
-    return None if report.error_code is None else twilio_outcome(400, _number(report.error_code)).suppress
+def _unsubscribe(session: Session, tenant: Tenant, row_id: int | None, phone: str) -> None:
+    """Contact no more whom Twilio says has unsubscribed: with a Messaging Service its 21610 may come this late."""
+    written_to = None if row_id is None else session.execute(CONTACT_OF_ROW, (row_id, tenant.id)).fetchone()
+    owner = contact_with(session, tenant.id, phone)
+    person = owner if written_to is None else int(written_to[0])
+    for contact_id in sorted({contact for contact in (person, owner) if contact is not None}):
+        leave(session, tenant.id, contact_id, UNSUBSCRIBED, only_where_asked=True)
+    if person is not None:
+        opt_out_contact(session, tenant.id, person, channels_of(tenant.opt_out_scope, CHANNEL), UNSUBSCRIBED)
+    suppress(session, tenant.id, CHANNEL, phone, UNSUBSCRIBED)
+
+
+def is_plain(report: DeliveryReport) -> bool:
+    """Return whether a report suppresses nobody, and counts towards nothing that does."""
+    return suppressed_by(report.error_code) is None and not says_something(report.status, report.error_code)
 
 
 def _row_of_message(session: Session, workspace_id: int, provider_id: str) -> int | None:
@@ -124,7 +141,3 @@ def _row_of_message(session: Session, workspace_id: int, provider_id: str) -> in
         ROW_OF_MESSAGE, {"workspace": workspace_id, "provider_id": provider_id}, binary=True
     ).fetchone()
     return None if row is None or row[0] is None else int(row[0])
-
-
-def _number(code: str | None) -> int | None:
-    return int(code) if code is not None and code.isascii() and code.isdigit() else None

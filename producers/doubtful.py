@@ -9,12 +9,16 @@ from psycopg.rows import class_row
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
+from engine.outbox.contact_holds import let_go
+from engine.outbox.sweep import wakeups_of
 from engine.rules.opt_out import OptOut
+from engine.wakeups import Due
 from producers.inbound import contact_with, opt_out, phone_of
 
 WAITING: Final = """
 SELECT e.id, w.key AS workspace, e.contact_id, coalesce(e.payload ->> 'From', '') AS sender,
-    coalesce(e.payload ->> 'Body', '') AS body, e.received_at
+    coalesce(e.payload ->> 'Body', '') AS body, e.received_at,
+    EXISTS (SELECT FROM contact_holds held WHERE held.event_id = e.id) AS on_hold
 FROM events e JOIN workspaces w ON w.id = e.workspace_id
 WHERE e.status = 'doubtful' AND (%(workspace)s::bigint IS NULL OR e.workspace_id = %(workspace)s)
 ORDER BY e.id LIMIT %(limit)s
@@ -26,7 +30,8 @@ WHERE status = 'doubtful' AND (%(workspace)s::bigint IS NULL OR workspace_id = %
 """
 
 MESSAGE: Final = """
-SELECT e.status, coalesce(e.payload ->> 'From', ''), w.region FROM events e JOIN workspaces w ON w.id = e.workspace_id
+SELECT e.status, coalesce(e.payload ->> 'From', ''), w.region, w.opt_out_scope
+FROM events e JOIN workspaces w ON w.id = e.workspace_id
 WHERE e.id = %s AND e.workspace_id = %s AND e.kind = 'inbound' FOR UPDATE OF e
 """
 
@@ -57,6 +62,8 @@ class Doubtful:
     sender: str = field(repr=False)
     body: str = field(repr=False)
     received_at: datetime
+    on_hold: bool
+    """Whether the contact waits for the decision."""
 
 
 def doubtful_messages(session: Session, workspace_id: int | None, *, limit: int | None = None) -> list[Doubtful]:
@@ -72,8 +79,10 @@ def count_doubtful(session: Session, workspace_id: int | None) -> int:
     return int(row[0]) if row else 0
 
 
-def read_message(session: Session, workspace_id: int, event_id: int, reading: Reading) -> None:
-    """Do what the message asks for, as a person reads it, in the caller's transaction.
+def read_message(session: Session, workspace_id: int, event_id: int, reading: Reading) -> list[Due]:
+    """Do what the message asks for, as a person reads it, in the caller's transaction; the contact's hold ends.
+
+    Return the wake-ups for after the COMMIT.
 
     Raises:
         NotFound: the workspace has no such message.
@@ -82,10 +91,13 @@ def read_message(session: Session, workspace_id: int, event_id: int, reading: Re
     row = session.execute(MESSAGE, (event_id, workspace_id)).fetchone()
     if row is None:
         raise NotFound(f"no message {event_id} in this workspace: `cadenza review --messages` lists those in doubt")
-    status, sender, region = row
+    status, sender, region, scope = row
     if status != OptOut.DOUBTFUL:
         raise InvalidInput(f"message {event_id} says {status!r}: it needs no decision")
     session.execute(DECIDE, (STATUS[reading], event_id))
-    if reading is Reading.STOP:
-        phone = phone_of(sender, region)
-        opt_out(session, workspace_id, phone, contact_with(session, workspace_id, phone))
+    going_on = let_go(session, event_id)
+    if reading is Reading.IGNORE:
+        return wakeups_of(session, going_on)
+    phone = phone_of(sender, region)
+    opt_out(session, workspace_id, scope, phone, contact_with(session, workspace_id, phone))
+    return []

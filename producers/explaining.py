@@ -178,6 +178,7 @@ def _standing(
         late=late,
         max_lateness=max_lateness,
         suppressed=None if step is None else step.suppressed,
+        on_hold=step is not None and step.on_hold,
         has_address=step is None or (about.phone if step.type == "sms" else about.email) is not None,
         channel_pauses=None if step is None else step.channel_pauses,
         is_open=about.is_open,

@@ -8,15 +8,28 @@ import structlog
 
 from engine.clock import sequence_now
 from engine.database import Session
+from engine.outbox.contact_holds import let_go_all, put_on_hold
 from engine.outbox.decide import heed
 from engine.outbox.hold_contacts import hold_contacts
+from engine.outbox.sweep import wakeups_of
 from engine.rules.opt_out import OptOut, classify
 from engine.wakeups import Due
 from producers.events import Event, record
 from producers.leaving import Happened, leave_for
 from producers.phones import E164, e164
-from producers.suppressions import STOP, UNSUBSCRIBED, has_opted_out, lift, suppress
+from producers.suppressions import (
+    STOP,
+    UNSUBSCRIBED,
+    Scope,
+    channels_of,
+    has_opted_out,
+    lift,
+    opt_in_contact,
+    opt_out_contact,
+    suppress,
+)
 from producers.tenants import Tenant
+from producers.undeliverable import note_reached
 
 log = structlog.get_logger(__name__)
 
@@ -63,9 +76,9 @@ def receive(session: Session, tenant: Tenant, message: InboundMessage) -> Receiv
     and whoever is about to look finds the suppression (docs/decisions/0011-stop-without-a-race.md).
     """
     phone = phone_of(message.sender, tenant.region)
-    stopped = phone is not None and has_opted_out(session, tenant.id, CHANNEL, phone)
-    says = classify(message.body, message.opt_out_type, stopped=stopped)
     contact_id = contact_with(session, tenant.id, phone)
+    stopped = phone is not None and has_opted_out(session, tenant.id, CHANNEL, phone, contact_id)
+    says = classify(message.body, message.opt_out_type, stopped=stopped, words=tenant.opt_out_words)
     status = "reply" if says is OptOut.NONE else says.value
     event_id = record(
         session,
@@ -73,11 +86,11 @@ def receive(session: Session, tenant: Tenant, message: InboundMessage) -> Receiv
     )
     if event_id is None:
         return Received(says, [])
-    _act(session, tenant.id, phone, contact_id, says)
+    wakeups = _act(session, tenant, phone, contact_id, says, event_id)
     log.info("inbound message", workspace=tenant.id, event_id=event_id, contact=contact_id, says=status)
     if contact_id is None or says not in REPLIES:
-        return Received(says, [])
-    return Received(says, heed(session, contact_id, sequence_now(session).timestamp()))
+        return Received(says, wakeups)
+    return Received(says, [*wakeups, *heed(session, contact_id, sequence_now(session).timestamp())])
 
 
 def receive_all(session: Session, written: Sequence[Written]) -> list[Received]:
@@ -89,26 +102,43 @@ def receive_all(session: Session, written: Sequence[Written]) -> list[Received]:
     return [receive(session, tenant, message) for tenant, message in written]
 
 
-def _act(session: Session, workspace_id: int, phone: str | None, contact_id: int | None, says: OptOut) -> None:
+def _act(
+    session: Session, tenant: Tenant, phone: str | None, contact_id: int | None, says: OptOut, event_id: int
+) -> list[Due]:
+    """Do what the message asks for; return the wake-ups of what may go on."""
+    if phone is not None:
+        note_reached(session, [(tenant.id, phone)])  # somebody writes from it
     match says:
         case OptOut.STOP:
-            opt_out(session, workspace_id, phone, contact_id)
+            opt_out(session, tenant.id, tenant.opt_out_scope, phone, contact_id)
         case OptOut.START:
-            if phone is not None:
-                lift(session, workspace_id, CHANNEL, phone)
+            return _opt_in(session, tenant, phone, contact_id)
         case OptOut.DOUBTFUL | OptOut.NONE:
+            if contact_id is not None and says is OptOut.DOUBTFUL and tenant.doubtful == "hold":
+                put_on_hold(session, tenant.id, contact_id, CHANNEL, event_id)
             if contact_id is not None:
-                leave_for(session, Happened(workspace_id, contact_id, "replied"))
+                leave_for(session, Happened(tenant.id, contact_id, "replied"))
         case OptOut.HELP:
             pass
+    return []
 
 
-def opt_out(session: Session, workspace_id: int, phone: str | None, contact_id: int | None) -> None:
-    """Write to the phone no more, and end the contact's enrollments."""
+def opt_out(session: Session, workspace_id: int, scope: Scope, phone: str | None, contact_id: int | None) -> None:
+    """Write to the phone and to the person no more, and end the contact's enrollments."""
     if contact_id is not None:
         leave_for(session, Happened(workspace_id, contact_id, UNSUBSCRIBED))  # first: it waits for what is being begun
+        opt_out_contact(session, workspace_id, contact_id, channels_of(scope, CHANNEL), STOP)
     if phone is not None:
         suppress(session, workspace_id, CHANNEL, phone, STOP)
+
+
+def _opt_in(session: Session, tenant: Tenant, phone: str | None, contact_id: int | None) -> list[Due]:
+    if phone is not None:
+        lift(session, tenant.id, CHANNEL, phone)
+    if contact_id is None:
+        return []
+    opt_in_contact(session, contact_id, channels_of(tenant.opt_out_scope, CHANNEL))
+    return wakeups_of(session, let_go_all(session, contact_id, CHANNEL))
 
 
 def phone_of(address: str, region: str) -> str | None:

@@ -12,8 +12,10 @@ from engine.database import Session
 from engine.outbox.decide import heed_reports
 from engine.rules.delivery_status import RANKS, replaceable_by
 from engine.wakeups import Due
-from producers.delivery_reports import DeliveryReport, Told, suppresses
+from producers.delivery_reports import DeliveryReport, Told, is_plain
 from producers.events import Event, record_all
+from producers.inbound import phone_of
+from producers.undeliverable import DELIVERED, note_reached
 from schema.states import RowStatus
 
 log = structlog.get_logger(__name__)
@@ -103,8 +105,20 @@ def take_reports(session: Session, told: Sequence[Told]) -> Taken:
             row.move(told[number].report)
             if told[number].report.status in RANKS:
                 moved[row_id] = row
+    note_reached(session, _reached(told, plain, new))
     log.debug("delivery reports", new=sum(new), repeats=len(new) - sum(new), apart=len(left_out))
     return Taken(left_out, _move(session, moved) if moved else [])
+
+
+def _reached(told: Sequence[Told], plain: Sequence[int], new: Sequence[bool]) -> list[tuple[int, str]]:
+    """Return the numbers to which messages were delivered, each with its workspace."""
+    delivered = (told[number] for number, is_new in zip(plain, new, strict=True) if is_new)
+    numbers = (
+        (tenant.id, phone_of(report.recipient, tenant.region))
+        for tenant, report in delivered
+        if report.status == DELIVERED
+    )
+    return [(workspace_id, phone) for workspace_id, phone in numbers if phone is not None]
 
 
 def _hold(session: Session, told: Sequence[Told]) -> list[_About]:
@@ -123,7 +137,7 @@ def _hold(session: Session, told: Sequence[Told]) -> list[_About]:
 
 
 def _is_plain(report: DeliveryReport, row_id: int | None, row: _Row | None) -> bool:
-    if suppresses(report) is not None:
+    if not is_plain(report):
         return False
     if row_id is None:
         return True

@@ -22,7 +22,7 @@ from producers.events import Event, record
 from producers.fields import NotStorableError, json_of
 from producers.leaving import Happened, leave_for
 from producers.phones import e164
-from producers.suppressions import UNSUBSCRIBED, suppress
+from producers.suppressions import COMPLAINED, UNSUBSCRIBED, channels_of, opt_out_contact, suppress
 from producers.workspaces import Workspace
 from schema.states import RowStatus, SignalKind
 
@@ -42,14 +42,21 @@ OF_MESSAGES: Final = frozenset(
     }
 )
 
+#: These are kept for an address that no contact has.
+OPT_OUTS: Final = frozenset({SignalKind.UNSUBSCRIBED, SignalKind.COMPLAINED})
+
 #: Only these can be a machine's doing.
 OF_MACHINES: Final = frozenset({SignalKind.OPENED, SignalKind.CLICKED})
 
 #: Messages of which something can be heard.
 GONE_OUT: Final = (RowStatus.SENT, RowStatus.SENDING, RowStatus.UNKNOWN, RowStatus.REVIEW)
 
+#: With the address to which the message went, whatever the contact's is now.
 ROW: Final = """
-SELECT o.id, o.type, o.status, o.step_key, e.contact_id, o.provider_id
+SELECT o.id, o.type, o.status, o.step_key, e.contact_id, (
+    SELECT a.recipient FROM attempts a WHERE a.outbox_id = o.id
+    ORDER BY coalesce(a.provider_id = %(message)s::text, false) DESC, a.fence DESC LIMIT 1
+)
 FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id WHERE o.workspace_id = %(workspace)s AND
 """
 BY_MESSAGE: Final = ROW + "o.provider_id = %(message)s"
@@ -117,7 +124,8 @@ class Taken:
 
     event_id: int | None
     """None: it was known already."""
-    contact_id: int
+    contact_id: int | None
+    """None: no contact has the address, which is kept all the same."""
     machine: str | None
     """The scanner or proxy that it was: nobody opened or clicked anything."""
     wakeups: list[Due]
@@ -126,9 +134,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    contact_id: int
+    """Whom an event is about. A message has a row, a channel and the address that it went to."""
+
+    contact_id: int | None
+    """None: no contact has the address."""
     row_id: int | None = None
     channel: str | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """The address that the message went to, or those that were named, by channel: E.164, or the case-folded email."""
 
 
 def take_signal(session: Session, workspace: Workspace, heard: Heard) -> Taken:
@@ -160,40 +173,61 @@ def take_signal(session: Session, workspace: Workspace, heard: Heard) -> Taken:
     )
     if event_id is None:
         return Taken(None, target.contact_id, machine, [])
-    _act(session, workspace.id, heard.kind, target)
+    _act(session, workspace, heard.kind, target)
     log.info("event", workspace=workspace.id, event_id=event_id, says=heard.kind, contact=target.contact_id)
-    due = [] if machine is not None else heed(session, target.contact_id, now.timestamp())
+    ignored = machine is not None or target.contact_id is None
+    due = [] if ignored or target.contact_id is None else heed(session, target.contact_id, now.timestamp())
     return Taken(event_id, target.contact_id, machine, due)
 
 
-def _act(session: Session, workspace_id: int, kind: SignalKind, target: _Target) -> None:
+def _act(session: Session, workspace: Workspace, kind: SignalKind, target: _Target) -> None:
     if kind in DELIVERY and target.row_id is not None:
         status = DELIVERY[kind]
         session.execute(MOVE, {"status": status, "row": target.row_id, "replaceable": replaceable_by(status)})
     match kind:
-        case SignalKind.REPLIED:
-            leave_for(session, Happened(workspace_id, target.contact_id, "replied"))
+        case SignalKind.REPLIED if target.contact_id is not None:
+            leave_for(session, Happened(workspace.id, target.contact_id, "replied"))
         case SignalKind.BOUNCED:
-            leave_for(session, Happened(workspace_id, target.contact_id, "bounced"))
-            _suppress(session, workspace_id, target, "bounced")
+            if target.contact_id is not None and target.addresses.items() <= _addresses(session, target).items():
+                leave_for(session, Happened(workspace.id, target.contact_id, "bounced"))
+            _suppress(session, workspace.id, target.addresses, "bounced")
         case SignalKind.COMPLAINED:
-            leave_for(session, Happened(workspace_id, target.contact_id, "complained"))
-            leave_for(session, Happened(workspace_id, target.contact_id, "unsubscribed"))
-            _suppress(session, workspace_id, target, "complained")
+            if target.contact_id is not None:
+                leave_for(session, Happened(workspace.id, target.contact_id, COMPLAINED))
+            _opt_out(session, workspace, target, COMPLAINED)
         case SignalKind.UNSUBSCRIBED:
-            leave_for(session, Happened(workspace_id, target.contact_id, "unsubscribed"))
-            _suppress(session, workspace_id, target, UNSUBSCRIBED)
+            _opt_out(session, workspace, target, UNSUBSCRIBED)
         case _:
             pass
 
 
-def _suppress(session: Session, workspace_id: int, target: _Target, reason: str) -> None:
-    """Contact them no more on the channel of the message; on every channel, if it is about none."""
+def _opt_out(session: Session, workspace: Workspace, target: _Target, reason: str) -> None:
+    """Contact the person no more: on the channel of the message, or on every channel.
+
+    Suppress the address that the message went to; without a message, the addresses that the contact has.
+    """
+    channels = channels_of(workspace.opt_out_scope, target.channel)
+    if target.contact_id is not None:
+        leave_for(session, Happened(workspace.id, target.contact_id, UNSUBSCRIBED))
+        opt_out_contact(session, workspace.id, target.contact_id, channels, reason)
+    if target.row_id is None:
+        _suppress(session, workspace.id, _addresses(session, target), reason)
+    _suppress(session, workspace.id, target.addresses, reason)
+
+
+def _suppress(session: Session, workspace_id: int, addresses: Mapping[str, str], reason: str) -> None:
+    for channel, address in addresses.items():
+        suppress(session, workspace_id, channel, address, reason)
+
+
+def _addresses(session: Session, target: _Target) -> dict[str, str]:
+    """Return the addresses that a contact has now, by channel."""
     row = session.execute(ADDRESSES, (target.contact_id,)).fetchone()
-    email, phone = row if row is not None else (None, None)
-    for channel, address in (("email", email), ("sms", phone)):
-        if address is not None and target.channel in (None, channel):
-            suppress(session, workspace_id, channel, address, reason)
+    return {} if row is None else _by_channel(*row)
+
+
+def _by_channel(email: str | None, phone: str | None) -> dict[str, str]:
+    return {channel: address for channel, address in (("email", email), ("sms", phone)) if address is not None}
 
 
 def _check(heard: Heard) -> None:
@@ -230,7 +264,7 @@ def _target(session: Session, workspace: Workspace, heard: Heard) -> _Target:
         found = session.execute(BY_MESSAGE, {"workspace": workspace.id, "message": about.message}).fetchone()
         return _message(heard, found, f"no message {about.message!r} in this workspace")
     if about.enrollment_id is not None and about.step is not None:
-        asked = {"workspace": workspace.id, "enrollment": about.enrollment_id, "step": about.step}
+        asked = {"workspace": workspace.id, "enrollment": about.enrollment_id, "step": about.step, "message": None}
         found = session.execute(BY_STEP, asked).fetchone()
         return _message(heard, found, f"enrollment {about.enrollment_id} has no step {about.step!r} in this workspace")
     if heard.kind in OF_MESSAGES:
@@ -241,21 +275,26 @@ def _target(session: Session, workspace: Workspace, heard: Heard) -> _Target:
         if found is None:
             raise NotFound(f"no enrollment {about.enrollment_id} in this workspace")
         return _Target(found[0])
-    return _Target(_contact(session, workspace, about))
+    return _contact(session, workspace, heard)
 
 
 def _message(heard: Heard, found: tuple[Any, ...] | None, otherwise: str) -> _Target:
     if found is None:
         raise NotFound(otherwise)
-    row_id, channel, status, key, contact_id, _ = found
+    row_id, channel, status, key, contact_id, recipient = found
     if channel not in ("sms", "email"):
         raise InvalidInput(f"step {key!r} is of type {channel}, no message")
     if heard.kind in OF_MESSAGES and status not in GONE_OUT:
         raise InvalidInput(f"step {key!r} is {status}: nothing can be heard of it")
-    return _Target(contact_id, row_id, channel)
+    if recipient is None:
+        return _Target(contact_id, row_id, channel)
+    address = recipient.casefold() if channel == "email" else recipient
+    return _Target(contact_id, row_id, channel, {channel: address})
 
 
-def _contact(session: Session, workspace: Workspace, about: About) -> int:
+def _contact(session: Session, workspace: Workspace, heard: Heard) -> _Target:
+    """Find the contact by its keys; an opt-out of an address that no contact has is kept."""
+    about = heard.about
     try:
         email = email_address(about.email).casefold() if about.email is not None else None
         phone = e164(about.phone, workspace.region) if about.phone is not None else None
@@ -265,8 +304,10 @@ def _contact(session: Session, workspace: Workspace, about: About) -> int:
         raise InvalidInput("name a message, an enrollment, or a contact by its email, phone or external id")
     asked = {"workspace": workspace.id, "external_id": about.external_id, "email": email, "phone": phone}
     found = session.execute(CONTACT, asked).fetchall()
+    if not found and heard.kind in OPT_OUTS and (email is not None or phone is not None):
+        return _Target(None, addresses=_by_channel(email, phone))
     if not found:
         raise NotFound("no contact has these keys in this workspace")
     if len(found) > 1:
         raise InvalidInput("these keys belong to different contacts")
-    return int(found[0][0])
+    return _Target(int(found[0][0]), addresses=_by_channel(email, phone))

@@ -2,15 +2,19 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from engine.database import Session
+from producers.suppressions import Scope
+from producers.workspaces import Doubtful
 
 PUBLIC_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-FIND: Final = "SELECT id, name, region, webhook_secret FROM workspaces WHERE public_id = %s"
+FIND: Final = """
+SELECT id, name, region, webhook_secret, opt_out_scope, doubtful, opt_out_words FROM workspaces WHERE public_id = %s
+"""
 
 #: Real seconds for which a workspace is remembered.
 FRESH: Final = 3.0
@@ -25,6 +29,11 @@ class Tenant:
     region: str
     """ISO 3166 code, for national phone numbers."""
     webhook_secret: str
+    opt_out_scope: Scope = "channel"
+    doubtful: Doubtful = "hold"
+    """What happens to a contact whose message may be an opt-out, until an operator decides."""
+    opt_out_words: Sequence[str] = ()
+    """Its own, beside those of each language."""
 
 
 def find_tenant(session: Session, public_id: str) -> Tenant | None:

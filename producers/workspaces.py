@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, LiteralString
+from typing import Final, Literal, LiteralString, TypeAlias
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
@@ -12,20 +12,27 @@ from pydantic import ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
+from engine.rules.opt_out import OptOut, classify
+from producers.suppressions import Scope
 from producers.time_zones import time_zone
 from producers.unknown import unknown
 from schema.definition import QuietHours
 from schema.definition.calendar import OFF
 
+Doubtful: TypeAlias = Literal["hold", "go-on"]
+
 KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 COLUMNS: Final[LiteralString] = (
-    "id, key, public_id, name, timezone, region, max_tries, sender_name, email_from, quiet_hours, holidays"
+    "id, key, public_id, name, timezone, region, max_tries, sender_name, email_from, quiet_hours, holidays,"
+    " opt_out_scope, doubtful, opt_out_words"
 )
 
 CHANGE: Final[LiteralString] = """
 UPDATE workspaces SET name = coalesce(%s, name), timezone = coalesce(%s, timezone), region = coalesce(%s, region),
-    quiet_hours = coalesce(%s, quiet_hours), holidays = coalesce(%s::date[], holidays)
+    quiet_hours = coalesce(%s, quiet_hours), holidays = coalesce(%s::date[], holidays),
+    opt_out_scope = coalesce(%s, opt_out_scope), doubtful = coalesce(%s, doubtful),
+    opt_out_words = coalesce(%s::text[], opt_out_words)
 WHERE key = %s
 """
 
@@ -50,6 +57,12 @@ class Workspace:
     """Of SMS: `20:00-09:00`, or `off`."""
     holidays: list[date]
     """Its own, beside those of the countries that a window names."""
+    opt_out_scope: Scope
+    """Whether an opt-out bars the channel on which it came, or all channels."""
+    doubtful: Doubtful
+    """What happens to a contact whose message may be an opt-out, until an operator decides."""
+    opt_out_words: list[str]
+    """Its own, beside those of each language."""
 
 
 def add(
@@ -83,7 +96,7 @@ def add(
                 (key, name or key, timezone, region),
             )
             if quiet_hours is not None:
-                session.execute(CHANGE, (None, None, None, quiet_hours, None, key))
+                session.execute(CHANGE, (None, None, None, quiet_hours, None, None, None, None, key))
     except UniqueViolation:
         raise InvalidInput(f"there is a workspace {key!r} already") from None
     return find_workspace(session, key)
@@ -98,6 +111,9 @@ def change(
     region: str | None = None,
     quiet_hours: str | None = None,
     holidays: Sequence[str] | None = None,
+    opt_out_scope: Scope | None = None,
+    doubtful: Doubtful | None = None,
+    opt_out_words: Sequence[str] | None = None,
 ) -> Workspace:
     """Change what is given of a workspace. Steps that are planned keep their times; quiet hours hold for all at once.
 
@@ -113,6 +129,9 @@ def change(
         None if region is None else _region(region),
         None if quiet_hours is None else _quiet_hours(quiet_hours),
         None if holidays is None else _holidays(holidays),
+        opt_out_scope,
+        doubtful,
+        None if opt_out_words is None else _opt_out_words(opt_out_words),
     )
     session.execute(CHANGE, (*given, key))
     return find_workspace(session, key)
@@ -162,6 +181,17 @@ def _holidays(dates: Sequence[str]) -> list[date]:
         return sorted({date.fromisoformat(day.strip()) for day in dates})
     except ValueError:
         raise InvalidInput(f"{', '.join(dates)!r} can't be holidays: expected dates, such as 2026-12-24") from None
+
+
+def _opt_out_words(words: Sequence[str]) -> list[str]:
+    """Return the words without spaces at their ends, each once."""
+    words = list(dict.fromkeys(word.strip() for word in words))
+    for word in words:
+        if not 2 <= len(word) <= 40 or not any(character.isalpha() for character in word):
+            raise InvalidInput(f"{word!r} can't be an opt-out word: expected 2 to 40 characters, with a letter")
+        if classify(word) in (OptOut.START, OptOut.HELP):
+            raise InvalidInput(f"{word!r} can't be an opt-out word: carriers give it another meaning")
+    return words
 
 
 def _timezone(name: str) -> str:

@@ -117,6 +117,9 @@ class SignalKind(StrEnum):
     """An event of one's own; it has a name."""
 
 
+#: The reasons of suppressions that the recipient gave: they follow the person to other addresses.
+THEIR_OWN: Final = ("stop", "unsubscribed", "complained")
+
 #: The outcome of a gate that waits for something to happen, until `due_at`.
 UNDECIDED: Final = "undecided"
 

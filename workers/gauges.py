@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from engine.clock import SequenceClock
 from engine.database import Database
 from engine.errors import CadenzaError
+from engine.outbox.contact_holds import count_doubtful
 from engine.outbox.counts import enrollments_by_source, oldest_due, rows_by_status
 from engine.outbox.pause import paused
 from engine.wakeups import Wakeups
@@ -62,6 +63,7 @@ class Gauges(Collector):
         oldest = GaugeMetricFamily("cadenza_oldest_due_seconds", "Real seconds since the oldest due row fell due")
         enrolled = CounterMetricFamily("cadenza_enrollments", "Enrollments by where they came from", labels=["source"])
         paused_now = GaugeMetricFamily("cadenza_paused", "Workspaces of which a channel pauses", labels=["channel"])
+        doubtful = GaugeMetricFamily("cadenza_doubtful_messages", "Messages that may be opt-outs")
         try:
             with self._database.transaction() as session:
                 if not is_led_from(session, LEADER_LOCK, self._host):
@@ -69,6 +71,7 @@ class Gauges(Collector):
                 counts = rows_by_status(session)
                 first = oldest_due(session)
                 sources = enrollments_by_source(session)
+                in_doubt = count_doubtful(session)
                 pauses = Counter(pause.channel for pause in paused(session))
             late = self._clock.lateness(first.due_at, first.retry_at) if first else 0.0
         except (CadenzaError, psycopg.Error) as error:
@@ -81,7 +84,8 @@ class Gauges(Collector):
             enrolled.add_metric([source], sources.get(source, 0))
         for channel in ("email", "sms"):
             paused_now.add_metric([channel], pauses[channel])
-        return [rows, oldest, enrolled, paused_now]
+        doubtful.add_metric([], in_doubt)
+        return [rows, oldest, enrolled, paused_now, doubtful]
 
     def _from_redis(self) -> list[Metric]:
         wakeups = GaugeMetricFamily("cadenza_wakeups", "Wake-ups by state; queued counts messages", labels=["state"])

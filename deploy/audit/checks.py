@@ -11,8 +11,7 @@ from deploy.audit.verdict import Kind, Violation
 from engine.outbox.alter import DELETED
 from engine.rules.ending import TOO_LATE
 from producers.review import OUTCOME, Decision
-from producers.suppressions import THEIR_OWN
-from schema.states import AttemptOutcome, EnrollmentStatus, RowStatus
+from schema.states import THEIR_OWN, AttemptOutcome, EnrollmentStatus, RowStatus
 
 #: Real seconds by which two readings of one moment may differ: what a double keeps of microseconds.
 ROUNDING: Final = 1e-6
@@ -26,6 +25,9 @@ SKIPPED_BY_AN_OPERATOR: Final = OUTCOME[Decision.SKIP][1]
 
 #: Before the reason of the suppression. One that is their own they may have taken back since.
 SUPPRESSED: Final = "suppressed: "
+
+#: Reasons of suppressions that go away by themselves: the recipient takes them back, or a message reaches the number.
+LIFTED: Final = (*THEIR_OWN, "undeliverable")
 
 #: Of a step on a branch that is not taken (engine/rules/planner.py).
 NOT_TAKEN: Final = re.compile(
@@ -153,7 +155,7 @@ def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None, b
     contact = enrollment.contact
     address = contact.phone if row.type == "sms" else contact.email
     if row.reason.startswith(SUPPRESSED):
-        taken_back = row.reason.removeprefix(SUPPRESSED) in THEIR_OWN
+        taken_back = row.reason.removeprefix(SUPPRESSED) in LIFTED
         return taken_back or (address is not None and _suppressed_at(book, row, address) is not None)
     if row.reason.startswith("the contact has no "):
         return address is None or contact.updated_at > enrollment.created_at

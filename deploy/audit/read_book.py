@@ -39,9 +39,16 @@ FROM attempts WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)
 ORDER BY outbox_id, fence
 """
 
+#: A person who opted out is barred at the address that they have now. The earliest comes last.
 SUPPRESSIONS: Final = """
-SELECT workspace_id, channel, address, extract(epoch FROM created_at)::float8
+SELECT workspace_id, channel, address, extract(epoch FROM created_at)::float8 AS at
 FROM suppressions WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
+UNION ALL
+SELECT c.workspace_id, gone.channel, CASE gone.channel WHEN 'sms' THEN c.phone ELSE c.email_key END,
+    extract(epoch FROM greatest(gone.created_at, c.updated_at))::float8
+FROM contact_opt_outs gone JOIN contacts c ON c.id = gone.contact_id
+WHERE %(workspace)s::bigint IS NULL OR gone.workspace_id = %(workspace)s
+ORDER BY at DESC
 """
 
 CLOCK: Final = """

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "complete": "tasks.complete",
     "task": "tasks.app",
     "review": "review.review",
+    "suppressions": "suppressions.app",
     "retain": "retaining.retain",
     "audit": "audit.audit",
     "clock": "clock.app",

@@ -55,7 +55,8 @@ def event(
     document = {"event": taken.event_id, "contact": taken.contact_id, "machine": taken.machine}
     said = "was known already: nothing is new" if taken.event_id is None else "taken"
     by = f"; it was {taken.machine}, no person" if taken.machine is not None else ""
-    report(as_json, document, lambda: f"{kind.value} of contact {taken.contact_id} {said}{by}")
+    whom = "an address that no contact has" if taken.contact_id is None else f"contact {taken.contact_id}"
+    report(as_json, document, lambda: f"{kind.value} of {whom} {said}{by}")
 
 
 def _moment(text: str | None) -> datetime | None:

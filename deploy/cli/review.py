@@ -11,7 +11,7 @@ from deploy.cli.output import Json, note, report
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput
-from engine.wakeups import WakeupsUnavailable
+from engine.wakeups import Due, WakeupsUnavailable
 from producers.doubtful import Doubtful, Reading, count_doubtful, doubtful_messages, read_message
 from producers.review import Decision, Review, count_reviews, decide, reviews
 from producers.workspaces import find_workspace
@@ -66,11 +66,15 @@ def _list_rows(session: Open, workspace: str | None, unknown: bool, as_json: boo
         workspace_id = find_workspace(transaction, workspace).id if workspace else None
         found = reviews(transaction, workspace_id, unknown=unknown, limit=None if as_json else SHOWN)
         count = len(found) if as_json else count_reviews(transaction, workspace_id, unknown=unknown)
-        in_doubt = count_doubtful(transaction, workspace_id)
-    document = {"rows": [asdict(one) for one in found], "doubtful_messages": in_doubt}
-    report(as_json, document, lambda: _text([_told(one) for one in found], count))
-    if in_doubt:
-        note(f"{in_doubt} message(s) may be opt-outs: `cadenza review --messages` lists them")
+        messages = doubtful_messages(transaction, workspace_id, limit=None if as_json else SHOWN)
+        in_doubt = len(messages) if as_json else count_doubtful(transaction, workspace_id)
+    document = {
+        "rows": [asdict(one) for one in found],
+        "messages": [asdict(one) for one in messages],
+        "doubtful_messages": in_doubt,
+    }
+    told = [*map(_told, found), *map(_told_message, messages)]
+    report(as_json, document, lambda: _text(told, count + in_doubt))
 
 
 def _list_messages(session: Open, workspace: str | None, _unknown: bool, as_json: bool) -> None:
@@ -89,8 +93,12 @@ def _decide(session: Open, row: int, verdict: Verdict) -> None:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         clock = SequenceClock(session.database)
         resolved = decide(transaction, clock, workspace_id, row, Decision(verdict.value))
+    _wake(session, resolved.wakeups)
+
+
+def _wake(session: Open, due: Sequence[Due]) -> None:
     try:
-        session.wakeups.schedule(resolved.wakeups)
+        session.wakeups.schedule(due)
     except WakeupsUnavailable as error:
         note(f"cadenza: {error}; the decision stands, and the sweeper makes up for the wake-ups")
 
@@ -100,7 +108,8 @@ def _read(session: Open, message: int, verdict: Verdict) -> None:
         raise InvalidInput(f"review: a message is decided by stop or ignore, not by {verdict.value}")
     with session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
-        read_message(transaction, workspace_id, message, Reading(verdict.value))
+        woken = read_message(transaction, workspace_id, message, Reading(verdict.value))
+    _wake(session, woken)
 
 
 def _done(row: int, verdict: Verdict) -> str:
@@ -129,4 +138,8 @@ def _told(row: Review) -> str:
 def _told_message(message: Doubtful) -> str:
     contact = "nobody known" if message.contact_id is None else f"contact {message.contact_id}"
     head = f"message {message.id}  {message.workspace}  {message.received_at}  {message.sender} ({contact})"
-    return f"{head}\n  {message.body!r}"
+    held = "; the contact gets no SMS until you decide" if message.on_hold else ""
+    return (
+        f"{head}\n  {message.body!r}\n  may be an opt-out{held}:"
+        f" `cadenza review --messages {message.id} stop` or `ignore`"
+    )

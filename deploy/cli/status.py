@@ -13,6 +13,7 @@ from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_mi
 from engine.outbox.hold import held
 from engine.outbox.pause import paused
 from engine.wakeups import WakeupsUnavailable
+from producers.doubtful import count_doubtful
 from producers.workspaces import find_workspace
 from schema.states import RowStatus
 
@@ -42,6 +43,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         sent = sent_in_the_last_minute(transaction, workspace_id)
         pauses = paused(transaction, workspace_id)
         holds = held(transaction, workspace_id)
+        doubtful = count_doubtful(transaction, workspace_id)
     return {
         "workspace": workspace,
         "sequence_time": from_epoch(clock.now()),
@@ -51,6 +53,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         "sent_last_minute": sent,
         "paused": [asdict(pause) for pause in pauses],
         "held": [asdict(one) for one in holds],
+        "doubtful_messages": doubtful,
         "wakeups": _wakeups(session),
     }
 
@@ -83,6 +86,11 @@ def _text(document: dict[str, Any]) -> str:
             for pause in document["paused"]
         ),
         *(("paused", _held(one)) for one in document["held"]),
+        *(
+            (("may be opt-outs", f"{document['doubtful_messages']:,}: `cadenza review`"),)
+            if document["doubtful_messages"]
+            else ()
+        ),
         *((f"wake-ups {state}", f"{count:,}") for state, count in wakeups.items()),
         *((("counters corrected", f"{document['corrected_counters']:,}"),) if "corrected_counters" in document else ()),
     ]

@@ -1,6 +1,7 @@
 """`cadenza workspace add`, `set`, `secret` and `list`."""
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -13,6 +14,21 @@ from producers.workspaces import find_workspace
 QuietHours: TypeAlias = Annotated[
     str | None, typer.Option(help="When no SMS goes out, where its recipient is: 20:00-09:00, or off.")
 ]
+
+
+class OptOutScope(StrEnum):
+    """What an opt-out bars."""
+
+    CHANNEL = "channel"
+    ALL = "all"
+
+
+class WhileInDoubt(StrEnum):
+    """What happens to a contact whose message may be an opt-out."""
+
+    HOLD = "hold"
+    GO_ON = "go-on"
+
 
 app = typer.Typer(help="Make, change and list workspaces.", no_args_is_help=True)
 
@@ -42,9 +58,20 @@ def change(
     holidays: Annotated[
         str | None, typer.Option(help="Its own days off: dates such as 2026-12-24,2026-12-31; none: it has none.")
     ] = None,
+    opt_out_scope: Annotated[
+        OptOutScope | None, typer.Option(help="What a STOP bars: its channel, or all channels.")
+    ] = None,
+    doubtful: Annotated[
+        WhileInDoubt | None,
+        typer.Option(help="While a message may be an opt-out: hold the contact on that channel, or go on."),
+    ] = None,
+    opt_out_words: Annotated[
+        str | None, typer.Option(help="Its own words beside STOP and the like: raus,basta; none: it has none.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of a workspace."""
+    words = None if opt_out_words is None else [] if opt_out_words.strip() == "none" else opt_out_words.split(",")
     days = None if holidays is None else [] if holidays.strip() == "none" else holidays.split(",")
     with opened() as session, session.database.transaction() as transaction:
         changed = workspaces.change(
@@ -55,6 +82,9 @@ def change(
             region=region,
             quiet_hours=quiet_hours,
             holidays=days,
+            opt_out_scope=None if opt_out_scope is None else opt_out_scope.value,
+            doubtful=None if doubtful is None else doubtful.value,
+            opt_out_words=words,
         )
     report(as_json, _document(changed), lambda: _line(changed))
 
@@ -92,7 +122,10 @@ def _document(workspace: workspaces.Workspace) -> dict[str, Any]:
 
 def _line(workspace: workspaces.Workspace) -> str:
     days_off = f"  {len(workspace.holidays)} own holidays" if workspace.holidays else ""
+    words = f"  opt-out words {', '.join(workspace.opt_out_words)}" if workspace.opt_out_words else ""
     return (
         f"{workspace.key}  {workspace.name}  {workspace.timezone}  {workspace.region}  {workspace.public_id}"
         f"  quiet hours {workspace.quiet_hours}{days_off}"
+        f"  opt-outs bar {'all channels' if workspace.opt_out_scope == 'all' else 'their channel'}"
+        f"  doubtful messages {'hold' if workspace.doubtful == 'hold' else 'go on'}{words}"
     )

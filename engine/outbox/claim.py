@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.arrays import BigInts
 from engine.database import Session
+from engine.outbox.contact_holds import NOT_ON_HOLD
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import NOT_PAUSED
@@ -21,11 +22,12 @@ UNBLOCKED: Final = f"""
     ))
 """
 
-#: The enrollment is active, nobody has paused its sequence or workspace, the steps before have ended, and the channel
-#: does not pause.
+#: The enrollment is active, its sequence and workspace are not paused, the steps before have ended, the channel does
+#: not pause, and the contact is not on hold.
 MAY_GO: Final = f"""
     EXISTS (
         SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND {checked("e.status = 'active'")} AND {NOT_HELD}
+            AND {NOT_ON_HOLD}
         OFFSET 0
     )
     AND {UNBLOCKED} AND {NOT_PAUSED}
@@ -43,6 +45,7 @@ WITH claimed AS MATERIALIZED (
         AND (SELECT open_until > clock_timestamp() FROM dispatch WHERE id)
         AND (o.retry_at IS NULL OR o.retry_at <= clock_timestamp())
         AND {checked("e.status = 'active'")} AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}
+        AND {NOT_ON_HOLD}
     FOR UPDATE OF o SKIP LOCKED
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, claimed.step_order, claimed.step_key,
@@ -50,11 +53,14 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
     date_part('epoch', claimed.retry_at) AS retry_at, claimed.attempts, claimed.version_id,
     nullif(claimed.data, '{{}}') AS data,
     c.external_id, c.email, c.phone, c.first_name, c.last_name, c.timezone, c.attributes,
-    (
+    coalesce((
         SELECT s.reason FROM suppressions s
         WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type
             AND s.address = CASE claimed.type WHEN 'sms' THEN c.phone ELSE c.email_key END
-    ) AS suppressed,
+    ), (
+        SELECT gone.reason FROM contact_opt_outs gone
+        WHERE gone.contact_id = claimed.contact_id AND gone.channel = claimed.type
+    )) AS suppressed,
     CASE WHEN claimed.type = 'email' AND claimed.fence > 1 THEN (
         SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
         ORDER BY a.fence DESC LIMIT 1

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Final
 
 from engine.database import Session
+from engine.outbox.contact_holds import NOT_ON_HOLD
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.pause import NOT_PAUSED
 from schema.states import BLOCKING, RowStatus, sql_list
@@ -33,7 +34,8 @@ GROUP BY sequence_id, kind, value HAVING sum(amount) <> 0
 #: planner can't turn it into a join of all enrollments.
 GOES: Final = f"""
     CROSS JOIN LATERAL (
-        SELECT e.id FROM enrollments e WHERE e.id = o.enrollment_id AND e.status = 'active' AND {NOT_HELD} LIMIT 1
+        SELECT e.id FROM enrollments e
+        WHERE e.id = o.enrollment_id AND e.status = 'active' AND {NOT_HELD} AND {NOT_ON_HOLD} LIMIT 1
     ) AS running
     LEFT JOIN LATERAL (
         SELECT before.id FROM outbox before

@@ -29,11 +29,16 @@ WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s
 STEPS: Final = f"""
 SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.retry_at, o.attempts AS tries,
     o.provider_id, o.error_code, o.sent_at, o.delivery_status,
-    CASE WHEN o.status = 'pending' THEN (
+    CASE WHEN o.status = 'pending' THEN coalesce((
         SELECT s.reason FROM suppressions s
         WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
             AND s.address = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END
-    ) END AS suppressed,
+    ), (
+        SELECT gone.reason FROM contact_opt_outs gone WHERE gone.contact_id = c.id AND gone.channel = o.type
+    )) END AS suppressed,
+    o.status = 'pending' AND EXISTS (
+        SELECT FROM contact_holds doubt WHERE doubt.contact_id = c.id AND doubt.channel = o.type
+    ) AS on_hold,
     CASE WHEN o.status = 'pending' THEN (
         SELECT coalesce(p.detail, p.error_code, 'its provider refuses') FROM pauses p
         WHERE p.workspace_id = o.workspace_id AND p.channel = o.type AND p.outbox_id <> o.id AND {IN_FORCE}
@@ -117,6 +122,8 @@ class Step:
     sent_at: datetime | None
     delivery_status: str | None
     suppressed: str | None
+    on_hold: bool
+    """An operator has to decide whether a message of the contact is an opt-out."""
     channel_pauses: str | None
     counts_from: list[datetime]
     """When the step before it was due, and when it ended: one of them is what its time counts from. Sequence time."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from engine.arrays import BigInts, Ints
 from engine.database import Session
+from engine.outbox.contact_holds import NOT_ON_HOLD
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.lookups import checked, look_up
 
@@ -16,11 +17,13 @@ CROSS JOIN LATERAL (
     SELECT FROM outbox o JOIN attempt_records attempt ON attempt.outbox_id = asked.id AND attempt.fence = asked.fence
     JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")} AND {checked("e.status = 'active'")}
     WHERE o.id = asked.id AND o.fence = asked.fence AND {checked("o.status = 'sending'")}
-        AND {NOT_HELD} AND NOT EXISTS (
+        AND {NOT_HELD} AND {NOT_ON_HOLD} AND NOT EXISTS (
         SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
             AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
                 ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
         OFFSET 0
+    ) AND NOT EXISTS (
+        SELECT FROM contact_opt_outs gone WHERE gone.contact_id = e.contact_id AND gone.channel = o.type OFFSET 0
     )
     OFFSET 0
 ) AS good

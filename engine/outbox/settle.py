@@ -9,7 +9,7 @@ from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import pause
-from schema.states import BLOCKING, AttemptOutcome, RowStatus, sql_list
+from schema.states import BLOCKING, THEIR_OWN, AttemptOutcome, RowStatus, sql_list
 
 #: How attempts ended, whatever it was; and what is known beforehand of those that a provider accepted.
 ENDED: Final = """
@@ -77,14 +77,27 @@ noted AS (
 SETTLE: Final = _SETTLE.format(ended=ENDED, ends=ENDS_ATTEMPT, tells="", noted=NOTED, base=BASE)
 SETTLE_ACCEPTED: Final = _SETTLE.format(ended=ACCEPTED, ends=ENDS_LOST_ATTEMPT, tells=TELLS, noted="", base="")
 
+#: The address to which the message went, whatever the contact's is now; and the person, who said so themselves.
 SUPPRESS: Final = f"""
-INSERT INTO suppressions (workspace_id, channel, address, reason)
-SELECT o.workspace_id, o.type, CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END, bar.reason
-FROM unnest(%(ids)b::bigint[], %(reasons)b::text[]) AS bar (id, reason)
-JOIN outbox o ON {look_up("o.id", "bar.id")}
-JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")} JOIN contacts c ON {look_up("c.id", "e.contact_id")}
-JOIN attempts a ON {look_up("a.outbox_id", "o.id")}
-    AND a.recipient = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email END
+WITH barred AS MATERIALIZED (
+    SELECT o.workspace_id, o.type, bar.reason, bar.code, e.contact_id,
+        CASE o.type WHEN 'sms' THEN a.recipient ELSE lower(a.recipient) END AS address
+    FROM unnest(%(ids)b::bigint[], %(fences)b::int[], %(reasons)b::text[], %(codes)b::text[])
+        AS bar (id, fence, reason, code)
+    JOIN outbox o ON {look_up("o.id", "bar.id")} JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
+    JOIN attempt_records a ON {look_up("a.outbox_id", "o.id")} AND a.fence = bar.fence
+),
+person AS (
+    INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason)
+    SELECT DISTINCT ON (barred.contact_id, channel) barred.contact_id, channel, barred.workspace_id, barred.reason
+    FROM barred JOIN workspaces w ON {look_up("w.id", "barred.workspace_id")} CROSS JOIN LATERAL unnest(
+        CASE w.opt_out_scope WHEN 'all' THEN ARRAY['sms', 'email'] ELSE ARRAY[barred.type] END
+    ) AS channel
+    WHERE barred.reason = ANY(%(their_own)b::text[])
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO suppressions (workspace_id, channel, address, reason, note)
+SELECT workspace_id, type, address, min(reason), min(code) FROM barred GROUP BY workspace_id, type, address
 ON CONFLICT DO NOTHING
 """
 
@@ -191,7 +204,13 @@ def _suppress(session: Session, barred: Sequence[Ending]) -> None:
     if barred:
         session.execute(
             SUPPRESS,
-            {"ids": [ending.id for ending in barred], "reasons": [ending.suppress for ending in barred]},
+            {
+                "ids": [ending.id for ending in barred],
+                "fences": [ending.fence for ending in barred],
+                "reasons": [ending.suppress for ending in barred],
+                "codes": [ending.error_code for ending in barred],
+                "their_own": list(THEIR_OWN),
+            },
             binary=True,
         )
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from engine.database import Session
+from engine.outbox.contact_holds import NOT_ON_HOLD
 from engine.outbox.hold import HELD_AS_A_WHOLE, NOT_HELD
 from engine.outbox.leave import cancel_returned
 from engine.outbox.lookups import checked, look_up
@@ -78,7 +79,7 @@ FROM page o
 LEFT JOIN LATERAL (
     SELECT e.id
     FROM (SELECT * FROM enrollments WHERE id = o.enrollment_id OFFSET 0) AS e
-    WHERE e.status = 'active' AND {NOT_HELD} LIMIT 1
+    WHERE e.status = 'active' AND {NOT_HELD} AND {NOT_ON_HOLD} LIMIT 1
 ) AS running ON true
 LEFT JOIN LATERAL (
     SELECT before.id FROM outbox before

@@ -15,6 +15,8 @@ UNANSWERED: Final = AttemptOutcome.UNANSWERED
 #: Reasons for which a recipient must not be contacted on the channel again.
 UNSUBSCRIBED: Final = "unsubscribed"
 BOUNCED: Final = "bounced"
+UNDELIVERABLE: Final = "undeliverable"
+"""Nothing can be delivered to the number on this channel."""
 
 
 class Meaning(NamedTuple):
@@ -41,17 +43,17 @@ def _account(code: int, note: str) -> Meaning:
 #: the sender: held, since nothing is wrong with the message and an operator can mend it. Others: see TWILIO_STATUS.
 TWILIO_CODES: Final = (
     # The recipient.
-    _twilio(REFUSED, 21211, "invalid 'To' phone number"),
+    _twilio(REFUSED, 21211, "invalid 'To' phone number", UNDELIVERABLE),
     _twilio(REFUSED, 21214, "'To' phone number cannot be reached"),
-    _twilio(REFUSED, 21217, "phone number does not appear to be valid"),
+    _twilio(REFUSED, 21217, "phone number does not appear to be valid", UNDELIVERABLE),
     _twilio(REFUSED, 21265, "'To' number cannot be a short code"),
     _twilio(REFUSED, 21266, "'To' and 'From' numbers cannot be the same"),
-    _twilio(REFUSED, 21268, "premium rate or information service number"),
+    _twilio(REFUSED, 21268, "premium rate or information service number", UNDELIVERABLE),
     _twilio(REFUSED, 21604, "a 'To' phone number is required"),
     _twilio(REFUSED, 21610, "the recipient has unsubscribed from this sender", UNSUBSCRIBED),
     _twilio(REFUSED, 21612, "cannot be sent with this combination of 'To' and 'From'"),
-    _twilio(REFUSED, 21614, "'To' number is not a valid mobile number"),
-    _twilio(REFUSED, 21635, "'To' number cannot be a landline"),
+    _twilio(REFUSED, 21614, "'To' number is not a valid mobile number", UNDELIVERABLE),
+    _twilio(REFUSED, 21635, "'To' number cannot be a landline", UNDELIVERABLE),
     _twilio(REFUSED, 21910, "'From' and 'To' should be of the same channel"),
     # The message.
     _twilio(REFUSED, 21602, "a message body is required"),
@@ -177,3 +179,14 @@ SMTP_SLOW_DOWN: Final = (
     "too many messages",
     "too quickly",
 )
+
+#: Twilio's error codes of messages that it accepted and could not deliver, as far as they are about the number. Those
+#: about the message, the sender or the carrier (30007 filtered, 30008 unknown, 30034 not registered) suppress nobody.
+TWILIO_UNDELIVERED: Final = (
+    _twilio(REFUSED, 21610, "the recipient has unsubscribed from this sender", UNSUBSCRIBED),
+    _twilio(REFUSED, 30005, "unknown destination: the number does not exist any more", UNDELIVERABLE),
+    _twilio(REFUSED, 30006, "landline or unreachable carrier", UNDELIVERABLE),
+)
+
+#: The same, of numbers that may be reachable again: switched off, or out of reach.
+TWILIO_UNREACHABLE: Final = (_twilio(REFUSED, 30003, "unreachable destination: switched off or out of service"),)

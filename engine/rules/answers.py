@@ -12,6 +12,8 @@ from engine.rules.answer_tables import (
     TWILIO_CODES,
     TWILIO_STATUS,
     TWILIO_STATUS_ALWAYS,
+    TWILIO_UNDELIVERED,
+    TWILIO_UNREACHABLE,
     Meaning,
 )
 from engine.rules.outcome import Outcome
@@ -41,6 +43,8 @@ def _by_code(meanings: Iterable[Meaning]) -> dict[str, Meaning]:
 _TWILIO_CODES: Final = _by_code(TWILIO_CODES)
 _TWILIO_STATUS: Final = _by_code(TWILIO_STATUS)
 _TWILIO_STATUS_ALWAYS: Final = _by_code(TWILIO_STATUS_ALWAYS)
+_TWILIO_UNDELIVERED: Final = _by_code(TWILIO_UNDELIVERED)
+_TWILIO_UNREACHABLE: Final = _by_code(TWILIO_UNREACHABLE)
 _SMTP_ENHANCED: Final = _by_code(SMTP_ENHANCED)
 _SMTP_REPLIES: Final = _by_code(SMTP_REPLIES)
 
@@ -67,6 +71,17 @@ def twilio_outcome(status: int, code: int | None, text: str = "", retry_after: f
         suppress=suppress,
         pauses=pauses,
     )
+
+
+def suppressed_by(code: str | None) -> str | None:
+    """Return the reason to suppress a number by the error code of a message that was not delivered; None: none."""
+    meaning = _TWILIO_UNDELIVERED.get(code or "") or _TWILIO_CODES.get(code or "")
+    return None if meaning is None else meaning.suppress
+
+
+def may_be_unreachable(code: str | None) -> bool:
+    """Return whether an error code says that a number can't be reached for now."""
+    return code in _TWILIO_UNREACHABLE
 
 
 def smtp_outcome(code: int, text: str, stage: Stage) -> Outcome:

@@ -1,6 +1,7 @@
 """What an inbound text message says about consent: stop, start, help, perhaps stop, or nothing."""
 
 import re
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
@@ -68,19 +69,21 @@ _CLEAR_AT_START: Final = re.compile(f"(?:{CLEAR}) {GOES_ON}")
 _CLEAR_AT_END: Final = re.compile(rf"(?:.* )?(?:please|pls|plz) (?:{CLEAR})")
 
 
-def classify(body: str, opt_out_type: str | None = None, *, stopped: bool = False) -> OptOut:
+def classify(
+    body: str, opt_out_type: str | None = None, *, stopped: bool = False, words: Collection[str] = ()
+) -> OptOut:
     """Tell what a message says about consent.
 
     `opt_out_type` is Twilio's OptOutType, which Advanced Opt-Out adds: it knows the words and languages that were
     set up there, so it has the last word. `stopped`: the sender has opted out before; only then does YES, which
-    Twilio counts as START, mean that.
+    Twilio counts as START, mean that. `words` opt out too: those of the workspace.
     """
     if opt_out_type is not None and opt_out_type.strip().lower() in ("stop", "start", "help"):
         return OptOut(opt_out_type.strip().lower())
     body = body[:LONGEST]
     if REACTION.fullmatch(body):
         return OptOut.NONE
-    if _is_a_word_abroad(body):
+    if _is_a_word(body, {plain(word).replace(" ", "") for word in words}):
         return OptOut.STOP
     text = _plain(body)
     word = _drawn_in(_words(text).replace(" ", ""))
@@ -94,10 +97,11 @@ def classify(body: str, opt_out_type: str | None = None, *, stopped: bool = Fals
     return OptOut.STOP if _is_clear(clauses) else _perhaps(" ".join(clauses))
 
 
-def _is_a_word_abroad(body: str) -> bool:
-    """Return whether a message is only a word that opts out in another language than English."""
+def _is_a_word(body: str, own: Collection[str]) -> bool:
+    """Return whether a message is only a word that opts out: of another language than English, or of the workspace."""
     words = _words(plain(_APOSTROPHES.sub(" ", body)))
-    return any(candidate.replace(" ", "") in STOP_ABROAD for candidate in (words, _words(_POLITE.sub(" ", words))))
+    candidates = (candidate.replace(" ", "") for candidate in (words, _words(_POLITE.sub(" ", words))))
+    return any(candidate in STOP_ABROAD or candidate in own for candidate in candidates)
 
 
 def _is_clear(clauses: list[str]) -> bool:

@@ -37,6 +37,8 @@ class Standing:
     """Real seconds since it could have gone out."""
     max_lateness: float
     suppressed: str | None
+    on_hold: bool
+    """An operator has to decide whether a message of the contact is an opt-out."""
     has_address: bool
     channel_pauses: str | None
     """Why its channel pauses."""
@@ -91,6 +93,8 @@ def _pending(standing: Standing) -> str:
     when = "when it is due" if standing.due_at is not None and standing.due_at > standing.now else "now"
     if standing.suppressed is not None:
         return f"will be skipped {when}: its recipient is suppressed ({standing.suppressed})"
+    if standing.on_hold:
+        return "waits until an operator decides whether a message of the contact is an opt-out: `cadenza review`"
     if not standing.has_address:
         return f"will be skipped {when}: the contact has no {'phone' if standing.channel == 'sms' else 'email'}"
     if standing.due_at is not None and standing.due_at > standing.now:

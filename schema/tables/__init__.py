@@ -4,7 +4,7 @@ from schema.tables import attempts
 from schema.tables.base import metadata
 from schema.tables.batches import batch_rejects, batches
 from schema.tables.clock import clock
-from schema.tables.contacts import contacts, suppressions
+from schema.tables.contacts import contact_holds, contact_opt_outs, contacts, suppressions
 from schema.tables.counters import counter_deltas, counters, sent_seconds
 from schema.tables.dispatch import dispatch
 from schema.tables.enrollments import enroll_events, enrollments
@@ -15,6 +15,7 @@ from schema.tables.outbox import attempt_records, outbox
 from schema.tables.pauses import pauses
 from schema.tables.sequences import sequence_versions, sequences
 from schema.tables.tasks import tasks
+from schema.tables.undelivered import undelivered
 from schema.tables.workspaces import workspaces
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "batch_rejects",
     "batches",
     "clock",
+    "contact_holds",
+    "contact_opt_outs",
     "contacts",
     "counter_deltas",
     "counters",
@@ -40,5 +43,6 @@ __all__ = [
     "sequences",
     "suppressions",
     "tasks",
+    "undelivered",
     "workspaces",
 ]

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -62,6 +63,36 @@ suppressions = Table(
     Column("address", Text, nullable=False, comment="E.164, or the case-folded email"),
     Column("reason", Text, nullable=False),
     real_moment_of_writing("created_at"),
+    Column("note", Text, comment="what an operator or an imported list says of it"),
     UniqueConstraint("workspace_id", "channel", "address"),
     CheckConstraint("channel IN ('sms', 'email')", name="channel"),
 )
+
+contact_opt_outs = Table(
+    "contact_opt_outs",
+    metadata,
+    Column("contact_id", BigInteger, ForeignKey("contacts.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("workspace_id", BigInteger, ForeignKey("workspaces.id"), nullable=False),
+    Column("reason", Text, nullable=False),
+    real_moment_of_writing("created_at"),
+    PrimaryKeyConstraint("contact_id", "channel"),
+    CheckConstraint("channel IN ('sms', 'email')", name="channel"),
+    comment="people who must not be contacted on a channel, whatever their address is",
+)
+
+contact_holds = Table(
+    "contact_holds",
+    metadata,
+    Column("event_id", BigInteger, ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
+    Column("contact_id", BigInteger, ForeignKey("contacts.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("workspace_id", BigInteger, ForeignKey("workspaces.id"), nullable=False),
+    real_moment_of_writing("created_at"),
+    PrimaryKeyConstraint("event_id"),
+    CheckConstraint("channel IN ('sms', 'email')", name="channel"),
+    comment="a channel of a contact waits until an operator decides whether a message is an opt-out",
+)
+
+Index("contact_holds_contact_idx", contact_holds.c.contact_id, contact_holds.c.channel)
+Index("contact_opt_outs_workspace_idx", contact_opt_outs.c.workspace_id, contact_opt_outs.c.contact_id)

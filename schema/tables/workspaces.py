@@ -64,6 +64,27 @@ workspaces = Table(
     ),
     Column("former_secret", Text, comment="the one before: it signs too, for a while"),
     moment("former_secret_until", comment="real time"),
+    Column(
+        "opt_out_scope",
+        Text,
+        nullable=False,
+        server_default="channel",
+        comment="whether an opt-out bars the channel on which it came, or all channels",
+    ),
+    Column(
+        "doubtful",
+        Text,
+        nullable=False,
+        server_default="hold",
+        comment="what happens to a contact whose message may be an opt-out, until an operator decides",
+    ),
+    Column(
+        "opt_out_words",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="its own, beside those of each language",
+    ),
     UniqueConstraint("key"),
     UniqueConstraint("public_id"),
     CheckConstraint("key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="key"),
@@ -72,5 +93,7 @@ workspaces = Table(
     CheckConstraint(
         "quiet_hours ~ '^(off|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])$'", name="quiet_hours"
     ),
+    CheckConstraint("doubtful IN ('hold', 'go-on')", name="doubtful"),
+    CheckConstraint("opt_out_scope IN ('channel', 'all')", name="opt_out_scope"),
     CheckConstraint("max_tries BETWEEN 1 AND 20", name="max_tries"),
 )

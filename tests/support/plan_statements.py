@@ -124,7 +124,12 @@ STATEMENTS: Final = [
         {"ids": SENDING, "fences": ONES, "provider_ids": TEXTS, "details": NULLS},
         MANY,
     ),
-    Statement("suppress", settle.SUPPRESS, {"ids": SENDING, "reasons": TEXTS}, 0),
+    Statement(
+        "suppress",
+        settle.SUPPRESS,
+        {"ids": SENDING, "fences": ONES, "reasons": ["stop"] * MANY, "codes": TEXTS, "their_own": ["stop"]},
+        0,
+    ),
     Statement("exit at the end", settle.EXIT, {"enrollments": RUNNING, "reasons": TEXTS}, 0, each=150),
     Statement("pause a channel", pause.PAUSE, {"rows": DUE}, 0),
     Statement("end leases", sweep.END_LEASES, {"limit": MANY}, MANY),

@@ -62,9 +62,18 @@ def test_answers(status: int, code: int | None, outcome: AttemptOutcome) -> None
     assert told.provider_id is None
 
 
-def test_a_stop_suppresses_and_nothing_else_does() -> None:
+def test_only_what_is_about_the_recipient_suppresses() -> None:
     assert twilio_outcome(400, 21610).suppress == "unsubscribed"
-    assert {meaning.code for meaning in TWILIO_CODES if meaning.suppress} == {"21610"}
+    numbers = {meaning.code for meaning in TWILIO_CODES if meaning.suppress == "undeliverable"}
+    assert numbers == {"21211", "21217", "21268", "21614", "21635"}
+    assert {meaning.code for meaning in TWILIO_CODES if meaning.suppress} == {"21610", *numbers}
+    assert not any(meaning.suppress and meaning.pauses for meaning in TWILIO_CODES)
+
+
+@pytest.mark.parametrize("code", ["30001", "30002", "30003", "30004", "30007", "30008", "30034", "21612", "99999", None])
+def test_what_is_not_for_good_or_not_about_the_number_suppresses_nothing_at_once(code: str | None) -> None:
+    assert suppressed_by(code) is None
+    assert may_be_unreachable(code) == (code == "30003")
     assert twilio_outcome(429, 21610).suppress is None
 
 
