@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from producers.bulk.earlier import EarlierLines
 from producers.bulk.records import BrokenRecord, Record, Records, Reject
 from producers.fields import UNSTORABLE
 from producers.people import Person, PersonRejected, person
@@ -41,13 +42,20 @@ class Chunk:
 
 
 def chunks_of(records: Records, *, skip: int, size: int, region: str, needs: frozenset[str]) -> Iterator[Chunk]:
-    """Check what comes after the first `skip` records, chunk by chunk."""
-    rest = islice(records, skip, None)
+    """Check what comes after the first `skip` records, chunk by chunk.
+
+    The skipped records are checked too: a later line may contradict one of them. So which lines contradict each other
+    depends on the file alone, not on its chunks, on where a run was stopped, or on what the database rejected.
+    """
+    rest = iter(records)
+    earlier = EarlierLines()
+    for record in islice(rest, skip):
+        _take(Chunk(), record, region, needs, earlier)
     while True:
         chunk = Chunk()
         begin = records.position
         for record in islice(rest, size):
-            _take(chunk, record, region, needs)
+            _take(chunk, record, region, needs, earlier)
             if records.position - begin > MAX_BYTES:
                 break
         chunk.position = records.position
@@ -56,7 +64,9 @@ def chunks_of(records: Records, *, skip: int, size: int, region: str, needs: fro
         yield chunk
 
 
-def _take(chunk: Chunk, record: Record | BrokenRecord, region: str, needs: frozenset[str]) -> None:
+def _take(
+    chunk: Chunk, record: Record | BrokenRecord, region: str, needs: frozenset[str], earlier: EarlierLines
+) -> None:
     chunk.size += 1
     if isinstance(record, BrokenRecord):
         chunk.rejects.append(_reject(record, record.reason))
@@ -65,6 +75,9 @@ def _take(chunk: Chunk, record: Record | BrokenRecord, region: str, needs: froze
         somebody, warnings = person(record.fields, region=region, needs=needs)
     except PersonRejected as rejected:
         chunk.rejects.append(_reject(record, rejected.reason))
+        return
+    if (contradiction := earlier.contradiction(somebody, record.line)) is not None:
+        chunk.rejects.append(_reject(record, contradiction))
         return
     chunk.people.append(somebody)
     chunk.records.append(record)
