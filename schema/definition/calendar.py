@@ -12,13 +12,19 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
+    StrictBool,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
 from schema.definition.delay import PATTERN, Delay, read_delay
 from schema.definition.document import Unquoted
 from schema.definition.problem import did_you_mean, quoted
+
+#: How the dates of contacts are written in digits, where the year comes last.
+DateFormat: TypeAlias = Literal["MDY", "DMY"]
 
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
@@ -194,6 +200,15 @@ class DateAnchor(BaseModel):
     by: Annotated[
         DelayField, AfterValidator(_whole_days), Field(description="how many days: 3 days, 2 weeks, 5 business days")
     ] = Delay()
+    required: Annotated[
+        StrictBool,
+        Field(description="true or false: whether contacts without a date that can be read are rejected"),
+    ] = False
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialize(self)
+        return data if self.required else {name: value for name, value in data.items() if name != "required"}
 
 
 def _off(value: Any) -> Any:
@@ -204,9 +219,10 @@ def _off(value: Any) -> Any:
 MaybeWindow: TypeAlias = Annotated[Window | Literal["off"] | None, BeforeValidator(_off)]
 MaybeQuietHours: TypeAlias = Annotated[QuietHours | Literal["off"] | None, BeforeValidator(_off)]
 
-DATE_EXPECTED: Final = "a date of the contact: {attribute: renewal_date, by: 3 days}"
+DATE_EXPECTED: Final = "a date of the contact: {attribute: renewal_date, by: 3 days, required: true}"
 WINDOW_EXPECTED: Final = (
     'when messages may go out: {days: [mon, tue], from: "09:00", to: "17:00", holidays: US}, or off'
 )
 QUIET_EXPECTED: Final = 'when no SMS goes out, such as {from: "20:00", to: "09:00"}, or off'
+DATE_FORMAT_EXPECTED: Final = "MDY or DMY: how dates such as 03/04/2027 are meant"
 TIMEZONE_EXPECTED: Final = "contact, workspace or an IANA name, such as Europe/Paris"

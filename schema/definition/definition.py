@@ -17,9 +17,11 @@ from pydantic import (
 )
 
 from schema.definition.calendar import (
+    DATE_FORMAT_EXPECTED,
     QUIET_EXPECTED,
     TIMEZONE_EXPECTED,
     WINDOW_EXPECTED,
+    DateFormat,
     MaybeQuietHours,
     MaybeWindow,
     Timezone,
@@ -56,6 +58,7 @@ OPTIONAL: Final[dict[str, Any]] = {
     "quiet_hours": None,
     "goal": None,
     "assignee": None,
+    "date_format": None,
 }
 
 
@@ -103,6 +106,8 @@ class Header(BaseModel):
             description="who does its tasks, a template: maria@example.com",
         ),
     ] = None
+
+    date_format: Annotated[DateFormat | None, Field(description=DATE_FORMAT_EXPECTED)] = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def test_a_file_becomes_contacts_enrollments_rows_and_wakeups(
         records=253,
         warnings={},
         warning_lines={},
+        unread_dates={},
         workspace_timezone="UTC",
         short_lines=0,
         latin1_lines=0,

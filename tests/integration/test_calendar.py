@@ -45,6 +45,10 @@ steps:
   - {key: second, type: email, delay: 1 hour, subject: Second, text: Hello}
   - {key: third, type: sms, delay: 1 day, body: Third}
 """
+EITHER = (
+    "the contact has no date in renewal: '03/04/2027' may be 2027-03-04 or 2027-04-03:"
+    " write it so, or say date_format: MDY or DMY in the sequence"
+)
 ZONES = ["America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/Berlin", ""]
 
 #: A Friday evening in Europe, four weeks before the clocks change there and a week after they did in America.
@@ -126,7 +130,7 @@ def test_a_step_by_a_date_is_planned_for_who_has_it_and_skipped_for_others(tokyo
     tokyo.enroll("by-date", timezone="Europe/Berlin", attributes={"renewal": "2027-04-01"})
     tokyo.enroll("by-date", timezone="Europe/Berlin")
     tokyo.enroll(
-        "by-date", timezone="Europe/Berlin", attributes={"renewal": "2027-04-01"}, data={"renewal": "2027-5-1"}
+        "by-date", timezone="Europe/Berlin", attributes={"renewal": "2027-04-01"}, data={"renewal": "03/04/2027"}
     )
     rows = rows_of(tokyo, "o.step_key, o.status, o.reason, o.due_at")
     assert [(key, status, reason) for key, status, reason, _ in rows] == [
@@ -137,7 +141,7 @@ def test_a_step_by_a_date_is_planned_for_who_has_it_and_skipped_for_others(tokyo
         ("soon", "skipped", "the contact has no renewal"),
         ("then", "pending", None),
         ("now", "pending", None),
-        ("soon", "skipped", "the contact has no ISO date in renewal"),
+        ("soon", "skipped", EITHER),
         ("then", "pending", None),
     ]
     assert [local(due_at, "Europe/Berlin") for *_, due_at in rows[:3]] == [

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.rules.dates import ContactDates
 from producers.bulk.chunks import Chunk, chunks_of
 from producers.bulk.earlier import EarlierLines
 from producers.bulk.reading import open_records
 from producers.bulk.source import open_source
 from producers.people import Person
+from schema.definition import parse
+
+NO_DATES = ContactDates(parse("sequence: a\nsteps: [{key: a, type: email, subject: a, text: b}]"))
 
 FIELDS = ("external_id", "email_key", "phone", "first_name", "last_name")
 
@@ -20,7 +24,7 @@ FIELDS = ("external_id", "email_key", "phone", "first_name", "last_name")
 def rejected(lines: str, *, size: int = 100, skip: int = 0, form: str = "csv") -> dict[int, str]:
     with open_source("-", stdin=io.BytesIO(lines.encode())) as source:
         records = open_records(source, format=form)
-        chunks = list(chunks_of(records, skip=skip, size=size, region="US", needs=frozenset()))
+        chunks = list(chunks_of(records, skip=skip, size=size, region="US", needs=frozenset(), dates=NO_DATES))
     return {reject.line: reject.reason for chunk in chunks for reject in chunk.rejects}
 
 
@@ -37,15 +41,27 @@ def person(*values: str | None) -> Person:
             ",ADA@x.com,+12025550102,Bob,",
             "email 'ADA@x.com' is also on line 2, with another phone than '+12025550102'",
         ),
-        ("c1,ada@x.com,,,", "c1,bob@x.com,,,", "external_id 'c1' is also on line 2, with another email than 'bob@x.com'"),
-        ("c1,ada@x.com,,,", "c2,ada@x.com,,,", "email 'ada@x.com' is also on line 2, with another external_id than 'c2'"),
+        (
+            "c1,ada@x.com,,,",
+            "c1,bob@x.com,,,",
+            "external_id 'c1' is also on line 2, with another email than 'bob@x.com'",
+        ),
+        (
+            "c1,ada@x.com,,,",
+            "c2,ada@x.com,,,",
+            "email 'ada@x.com' is also on line 2, with another external_id than 'c2'",
+        ),
         (
             ",a@x.com,+12025550101,,",
             ",b@x.com,+12025550101,,",
             "phone '+12025550101' is also on line 2, with another email than 'b@x.com'",
         ),
         ("c1,,,Ada,", "c1,,,Bob,", "external_id 'c1' is also on line 2, with another first_name than 'Bob'"),
-        (",a@x.com,,Ada,King", ",a@x.com,,,Byron", "email 'a@x.com' is also on line 2, with another last_name than 'Byron'"),
+        (
+            ",a@x.com,,Ada,King",
+            ",a@x.com,,,Byron",
+            "email 'a@x.com' is also on line 2, with another last_name than 'Byron'",
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1, 100])
@@ -119,7 +135,9 @@ def test_any_file_is_judged_as_by_a_plain_comparison(lines: list[tuple[str | Non
     for number, line in enumerate(lines, start=2):
         given_values = {name: value for name, value in zip(FIELDS, line, strict=True) if value is not None}
         met = [one for one in people if any(one.values.get(key) == given_values.get(key, 0) for key in FIELDS[:3])]
-        clash = len(met) > 1 or any(one.values.get(name, value) != value for one in met for name, value in given_values.items())
+        clash = len(met) > 1 or any(
+            one.values.get(name, value) != value for one in met for name, value in given_values.items()
+        )
         reason = earlier.contradiction(person(*line), number)
         assert (reason is not None) == clash, reason
         if not clash:
@@ -135,14 +153,16 @@ def test_many_people_are_kept_apart_in_little_memory() -> None:
         assert earlier.contradiction(person(f"c{number}", f"{number}@x.com", None, "Ada", None), number) is None
     for number in range(0, 50_000, 97):
         assert earlier.contradiction(person(f"c{number}", None, None, "Bob", None), 50_001) is not None
-    held = sum(part.itemsize * len(part) for part in (earlier._digests, earlier._lines, earlier._slots))  # noqa: SLF001
+    held = sum(part.itemsize * len(part) for part in (earlier._digests, earlier._lines, earlier._slots))
     assert held <= 50_000 * (60 + 2 * 32)
 
 
 def test_chunks_keep_the_people_who_contradict_nobody() -> None:
     with open_source("-", stdin=io.BytesIO(b"email,first_name\na@x.com,Ada\na@x.com,Bob\nb@x.com,Bob\n")) as source:
         chunks: list[Chunk] = list(
-            chunks_of(open_records(source, format="csv"), skip=0, size=9, region="US", needs=frozenset())
+            chunks_of(
+                open_records(source, format="csv"), skip=0, size=9, region="US", needs=frozenset(), dates=NO_DATES
+            )
         )
     assert [one.email for one in chunks[0].people] == ["a@x.com", "b@x.com"]
     assert chunks[0].size == 3

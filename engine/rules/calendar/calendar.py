@@ -7,6 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from schema.definition import WEEKDAYS, QuietHours, Window
+from schema.definition.calendar import DateFormat
 
 BUSINESS_DAYS: Final = WEEKDAYS[:5]
 
@@ -24,6 +25,8 @@ class Calendar:
     """The contact may be in any of these: it must be quiet in none of them."""
     days_off: frozenset[date] = frozenset()
     """The workspace's own."""
+    date_format: DateFormat | None = None
+    """How the sequence says that dates of contacts are written."""
 
     def is_day_off(self, day: date) -> bool:
         """Whether it is a holiday, of the window's countries or of the workspace."""

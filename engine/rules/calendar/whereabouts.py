@@ -50,6 +50,7 @@ def calendar_of(step: AnyStep, definition: Definition, where: Whereabouts) -> Ca
         quiet=quiet,
         quiet_zones=() if quiet is None else quiet_zones(where, quiet),
         days_off=where.hours.days_off,
+        date_format=definition.date_format,
     )
 
 
