@@ -18,16 +18,15 @@ from pydantic import (
 
 from schema.definition.calendar import (
     DATE_FORMAT_EXPECTED,
-    QUIET_EXPECTED,
     TIMEZONE_EXPECTED,
     WINDOW_EXPECTED,
     DateFormat,
-    MaybeQuietHours,
     MaybeWindow,
     Timezone,
 )
 from schema.definition.kinds import Step
 from schema.definition.questions import Question
+from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
 from schema.definition.reentry import ReentryAfter, ReentryRule
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from engine.rules.calendar.quiet_laws import QuietLaw
 from schema.definition import WEEKDAYS, QuietHours, Window
 from schema.definition.calendar import DateFormat
 
@@ -21,6 +22,8 @@ class Calendar:
     """None: at any time."""
     quiet: QuietHours | None = None
     """None: there are none."""
+    laws: tuple[QuietLaw, ...] = ()
+    """Whose hours hold beside the quiet hours."""
     quiet_zones: tuple[tzinfo, ...] = ()
     """The contact may be in any of these: it must be quiet in none of them."""
     days_off: frozenset[date] = frozenset()
