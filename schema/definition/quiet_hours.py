@@ -143,9 +143,9 @@ def read_quiet_setting(text: str) -> QuietSetting:
     """
     parts = [part.strip().lower() for part in text.split(",")]
     strict = parts[-1] == STRICT
-    first, *days = parts[:-1] if strict else parts
-    if strict and len(parts) == 1:
+    if parts == [STRICT]:
         return QuietSetting(QuietHours(), strict=True)
+    first, *days = parts[:-1] if strict else parts
     given: dict[str, Any] = {}
     for part in days:
         day, _, hours = part.partition(" ")

@@ -29,10 +29,12 @@ COUNTRIES: Final = {
 def laws_of(phone: str | None, attributes: Mapping[str, Any]) -> tuple[QuietLaw, ...]:
     """Return every law that may hold for a contact: where its phone is from, and where its attributes say it is.
 
-    `phone` is a number in E.164, or its first digits.
+    `phone` is a number in E.164, or its first digits. States come first: of two laws that say the same, the first is
+    named.
     """
     places = {*_places_of_phone(phone), *_places_of_attributes(*(_word(attributes.get(name)) for name in ATTRIBUTES))}
-    return tuple(law for place, law in LAWS.items() if place in places)
+    in_order = sorted(LAWS, key=lambda place: ("-" not in place, place))
+    return tuple(LAWS[place] for place in in_order if place in places)
 
 
 def _places_of_phone(phone: str | None) -> Iterator[str]:
