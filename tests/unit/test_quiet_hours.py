@@ -6,12 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.rules.calendar import Calendar, next_open
-from schema.definition import Definition, InvalidDefinition, QuietHours, json_schema, parse
+from schema.definition import WEEKDAYS, Definition, InvalidDefinition, QuietHours, json_schema, parse
 from schema.definition.quiet_hours import read_quiet_setting
 from schema.definition.writing import to_yaml
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SUNDAY = {"from": "20:00", "to": "09:00", "sun": {"from": "20:00", "to": "12:00"}}
+
+ALL_SHUT = "{" + ", ".join(f"{day}: {{from: '00:00', to: '24:00'}}" for day in WEEKDAYS) + "}"
 
 
 def sequence(hours: str, step: str = "") -> Definition:
@@ -75,7 +77,7 @@ def test_a_file_with_days_is_read_stored_and_written_the_same() -> None:
         ("{sun: yes}", "", "'sun' can't be 'yes': expected the hours of that day"),
         ("{sunday: off}", "", "unknown key 'sunday' (did you mean 'sun'?)"),
         (
-            "{" + ", ".join(f"{day}: {{from: '00:00', to: '24:00'}}" for day in "mon tue wed thu fri sat sun".split()) + "}",
+            ALL_SHUT,
             "",
             "all days are quiet all day: no SMS would ever go out",
         ),
