@@ -131,10 +131,10 @@ def json_object(text: str) -> dict[str, Any]:
 
 def _warnings(done: BulkReport) -> list[str]:
     """What a user should know, a line each."""
+    used = f"; {done.workspace_timezone}, the workspace's zone, is used instead"
     said = [
-        f"{count:,} line(s) ({_first(done.warning_lines[column], count)}): {column} was invalid and is not needed by the"
-        " sequence: left out"
-        + (f"; {done.workspace_timezone}, the workspace's zone, is used instead" if column == "timezone" else "")
+        f"{count:,} line(s) ({_first(done.warning_lines[column], count)}):"
+        f" {column} was invalid and is not needed by the sequence: left out{used if column == 'timezone' else ''}"
         for column, count in done.warnings.items()
     ]
     said += [
