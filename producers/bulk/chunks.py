@@ -67,12 +67,15 @@ def chunks_of(
     """Check what comes after the first `skip` records, chunk by chunk.
 
     The skipped records are checked too: a later line may contradict one of them. So which lines contradict each other
-    depends on the file alone, not on its chunks, on where a run was stopped, or on what the database rejected.
+    depends on the file alone, not on its chunks, on where a run was stopped, or on what the database rejected. Empty
+    chunks between them let a run stop.
     """
     rest = iter(records)
     check = _Check(region, needs, dates, EarlierLines())
-    for record in islice(rest, skip):
+    for number, record in enumerate(islice(rest, skip), start=1):
         check.take(Chunk(), record)
+        if number % size == 0:
+            yield Chunk()
     while True:
         chunk = Chunk()
         begin = records.position

@@ -160,6 +160,8 @@ class _Run:
                 if self.stop():
                     complete = False
                     break
+                if not chunk.size:
+                    continue
                 settled, rejects = work.settle(chunk, self.counts)
                 self.counts += settled
                 warnings += chunk.warnings

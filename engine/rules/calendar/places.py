@@ -25,6 +25,8 @@ COUNTRIES: Final = {
     "india": "IN",
 }
 
+_STATES_FIRST: Final = sorted(LAWS, key=lambda place: ("-" not in place, place))
+
 
 def laws_of(phone: str | None, attributes: Mapping[str, Any]) -> tuple[QuietLaw, ...]:
     """Return every law that may hold for a contact: where its phone is from, and where its attributes say it is.
@@ -33,8 +35,7 @@ def laws_of(phone: str | None, attributes: Mapping[str, Any]) -> tuple[QuietLaw,
     named.
     """
     places = {*_places_of_phone(phone), *_places_of_attributes(*(_word(attributes.get(name)) for name in ATTRIBUTES))}
-    in_order = sorted(LAWS, key=lambda place: ("-" not in place, place))
-    return tuple(LAWS[place] for place in in_order if place in places)
+    return tuple(LAWS[place] for place in _STATES_FIRST if place in places)
 
 
 def _places_of_phone(phone: str | None) -> Iterator[str]:
