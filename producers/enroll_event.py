@@ -12,6 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from engine.database import Database, Session
 from engine.errors import InvalidInput
+from engine.rules.dates import ContactDates
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 from producers.callers_session import lent
 from producers.enrollment import enroll_people
@@ -76,6 +77,8 @@ class Enrolled:
     """False: the contact was enrolled before, or the event is a repeat."""
     wakeups: list[Due]
     """Still to be scheduled after the COMMIT; a worker does it when the transaction was the caller's own."""
+    warnings: tuple[str, ...] = ()
+    """Dates that steps go by and that can't be read: those steps are skipped."""
 
 
 def publish(database: Database, wakeups: Wakeups, event: EnrollEvent) -> Enrolled:
@@ -176,12 +179,15 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
         data = json_of("data", event.data or {})
     except NotStorableError as error:
         raise InvalidInput(str(error)) from None
+    unread = ContactDates(sequence.definition).unread({**who.attributes, **(event.data or {})})
+    if required := [date for date in unread if date.required]:
+        raise InvalidInput("; ".join(map(str, required)))
     chunk = enroll_people(session, sequence, [who], data=data)
     contact = chunk.contacts[0]
     if isinstance(contact, str):
         raise InvalidInput(contact)
     if chunk.enrollments:
-        return Enrolled(chunk.enrollments[0], created=True, wakeups=chunk.wakeups)
+        return Enrolled(chunk.enrollments[0], True, chunk.wakeups, tuple(map(str, unread)))
     row = session.execute(
         "SELECT id FROM enrollments WHERE contact_id = %s AND sequence_id = %s ORDER BY id DESC LIMIT 1",
         (contact, sequence.sequence_id),

@@ -8,7 +8,6 @@ from typing import Final, Literal, LiteralString, TypeAlias
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
-from pydantic import ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
@@ -16,8 +15,7 @@ from engine.rules.opt_out import OptOut, classify
 from producers.suppressions import Scope
 from producers.time_zones import time_zone
 from producers.unknown import unknown
-from schema.definition import QuietHours
-from schema.definition.calendar import OFF
+from schema.definition.quiet_hours import read_quiet_setting
 
 Doubtful: TypeAlias = Literal["hold", "go-on"]
 
@@ -54,7 +52,7 @@ class Workspace:
     sender_name: str | None
     email_from: str | None
     quiet_hours: str
-    """Of SMS: `20:00-09:00`, or `off`."""
+    """Of SMS: `20:00-09:00`, `20:00-09:00, sun 20:00-12:00`, or `off`; `, strict` behind: those of the law too."""
     holidays: list[date]
     """Its own, beside those of the countries that a window names."""
     opt_out_scope: Scope
@@ -164,16 +162,11 @@ def _check_name(name: str | None) -> None:
 
 
 def _quiet_hours(text: str) -> str:
-    """As they are stored."""
-    begin, _, end = (part.strip() for part in text.partition("-"))
-    if not end and begin.lower() in OFF:
-        return "off"
+    """Return quiet hours as they are stored."""
     try:
-        return str(QuietHours.model_validate({"from": begin, "to": end}))
-    except ValidationError:
-        raise InvalidInput(
-            f"{text!r} can't be quiet hours: expected two times of day, such as 20:00-09:00, or off"
-        ) from None
+        return str(read_quiet_setting(text))
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} can't be quiet hours: {error}") from None
 
 
 def _holidays(dates: Sequence[str]) -> list[date]:

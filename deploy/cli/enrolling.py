@@ -1,6 +1,7 @@
 """`cadenza enroll` and `cadenza publish`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -94,9 +95,15 @@ def publish(
             workspace=session.settings.workspace,
         )
         enrolled = publish_event(session.database, session.wakeups, event)
+    for warning in enrolled.warnings:
+        note(f"cadenza: {warning}")
     report(
         as_json,
-        {"enrollment": enrolled.enrollment_id, "created": enrolled.created},
+        {
+            "enrollment": enrolled.enrollment_id,
+            "created": enrolled.created,
+            "warnings": list(enrolled.warnings),
+        },
         lambda: (
             f"enrollment {enrolled.enrollment_id}"
             + (" made" if enrolled.created else " was there already: nothing is new")
@@ -124,10 +131,16 @@ def json_object(text: str) -> dict[str, Any]:
 
 def _warnings(done: BulkReport) -> list[str]:
     """What a user should know, a line each."""
+    used = f"; {done.workspace_timezone}, the workspace's zone, is used instead"
     said = [
-        f"{count:,} line(s) ({_lines(done, column)}): {column} was invalid and is not needed by the sequence: left out"
-        + (f"; {done.workspace_timezone}, the workspace's zone, is used instead" if column == "timezone" else "")
+        f"{count:,} line(s) ({_first(done.warning_lines[column], count)}):"
+        f" {column} was invalid and is not needed by the sequence: left out{used if column == 'timezone' else ''}"
         for column, count in done.warnings.items()
+    ]
+    said += [
+        f"{dates.count:,} line(s) ({_first(dates.lines, dates.count)}): {attribute} can't be read as a date; the first:"
+        f" {dates.first}"
+        for attribute, dates in done.unread_dates.items()
     ]
     if done.short_lines:
         said.append(f"{done.short_lines:,} line(s) had fewer columns than the header: their last columns are empty")
@@ -140,10 +153,9 @@ def _warnings(done: BulkReport) -> list[str]:
     return said
 
 
-def _lines(done: BulkReport, column: str) -> str:
-    """Return the first lines on which values of a column were left out."""
-    lines = done.warning_lines[column]
-    more = ", ..." if len(lines) < done.warnings[column] else ""
+def _first(lines: Sequence[int], count: int) -> str:
+    """Return the first of a number of lines."""
+    more = ", ..." if len(lines) < count else ""
     return ", ".join(map(str, lines)) + more
 
 

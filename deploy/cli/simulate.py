@@ -82,7 +82,11 @@ def simulate(
     every_branch: Annotated[bool, typer.Option("--every-branch", help="Every way through the branches.")] = False,
     timezone: Annotated[str, typer.Option(metavar="ZONE", help="The workspace's time zone.")] = "UTC",
     quiet_hours: Annotated[
-        str, typer.Option(metavar="FROM-TO", help="The workspace's quiet hours for SMS, or off.")
+        str,
+        typer.Option(
+            metavar="HOURS",
+            help="The workspace's quiet hours for SMS: 20:00-09:00, or 20:00-09:00, sun 20:00-12:00; strict; or off.",
+        ),
     ] = Hours().quiet_hours,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +94,7 @@ def simulate(
     definition = read_definition_file(file)
     started = start_of(start)
     who = contact_of(contact, definition)
-    where = whereabouts(who.timezone, who.phone, hours_of(timezone, quiet_hours))
+    where = whereabouts(who.timezone, who.phone, hours_of(timezone, quiet_hours), who.attributes)
     program = Program.of(definition)
     timing = timing_by_calendar(definition, Contact(where, who.attributes), started)
     facts = Facts(started.timestamp(), attributes=who.attributes)

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from engine.errors import InvalidInput
 from engine.rules.calendar import Hours
-from engine.rules.calendar.whereabouts import read_quiet_hours
+from engine.rules.dates import ContactDates
 from engine.rules.facts import Signal
 from engine.rules.program import Program
 from producers.emails import email_address
+from producers.fields import CUSTOM
 from producers.phones import e164
 from producers.time_zones import time_zone
 from schema.definition import Definition, parse_duration
+from schema.definition.quiet_hours import read_quiet_setting
 from schema.states import SignalKind
 
 OWN: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone")
@@ -55,7 +57,10 @@ def contact_of(text: str | None, definition: Definition) -> Supposed:
     except ValueError as error:
         raise InvalidInput(f"--contact: {error}") from None
     timezone = _zone(str(given["timezone"]), "--contact: timezone") if given.get("timezone") else None
-    return Supposed(phone, timezone, {name: value for name, value in given.items() if name not in OWN})
+    attributes = {name.removeprefix(CUSTOM): value for name, value in given.items() if name not in OWN}
+    if required := [date for date in ContactDates(definition).unread(attributes) if date.required]:
+        raise InvalidInput(f"--contact: {'; '.join(map(str, required))}")
+    return Supposed(phone, timezone, attributes)
 
 
 def hours_of(timezone: str, quiet_hours: str) -> Hours:
@@ -66,10 +71,10 @@ def hours_of(timezone: str, quiet_hours: str) -> Hours:
     """
     timezone = _zone(timezone, "--timezone")
     try:
-        read_quiet_hours(quiet_hours)
-    except ValueError:
-        raise InvalidInput(f"--quiet-hours: {quiet_hours!r} is not FROM-TO, as in 20:00-09:00, or off") from None
-    return Hours(timezone, quiet_hours)
+        setting = read_quiet_setting(quiet_hours)
+    except ValueError as error:
+        raise InvalidInput(f"--quiet-hours: {quiet_hours!r} can't be quiet hours: {error}") from None
+    return Hours(timezone, str(setting))
 
 
 def start_of(text: str | None) -> datetime:

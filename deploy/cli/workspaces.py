@@ -12,7 +12,11 @@ from producers import signing, workspaces
 from producers.workspaces import find_workspace
 
 QuietHours: TypeAlias = Annotated[
-    str | None, typer.Option(help="When no SMS goes out, where its recipient is: 20:00-09:00, or off.")
+    str | None,
+    typer.Option(
+        help="When no SMS goes out, where its recipient is: 20:00-09:00; with days, 20:00-09:00, sun 20:00-12:00;"
+        " strict: 20:00-09:00 and what the law of its country and state asks for (also 21:00-08:00, strict); or off."
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
 
 CLAIM: Final = "engine/outbox/claim.py"
@@ -655,4 +656,5 @@ MUTANTS: Final = (
     *RETAINING,
     *CARRYING,
     *TOLD,
+    *LISTS_AND_HOURS,
 )

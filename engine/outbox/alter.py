@@ -52,7 +52,7 @@ WHERE id = %(row)s AND {checked("status IN ('pending', 'waiting')")}
 """
 
 CONTACT: Final = f"""
-SELECT c.timezone, c.phone, {HOURS}
+SELECT c.timezone, c.phone, c.attributes || e.data, {HOURS}
 FROM enrollments e JOIN contacts c ON {look_up("c.id", "e.contact_id")}
 JOIN workspaces w ON {look_up("w.id", "e.workspace_id")}
 WHERE e.id = %(enrollment)s
@@ -95,8 +95,9 @@ def by_moment(session: Session, held: Held, program: Program, place: Place, mome
     row = session.execute(CONTACT, {"enrollment": held.id}).fetchone()
     if row is None or program.definition is None:
         raise LookupError(f"enrollment {held.id} has no contact")
-    timezone, phone, *hours = row
-    calendar = calendar_of(place.step, program.definition, whereabouts(timezone, phone, hours_of(*hours)))
+    timezone, phone, attributes, *hours = row
+    where = whereabouts(timezone, phone, hours_of(*hours), attributes)
+    calendar = calendar_of(place.step, program.definition, where)
     opening = next_open(moment, calendar)
     return Moved((opening.moment or moment).timestamp(), opening.reasons)
 

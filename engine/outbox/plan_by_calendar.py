@@ -30,10 +30,11 @@ contact AS (
         ARRAY(
             SELECT c.attributes ->> used.name FROM unnest(%(attributes)b::text[]) WITH ORDINALITY AS used (name, number)
             ORDER BY used.number
-        ) AS dates
+        ) AS attributes
     FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
 )
-SELECT (SELECT now FROM moment), timezone, phone, dates, array_agg(id) FROM contact GROUP BY timezone, phone, dates
+SELECT (SELECT now FROM moment), timezone, phone, attributes, array_agg(id) FROM contact
+GROUP BY timezone, phone, attributes
 """
 
 #: As PLAN of engine/outbox/plan.py, with the steps of each contact's group. An enrollment none of whose steps will be
@@ -97,7 +98,7 @@ def plan_by_calendar(
     batch_id: int | None = None,
 ) -> Planned:
     """Enroll the contacts that re-entry allows, each step at its time where the contact is; see `plan_enrollments`."""
-    used = attributes_used(definition)
+    used = attributes_used(definition, hours)
     rows = session.execute(
         ALIKE,
         {
@@ -115,11 +116,12 @@ def plan_by_calendar(
     now: datetime = rows[0][0]
     own = {name: value for name, value in json.loads(data).items() if name in used}
     alike: dict[tuple[Whereabouts, tuple[str | None, ...]], list[int]] = defaultdict(list)
-    for _, timezone, phone, dates, ids in rows:
-        alike[whereabouts(timezone, phone, hours), tuple(dates)] += ids
+    for _, timezone, phone, values, ids in rows:
+        attributes = {**dict(zip(used, values, strict=True)), **own}
+        alike[whereabouts(timezone, phone, hours, attributes), tuple(values)] += ids
     groups: dict[tuple[PlannedStep, ...], list[int]] = defaultdict(list)
-    for (where, dates), ids in alike.items():
-        contact = Contact(where, {**dict(zip(used, dates, strict=True)), **own})
+    for (where, values), ids in alike.items():
+        contact = Contact(where, {**dict(zip(used, values, strict=True)), **own})
         groups[tuple(plan_for(definition, contact, now))] += ids
     if len(groups) == 1 and all(step.status is not RowStatus.SKIPPED for step in next(iter(groups))):
         planned = replace(stretch, steps=next(iter(groups)))

@@ -100,8 +100,9 @@ def _planned(session: Session, late: Sequence[Late]) -> list[tuple[int, datetime
     moved: list[tuple[int, datetime]] = []
     for enrollment_id, version_id, started, attributes, timezone, phone, *hours in enrollments:
         one, definition = by_enrollment[enrollment_id], definitions[version_id]
-        where = whereabouts(timezone, phone, hours_of(*hours))
-        dates = tuple((name, _text(attributes.get(name))) for name in attributes_used(definition))
+        known = hours_of(*hours)
+        where = whereabouts(timezone, phone, known, attributes)
+        dates = tuple((name, _text(attributes.get(name))) for name in attributes_used(definition, known))
         times = (started if counts_from_start(definition) else one.was, one.was, one.ended)
         steps = anew(version_id, where, dates, times, tuple(behind[enrollment_id]))
         moved += [(ids[enrollment_id, step.order], step.due_at) for step in steps]

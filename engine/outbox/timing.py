@@ -28,6 +28,6 @@ def timing_of(session: Session, enrollment_id: int, program: Program, *, told: b
     hours = hours_of(*hours_read)
     if program.definition is None or not (told or own or uses_calendar(program.definition, hours)):
         return after_delay
-    contact = Contact(whereabouts(timezone, phone, hours), attributes)
+    contact = Contact(whereabouts(timezone, phone, hours, attributes), attributes)
     timing = timing_by_calendar(program.definition, contact, started)
     return with_own_delays(timing, {key: parse_delay(text) for key, text in own.items()}) if own else timing

@@ -200,7 +200,9 @@ def _rule(place: Place, definition: Definition | None) -> tuple[Any, ...]:
         quiet = definition.quiet_hours if quiet is None else quiet
         zone = definition.timezone
     when = (step.delay, step.at, step.after_start, step.before, step.after, step.if_late, step.max_lateness)
-    return (*when, window, quiet, zone, _asked(place), step.gate)
+    dated = step.before is not None or step.after is not None
+    written = definition.date_format if dated and definition is not None else None
+    return (*when, written, window, quiet, zone, _asked(place), step.gate)
 
 
 def _standing(old: Program, place: Place, row: Row | None, kept: set[str]) -> Standing:

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, Final
 
 from engine.rules.calendar import Whereabouts, calendar_of, due, next_open
-from engine.rules.calendar.whereabouts import Hours, quiet_hours_of
+from engine.rules.calendar.places import ATTRIBUTES
+from engine.rules.calendar.whereabouts import Hours, heeds_laws, may_be_quiet
 from engine.rules.planner import Timed, Timing, advance
 from engine.rules.program import Place, Program
 from schema.definition import Definition, Delay
@@ -154,10 +155,11 @@ def moved_behind(
     return moved
 
 
-def attributes_used(definition: Definition) -> tuple[str, ...]:
-    """The attributes that the plan depends on."""
+def attributes_used(definition: Definition, hours: Hours) -> tuple[str, ...]:
+    """The attributes that the plan depends on: dates, and where the contact is if the law asks for quiet hours."""
     anchors = [anchor for step in definition.walk() for anchor in (step.before, step.after) if anchor is not None]
-    return tuple(dict.fromkeys(anchor.attribute for anchor in anchors))
+    places = ATTRIBUTES if any(heeds_laws(step, definition, hours) for step in definition.walk()) else ()
+    return tuple(dict.fromkeys([*(anchor.attribute for anchor in anchors), *places]))
 
 
 def counts_from_start(definition: Definition) -> bool:
@@ -174,11 +176,11 @@ def uses_calendar(definition: Definition, hours: Hours) -> bool:
         or step.before is not None
         or step.after is not None
         or (definition.window if step.window is None else step.window) not in (None, "off")
-        or quiet_hours_of(step, definition, hours) is not None
+        or may_be_quiet(step, definition, hours)
         for step in definition.walk()
     )
 
 
 def uses_phone(definition: Definition, hours: Hours) -> bool:
     """Whether the plan depends on the zones that the contact's phone may be in."""
-    return any(quiet_hours_of(step, definition, hours) is not None for step in definition.walk())
+    return any(may_be_quiet(step, definition, hours) for step in definition.walk())

@@ -25,11 +25,7 @@ WHERE contact_id = ANY(%(contacts)b::bigint[]) AND sequence_id = %(sequence)b
 
 
 class DryRun:
-    """Counts chunk by chunk.
-
-    Contradictions between keys are told within a chunk and against the database; of earlier chunks only the
-    keys are known, so that somebody whose keys belong to two earlier ones counts as a repeat here.
-    """
+    """Counts chunk by chunk. Lines that contradict earlier ones of the file are rejected before (`chunks_of`)."""
 
     wakeups_warning: None = None
 

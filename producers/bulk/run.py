@@ -1,6 +1,6 @@
 """`cadenza enroll`: a file of contacts into a sequence, chunk by chunk."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from engine.database import Database
+from engine.rules.dates import ContactDates
 from engine.wakeups import Wakeups
 from producers.bulk.ahead import ahead
 from producers.bulk.batch import Counts, open_batch
-from producers.bulk.chunks import LINES_TOLD, Chunk, chunks_of
+from producers.bulk.chunks import LINES_TOLD, Chunk, UnreadDates, chunks_of
 from producers.bulk.dry_run import DryRun
 from producers.bulk.enrolling import Enrolling
 from producers.bulk.reading import open_records
@@ -54,6 +55,8 @@ class BulkReport:
     """Values that were left out since they were invalid and not needed, by column; of this run alone."""
     warning_lines: Mapping[str, Sequence[int]]
     """The first lines on which that was so, by column."""
+    unread_dates: Mapping[str, UnreadDates]
+    """Values that steps go by and that can't be read as dates, by attribute; of this run alone."""
     workspace_timezone: str
     """The zone of contacts without one of their own."""
     short_lines: int
@@ -101,7 +104,7 @@ def run_bulk(
         tenant = find_workspace(session, workspace)
         sequence = find_sequence(session, tenant.id, sequence_key)
     require_active(sequence)
-    needs = sequence.definition.needs
+    needs, dates = sequence.definition.needs, ContactDates(sequence.definition)
     region = tenant.region if region is None else check_region(region)
     with open_source(source, encoding=encoding, stdin=stdin, stop=stop) as opened:
         records = open_records(opened, format=format)
@@ -109,7 +112,7 @@ def run_bulk(
         path = place_of_rejects(opened, rejects_path)
         if dry_run:
             with closing(RejectsFile(path, records.header)) as rejects:
-                chunks = chunks_of(records, skip=0, size=chunk, region=region, needs=needs)
+                chunks = chunks_of(records, skip=0, size=chunk, region=region, needs=needs, dates=dates)
                 run = _Run(opened, records, rejects, Counts(), progress, stop, tenant.timezone)
                 return run.through(chunks, DryRun(database, sequence, rejects))
         with (
@@ -118,7 +121,8 @@ def run_bulk(
             Enrolling(database, wakeups, sequence, begun, rejects) as enrolling,
         ):
             begun.restore_rejects(database, rejects)
-            chunks = chunks_of(records, skip=begun.begun_with.records, size=chunk, region=region, needs=needs)
+            done = begun.begun_with.records
+            chunks = chunks_of(records, skip=done, size=chunk, region=region, needs=needs, dates=dates)
             run = _Run(opened, records, rejects, begun.begun_with, progress, stop, tenant.timezone)
             report = run.through(iter(()) if begun.finished else chunks, enrolling)
             if report.complete:
@@ -149,17 +153,22 @@ class _Run:
         """Settle chunk after chunk, while the next ones are read."""
         begun_with, warnings, complete = self.counts, Counter[str](), True
         lines: dict[str, list[int]] = {}
+        unread: dict[str, UnreadDates] = defaultdict(UnreadDates)
         self._tell(0, ())
         with ahead(chunks, depth=DEPTH) as made:
             for chunk in made:
                 if self.stop():
                     complete = False
                     break
+                if not chunk.size:
+                    continue
                 settled, rejects = work.settle(chunk, self.counts)
                 self.counts += settled
                 warnings += chunk.warnings
                 for column, more in chunk.warning_lines.items():
                     lines[column] = [*lines.get(column, ()), *more][:LINES_TOLD]
+                for attribute, dates in chunk.unread_dates.items():
+                    unread[attribute].add(dates)
                 self._tell(chunk.position, rejects)
         return BulkReport(
             enrolled=self.counts.enrolled,
@@ -168,6 +177,7 @@ class _Run:
             records=self.counts.records,
             warnings=dict(warnings),
             warning_lines=lines,
+            unread_dates=dict(unread),
             workspace_timezone=self.timezone,
             short_lines=self.records.short_lines,
             latin1_lines=self.records.latin1_lines,

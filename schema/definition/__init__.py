@@ -1,7 +1,7 @@
 """The sequence definition: reading and checking the file that people write."""
 
 from schema.definition.actions import ActionStep
-from schema.definition.calendar import WEEKDAYS, DateAnchor, QuietHours, Window, time_of_day
+from schema.definition.calendar import WEEKDAYS, DateAnchor, Window, time_of_day
 from schema.definition.definition import Definition
 from schema.definition.delay import Delay, parse_delay
 from schema.definition.duration import parse_duration
@@ -10,6 +10,7 @@ from schema.definition.json_schema import json_schema
 from schema.definition.kinds import Step
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean
 from schema.definition.questions import Question, TimedQuestion
+from schema.definition.quiet_hours import QuietHours
 from schema.definition.reading import MAX_SMS, parse
 from schema.definition.steps import AnyStep, EmailStep, MessageStep, SmsStep
 from schema.definition.tasks import TaskStep

@@ -12,13 +12,19 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
+    StrictBool,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
 from schema.definition.delay import PATTERN, Delay, read_delay
 from schema.definition.document import Unquoted
 from schema.definition.problem import did_you_mean, quoted
+
+#: How the dates of contacts are written in digits, where the year comes last.
+DateFormat: TypeAlias = Literal["MDY", "DMY"]
 
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
@@ -152,30 +158,6 @@ class Window(BaseModel):
         return self
 
 
-class QuietHours(BaseModel):
-    """When SMS may not go out, wherever the contact may be."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    begin: Annotated[LocalTime, Field(alias="from", description='a time of day, such as "20:00"')] = 20 * 60
-    end: Annotated[LocalTime, Field(alias="to", description='a time of day, such as "09:00"')] = 9 * 60
-
-    @model_validator(mode="after")
-    def _leave_some_time(self) -> "QuietHours":
-        if self.begin == self.end:
-            raise ValueError("they begin and end at the same time: write `off` for no quiet hours")
-        return self
-
-    def cover(self, minute: int) -> bool:
-        """Whether a minute of the day is in them: they may go over midnight."""
-        begun, over = minute >= self.begin, minute >= self.end
-        return (begun or not over) if self.begin > self.end else (begun and not over)
-
-    def __str__(self) -> str:
-        """As people write it."""
-        return f"{time_of_day(self.begin)}-{time_of_day(self.end)}"
-
-
 def _whole_days(by: Delay) -> Delay:
     if by.seconds:
         raise ValueError(f"{by} are not whole days: write days, weeks or business days")
@@ -194,19 +176,27 @@ class DateAnchor(BaseModel):
     by: Annotated[
         DelayField, AfterValidator(_whole_days), Field(description="how many days: 3 days, 2 weeks, 5 business days")
     ] = Delay()
+    required: Annotated[
+        StrictBool,
+        Field(description="true or false: whether contacts without a date that can be read are rejected"),
+    ] = False
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialize(self)
+        return data if self.required else {name: value for name, value in data.items() if name != "required"}
 
 
-def _off(value: Any) -> Any:
+def read_off(value: Any) -> Any:
     """YAML takes `off` for a yes-or-no."""
     return "off" if value is False or value in OFF else value
 
 
-MaybeWindow: TypeAlias = Annotated[Window | Literal["off"] | None, BeforeValidator(_off)]
-MaybeQuietHours: TypeAlias = Annotated[QuietHours | Literal["off"] | None, BeforeValidator(_off)]
+MaybeWindow: TypeAlias = Annotated[Window | Literal["off"] | None, BeforeValidator(read_off)]
 
-DATE_EXPECTED: Final = "a date of the contact: {attribute: renewal_date, by: 3 days}"
+DATE_EXPECTED: Final = "a date of the contact: {attribute: renewal_date, by: 3 days, required: true}"
 WINDOW_EXPECTED: Final = (
     'when messages may go out: {days: [mon, tue], from: "09:00", to: "17:00", holidays: US}, or off'
 )
-QUIET_EXPECTED: Final = 'when no SMS goes out, such as {from: "20:00", to: "09:00"}, or off'
+DATE_FORMAT_EXPECTED: Final = "MDY or DMY: how dates such as 03/04/2027 are meant"
 TIMEZONE_EXPECTED: Final = "contact, workspace or an IANA name, such as Europe/Paris"

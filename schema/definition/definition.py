@@ -17,15 +17,16 @@ from pydantic import (
 )
 
 from schema.definition.calendar import (
-    QUIET_EXPECTED,
+    DATE_FORMAT_EXPECTED,
     TIMEZONE_EXPECTED,
     WINDOW_EXPECTED,
-    MaybeQuietHours,
+    DateFormat,
     MaybeWindow,
     Timezone,
 )
 from schema.definition.kinds import Step
 from schema.definition.questions import Question
+from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
 from schema.definition.reentry import ReentryAfter, ReentryRule
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
@@ -56,6 +57,7 @@ OPTIONAL: Final[dict[str, Any]] = {
     "quiet_hours": None,
     "goal": None,
     "assignee": None,
+    "date_format": None,
 }
 
 
@@ -103,6 +105,8 @@ class Header(BaseModel):
             description="who does its tasks, a template: maria@example.com",
         ),
     ] = None
+
+    date_format: Annotated[DateFormat | None, Field(description=DATE_FORMAT_EXPECTED)] = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from schema.definition.calendar import DateAnchor, QuietHours, Window
+from schema.definition.calendar import WEEKDAYS, DateAnchor, Window
 from schema.definition.document import Document, Path, Unquoted
 from schema.definition.outward import Notify, Webhook
 from schema.definition.problem import did_you_mean, quoted
+from schema.definition.quiet_hours import QuietDay, QuietHours
 from schema.definition.reentry import ReentryAfter
 
 #: Values that are mappings of their own.
@@ -21,6 +22,7 @@ NESTED: Final[dict[str, type[BaseModel]]] = {
     "reentry": ReentryAfter,
     "webhook": Webhook,
     "notify": Notify,
+    **dict.fromkeys(WEEKDAYS, QuietDay),
 }
 
 

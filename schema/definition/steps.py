@@ -19,17 +19,16 @@ from pydantic import (
 
 from schema.definition.calendar import (
     DATE_EXPECTED,
-    QUIET_EXPECTED,
     WINDOW_EXPECTED,
     DateAnchor,
     DelayField,
     LocalTime,
-    MaybeQuietHours,
     MaybeWindow,
 )
 from schema.definition.delay import Delay
 from schema.definition.document import Unquoted
 from schema.definition.duration import MIN_DELAY, PATTERN, parse_duration
+from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
 
 KEY_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 KEY_EXPECTED: Final = "a key: lower-case letters, digits, - and _, at most 63, the first a letter or digit"

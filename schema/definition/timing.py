@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from schema.definition.calendar import LocalTime, MaybeQuietHours, MaybeWindow, QuietHours, Window, time_of_day
+from schema.definition.calendar import WEEKDAYS, LocalTime, MaybeWindow, Window, time_of_day
 from schema.definition.document import Document, Path
+from schema.definition.quiet_hours import MaybeQuietHours, QuietHours
 
 #: A step says one of these, or nothing.
 ANCHORS: Final = ("delay", "after_start", "before", "after")
@@ -34,7 +35,8 @@ def _check_hours(step: dict[str, Any], header: dict[str, Any], path: Path, docum
     if isinstance(window, Window) and at is not None and not window.opens <= at < window.closes:
         hours = f"{time_of_day(window.opens)} to {time_of_day(window.closes)}"
         document.report((*path, "at"), f"'at' is {time_of_day(at)}, outside of the window: expected {hours}")
-    if isinstance(quiet, QuietHours) and at is not None and quiet.cover(at):
+    days = window.days if isinstance(window, Window) else WEEKDAYS
+    if isinstance(quiet, QuietHours) and at is not None and all(quiet.cover(at, day) for day in days):
         document.report((*path, "at"), f"'at' is {time_of_day(at)}, in the quiet hours {quiet}")
     if isinstance(window, Window) and isinstance(quiet, QuietHours) and _never_meet(window, quiet):
         place = next(((*path, name) for name in ("window", "quiet_hours") if name in step), ("window",))
@@ -42,7 +44,7 @@ def _check_hours(step: dict[str, Any], header: dict[str, Any], path: Path, docum
 
 
 def _never_meet(window: Window, quiet: QuietHours) -> bool:
-    return all(quiet.cover(minute) for minute in range(window.opens, window.closes))
+    return all(quiet.cover(minute, day) for day in window.days for minute in range(window.opens, window.closes))
 
 
 def _in_force(kind: TypeAdapter[Any], name: str, step: dict[str, Any], header: dict[str, Any]) -> Any:

@@ -43,7 +43,8 @@ workspaces = Table(
         Text,
         nullable=False,
         server_default="20:00-09:00",
-        comment="of SMS, local time wherever the contact may be; or off",
+        comment="of SMS, local time wherever the contact may be: hours, days that differ, strict: those of the law too;"
+        " or off",
     ),
     Column(
         "holidays",
@@ -91,7 +92,10 @@ workspaces = Table(
     CheckConstraint("region ~ '^[A-Z]{2}$'", name="region"),
     CheckConstraint("smtp_guarantee IN ('at_most_once', 'at_least_once')", name="smtp_guarantee"),
     CheckConstraint(
-        "quiet_hours ~ '^(off|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])$'", name="quiet_hours"
+        "quiet_hours ~ ('^(off|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])'"
+        " || '(, (mon|tue|wed|thu|fri|sat|sun) (off|([01][0-9]|2[0-3]):[0-5][0-9]-"
+        "(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)))*' || '(, strict)?$')",
+        name="quiet_hours",
     ),
     CheckConstraint("doubtful IN ('hold', 'go-on')", name="doubtful"),
     CheckConstraint("opt_out_scope IN ('channel', 'all')", name="opt_out_scope"),

@@ -99,6 +99,12 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
         0,
         {"key": "north", "holidays": ["2026-12-24", "2026-12-31"], "quiet_hours": "21:00-08:00", "timezone": "UTC"},
     ),
+    (
+        ["workspace", "set", "north", "--quiet-hours", "21:00-08:00, sun 21:00-12:00, strict"],
+        0,
+        {"quiet_hours": "21:00-08:00, sun 21:00-12:00, strict"},
+    ),
+    (["workspace", "set", "north", "--quiet-hours", "21:00-08:00"], 0, {"quiet_hours": "21:00-08:00"}),
     (["workspace", "set", "north", "--holidays", "none"], 0, {"holidays": [], "quiet_hours": "21:00-08:00"}),
     (["workspace", "list"], 0, {"workspaces": ...}),
     (["sandbox", "fault", "sms", "reply", "--status", "500", "--times", "2"], 0, {"faults": ...}),

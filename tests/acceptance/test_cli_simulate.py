@@ -123,6 +123,14 @@ def test_quiet_hours_are_those_of_the_place(cli: Cli) -> None:
     tokyo = '{"phone": "+12025550123", "timezone": "Asia/Tokyo"}'
     night = cli(*simulate, "--contact", tokyo).check(0).document["ways"][0]["steps"][0]
     assert (night["at"], night["status"]) == ("2026-01-02T09:00:00+09:00", "sent")
+    texas = '{"phone": "+15125550123", "timezone": "America/Chicago"}'
+    sunday = ("simulate", file, "--start", "2026-06-07T15:00:00Z", "--json", "--contact", texas, "--quiet-hours")
+    (held,) = cli(*sunday, "strict").check(0).document["ways"][0]["steps"]
+    assert held["at"] == "2026-06-07T12:00:00-05:00"
+    assert held["reasons"] == ["quiet hours of Texas: Sunday before 12:00 in America/Chicago"]
+    (held,) = cli(*sunday, "20:00-09:00, sun 20:00-11:00").check(0).document["ways"][0]["steps"]
+    assert held["reasons"] == ["quiet hours: Sunday before 11:00 in America/Chicago"]
+    assert "expected two times of day, such as 20:00-09:00" in cli(*sunday, "sunday").check(2).err
     any_time = cli(*simulate, "--contact", tokyo, "--quiet-hours", "off").check(0).document["ways"][0]["steps"][0]
     assert any_time["at"] == "2026-01-02T08:00:00+09:00"
 
@@ -143,7 +151,7 @@ def test_quiet_hours_are_those_of_the_place(cli: Cli) -> None:
         (["--outcome", "call=perhaps"], "--outcome: call comes to interested or not_now, not 'perhaps'"),
         (["--tasks-take", "long"], "--tasks-take: 'long' is not a duration"),
         (["--timezone", "Mars"], "--timezone: 'Mars' is not a time zone"),
-        (["--quiet-hours", "late"], "--quiet-hours: 'late' is not FROM-TO"),
+        (["--quiet-hours", "late"], "--quiet-hours: 'late' can't be quiet hours: expected two times of day"),
     ],
 )
 def test_what_it_refuses(cli: Cli, options: list[str], says: str) -> None:

@@ -116,6 +116,7 @@ def test_a_file_becomes_contacts_enrollments_rows_and_wakeups(
         records=253,
         warnings={},
         warning_lines={},
+        unread_dates={},
         workspace_timezone="UTC",
         short_lines=0,
         latin1_lines=0,
@@ -215,6 +216,38 @@ def test_a_stopped_batch_goes_on_where_it_was(
     assert rejected_lines(report) == [3 + 2 * number for number in range(150)]
     assert totals(database) == {"contacts": 400, "enrollments": 400, "outbox": 800, "batch_rejects": 150}
     assert wakeups.counts()["waiting"] == 800
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_resumed_batch_rejects_what_contradicts_a_line_of_the_run_before(
+    database: Database, enroll: Callable[..., BulkReport], tmp_path: Path, form: str
+) -> None:
+    people = [
+        {"email": "a@example.com", "phone": phone(1), "first_name": "Ada"},
+        {"email": "b@example.com", "phone": phone(2), "first_name": "Bob"},
+        {"email": "A@example.com", "phone": phone(3), "first_name": "Cy"},
+        {"email": "b@example.com", "phone": phone(2), "first_name": "BOB"},
+    ]
+    path = tmp_path / f"list.{form}"
+    with path.open("w", newline="") as file:
+        if form == "csv":
+            writer = csv.DictWriter(file, list(people[0]))
+            writer.writeheader()
+            writer.writerows(people)
+        else:
+            file.writelines(json.dumps(one) + "\n" for one in people)
+    asked = iter([False, False, True])
+    first = enroll(path, batch="monday", chunk=1, stop=lambda: next(asked))
+    assert (first.enrolled, first.rejected, first.complete) == (2, 0, False)
+    report = enroll(path, batch="monday", chunk=1)
+    assert (report.enrolled, report.repeats, report.rejected) == (2, 1, 1)
+    line = 4 if form == "csv" else 3
+    assert rejected_lines(report) == [line]
+    assert report.rejects_path is not None
+    assert f"is also on line {line - 2}, with another phone than" in report.rejects_path.read_text()
+    assert query(database, "SELECT first_name FROM contacts ORDER BY email_key") == [("Ada",), ("BOB",)]
+    enroll(path, dry_run=True, chunk=1)
+    assert rejected_lines(report) == [line], "a dry run says the same"
 
 
 def test_a_finished_batch_is_not_done_again(
@@ -422,7 +455,7 @@ def test_a_dry_run_counts_what_a_run_would_do_and_writes_nothing(
 
 def test_a_dry_run_meets_contacts_again_across_chunks(enroll: Callable[..., BulkReport], tmp_path: Path) -> None:
     path = write(tmp_path / "list.csv", 40)
-    path.write_text(path.read_text() + path.read_text().partition("\n")[2].upper())
+    path.write_text(path.read_text() + path.read_text().partition("\n")[2].replace("@example", "@EXAMPLE"))
     dry = enroll(path, dry_run=True, chunk=7)
     assert (dry.enrolled, dry.repeats) == (40, 40)
 

@@ -76,6 +76,19 @@ def test_why_a_step_is_due_when_it_is(world: World) -> None:
     assert [step["due_because"] for step in explained(world).steps][1] == [], "somebody has moved it"
 
 
+def test_the_law_that_moved_a_message_is_named(world: World) -> None:
+    world.publish('sequence: a\nsteps: [{key: a, type: sms, after: {attribute: day}, at: "10:00", body: Hi}]')
+    world.execute("UPDATE workspaces SET quiet_hours = 'off, strict'")
+    sunday = {"day": "2127-06-08", "state": "Texas"}
+    world.enroll("a", timezone="America/Chicago", attributes=sunday)
+    (step,) = explained(world).steps
+    assert step["due_because"] == [
+        "on day, 2127-06-08",
+        "at 10:00 in America/Chicago",
+        "quiet hours of Texas: Sunday before 12:00 in America/Chicago",
+    ]
+
+
 def test_the_history_is_whole_and_in_order(world: World) -> None:
     world.enroll()
     ended(world, "step_order = 1", RowStatus.SENT, outcome="accepted", provider_id="SM1", detail="queued")

@@ -8,17 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.rules.dates import ContactDates
 from producers.bulk.ahead import ahead
 from producers.bulk.chunks import MAX_BYTES, Chunk, chunks_of
 from producers.bulk.reading import open_records
 from producers.bulk.seen import Seen
 from producers.bulk.source import open_source
+from schema.definition import parse
+
+NO_DATES = ContactDates(parse("sequence: a\nsteps: [{key: a, type: email, subject: a, text: b}]"))
 
 
 def chunks(data: bytes, *, skip: int = 0, size: int = 2) -> list[Chunk]:
     with open_source("-", stdin=io.BytesIO(data)) as source:
         records = open_records(source, format="csv")
-        return list(chunks_of(records, skip=skip, size=size, region="US", needs=frozenset({"email"})))
+        return list(chunks_of(records, skip=skip, size=size, region="US", needs=frozenset({"email"}), dates=NO_DATES))
 
 
 def test_records_come_in_chunks_in_the_order_of_the_file() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.rules.calendar import Calendar, Hours, Whereabouts, calendar_of, next_open, whereabouts, window_open
 from engine.rules.calendar.local import moment_of, to_wall
+from engine.rules.calendar.quiet_laws import LAWS
 from engine.rules.calendar.zones import spread, zones_of_phone
 from engine.rules.planning import Behind, Contact, moved_behind, plan_for
 from schema.definition import WEEKDAYS, Definition, QuietHours, SmsStep
@@ -35,7 +36,15 @@ windows = st.fixed_dictionaries(
         "holidays": st.sampled_from([["US"], ["GB", "DE-BY"]]),
     },
 ).filter(lambda window: window["from"] < window["to"])
-quiet = st.fixed_dictionaries({"from": times, "to": times}).filter(lambda hours: hours["from"] != hours["to"])
+ranges = st.fixed_dictionaries({"from": times, "to": times}).filter(lambda hours: hours["from"] != hours["to"])
+quiet = st.tuples(
+    ranges,
+    st.dictionaries(
+        st.sampled_from(WEEKDAYS),
+        st.one_of(ranges, st.just("off"), st.just({"from": "00:00", "to": "24:00"})),
+        max_size=4,
+    ),
+).map(lambda parts: {**parts[0], **parts[1]})
 delays = st.one_of(
     st.integers(1, 4_000).map(lambda number: f"{number} minutes"),
     st.integers(1, 10).map(lambda number: f"{number} days"),
@@ -75,29 +84,70 @@ definitions = st.tuples(
         {"sequence": "a", **parts[1], "steps": [{"key": f"s{n}", **step} for n, step in enumerate(parts[0])]}
     )
 )
-phones = st.sampled_from(["+12025550101", "+447911123456", "+79161234567", "+18005550101", "+61412345678", None])
-contacts = st.builds(
-    Contact,
-    where=st.builds(
-        whereabouts,
-        timezone=st.one_of(st.none(), st.sampled_from([*ZONES, "Mars/Base"])),
-        phone=phones,
-        hours=st.builds(
-            Hours,
-            timezone=st.sampled_from(ZONES),
-            quiet_hours=st.sampled_from(["20:00-09:00", "off", "13:00-14:00"]),
-            days_off=st.frozensets(dates.map(lambda day: datetime.fromisoformat(day).date()), max_size=3),
-        ),
-    ),
-    attributes=st.one_of(st.just({}), dates.map(lambda day: {"renewal": day})),
+#: Phones and attributes, and the places whose laws they are under.
+PHONES: dict[str | None, set[str]] = {
+    "+12025550101": {"US"},
+    "+15125550101": {"US", "US-TX"},
+    "+14015550101": {"US", "US-RI"},
+    "+12145550101": {"US", "US-TX"},
+    "+14165550101": {"CA"},
+    "+18005550101": {"US"},
+    "+447911123456": set(),
+    "+79161234567": set(),
+    "+61412345678": set(),
+    "+919876543210": {"IN"},
+    None: set(),
+}
+PLACES: list[tuple[dict[str, str], set[str]]] = [
+    ({}, set()),
+    ({"state": "Texas"}, {"US", "US-TX"}),
+    ({"state": "fl", "country": "U.S.A."}, {"US", "US-FL"}),
+    ({"state": "WA", "country": "Australia"}, set()),
+    ({"country": "Canada"}, {"CA"}),
+]
+SETTINGS = [
+    "20:00-09:00",
+    "off",
+    "13:00-14:00",
+    "20:00-09:00, sat 22:00-10:00, sun 20:00-12:00",
+    "21:00-08:00, wed off, sun 00:00-24:00",
+    "20:00-09:00, strict",
+    "off, strict",
+]
+hours_of_workspaces = st.builds(
+    Hours,
+    timezone=st.sampled_from(ZONES),
+    quiet_hours=st.sampled_from(SETTINGS),
+    days_off=st.frozensets(dates.map(lambda day: datetime.fromisoformat(day).date()), max_size=3),
 )
 
 
+@st.composite
+def contacts_anywhere(draw: st.DrawFn) -> Contact:
+    phone, (place, places) = draw(st.sampled_from(list(PHONES))), draw(st.sampled_from(PLACES))
+    zone = draw(st.one_of(st.none(), st.sampled_from([*ZONES, "Mars/Base"])))
+    hours = draw(hours_of_workspaces)
+    where = whereabouts(zone, phone, hours, place)
+    expected = PHONES[phone] | places if hours.quiet_hours.endswith("strict") else set()
+    assert set(where.laws) == {LAWS[code] for code in expected}
+    renewal = draw(st.one_of(st.just({}), dates.map(lambda day: {"renewal": day})))
+    return Contact(where, {**place, **renewal})
+
+
+contacts = contacts_anywhere()
+
+
 def is_quiet(moment: datetime, hours: QuietHours, zone: Any) -> bool:
-    """Told in another way than the engine does."""
+    """Return whether it is quiet, by another rule than that of the engine."""
     wall = to_wall(moment, zone)
-    minute = wall.hour * 60 + wall.minute
-    return (minute - hours.begin) % 1_440 < (hours.end - hours.begin) % 1_440
+    written = hours.model_dump(mode="json", by_alias=True)
+    today = written.get(WEEKDAYS[wall.weekday()], written)
+    if today == "off":
+        return False
+    clock = f"{wall:%H:%M}"
+    if today["from"] < today["to"]:
+        return bool(today["from"] <= clock < today["to"])
+    return clock >= today["from"] or clock < today["to"]
 
 
 def assert_allowed(moment: datetime, step: Any, definition: Definition, where: Whereabouts) -> None:
@@ -112,7 +162,10 @@ def assert_allowed(moment: datetime, step: Any, definition: Definition, where: W
         assert calendar.quiet_zones
         assert not any(is_quiet(moment, calendar.quiet, zone) for zone in calendar.quiet_zones)
     elif isinstance(step, SmsStep):
-        assert "off" in (step.quiet_hours, definition.quiet_hours, where.hours.quiet_hours)
+        assert "off" in (step.quiet_hours, definition.quiet_hours, where.hours.quiet_hours.partition(",")[0])
+    if isinstance(step, SmsStep) and (step.quiet_hours or definition.quiet_hours) != "off":
+        assert not where.laws or calendar.quiet_zones
+        assert not any(is_quiet(moment, law.hours, zone) for law in where.laws for zone in calendar.quiet_zones)
 
 
 class Planned(NamedTuple):

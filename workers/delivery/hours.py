@@ -8,7 +8,7 @@ from engine.outbox.claim import Claimed
 from engine.outbox.postpone import Postponed
 from engine.rules.calendar import Due, calendar_of, due, next_open, whereabouts
 from engine.rules.calendar.due import date_of, next_occasion
-from engine.rules.calendar.whereabouts import quiet_hours_of
+from engine.rules.calendar.whereabouts import may_be_quiet
 from engine.rules.ending import TOO_LATE
 from schema.definition import AnyStep
 from workers.delivery.known import Tenant, Version
@@ -48,11 +48,12 @@ class OpeningHours:
         self, row: Claimed, step: AnyStep, version: Version, tenant: Tenant, now: datetime, *, shift: bool
     ) -> Due:
         """The time from now on at which it may go out, and why it is that."""
-        calendar = calendar_of(step, version.definition, whereabouts(row.timezone, row.phone, tenant.hours))
+        attributes = {**row.attributes, **(row.data or {})}
+        where = whereabouts(row.timezone, row.phone, tenant.hours, attributes)
+        calendar = calendar_of(step, version.definition, where)
         if shift:
             return next_occasion(step, from_epoch(row.due_at), now, calendar)
         if (anchor := step.before or step.after) is not None:
-            attributes = {**row.attributes, **(row.data or {})}
             planned = due(step, ended=now, started=now, attributes=attributes, calendar=calendar)
             if planned.moment is not None or date_of(attributes.get(anchor.attribute), calendar) is None:
                 return planned
@@ -66,7 +67,7 @@ def _has_hours(step: AnyStep, version: Version, tenant: Tenant) -> bool:
     window = definition.window if step.window is None else step.window
     return (
         window not in AT_ANY_TIME
-        or quiet_hours_of(step, definition, tenant.hours) is not None
+        or may_be_quiet(step, definition, tenant.hours)
         or step.before is not None
         or step.after is not None
     )

@@ -6,7 +6,9 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from engine.rules.calendar.quiet_laws import QuietLaw
 from schema.definition import WEEKDAYS, QuietHours, Window
+from schema.definition.calendar import DateFormat
 
 BUSINESS_DAYS: Final = WEEKDAYS[:5]
 
@@ -20,10 +22,14 @@ class Calendar:
     """None: at any time."""
     quiet: QuietHours | None = None
     """None: there are none."""
+    laws: tuple[QuietLaw, ...] = ()
+    """Whose hours hold beside the quiet hours."""
     quiet_zones: tuple[tzinfo, ...] = ()
     """The contact may be in any of these: it must be quiet in none of them."""
     days_off: frozenset[date] = frozenset()
     """The workspace's own."""
+    date_format: DateFormat | None = None
+    """How the sequence says that dates of contacts are written."""
 
     def is_day_off(self, day: date) -> bool:
         """Whether it is a holiday, of the window's countries or of the workspace."""

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from engine.rules.calendar.calendar import Calendar, next_day
 from engine.rules.calendar.local import from_wall, moment_of, to_wall
 from engine.rules.calendar.opening import next_open, window_open
+from engine.rules.dates import UnreadDateError, read_date
 from schema.definition import DateAnchor, Delay, time_of_day
-
-#: Dates of contacts that are believed.
-YEARS: Final = range(1900, 3000)
 
 
 class Timing(Protocol):
@@ -76,13 +74,10 @@ def next_occasion(timing: Timing, planned: datetime, now: datetime, calendar: Ca
 
 
 def date_of(value: Any, calendar: Calendar) -> date | None:
-    """The date that an attribute names, in ISO 8601; that of a moment is as in the zone. None: it names none."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
+    """Return the day that an attribute names (`engine.rules.dates`); None: it names none."""
     try:
-        moment = datetime.fromisoformat(str(value).strip())
-        return moment.date() if moment.tzinfo is None else moment.astimezone(calendar.zone).date()
-    except (ValueError, OverflowError):
+        return read_date(value, calendar.date_format, calendar.zone)
+    except UnreadDateError:
         return None
 
 
@@ -91,14 +86,14 @@ def _by_date(timing: Timing, ended: datetime, attributes: Mapping[str, Any], cal
     if anchor is None or timing.at is None:
         raise ValueError("a step relative to a date has a date and a time of day")
     name = anchor.attribute
-    day = date_of(attributes.get(name), calendar)
-    if day is None:
-        what = "no" if attributes.get(name) in (None, "") else "no ISO date in"
-        return Due(None, (f"the contact has {what} {name}",))
+    if attributes.get(name) in (None, ""):
+        return Due(None, (f"the contact has no {name}",))
+    try:
+        day = read_date(attributes[name], calendar.date_format, calendar.zone)
+    except UnreadDateError as error:
+        return Due(None, (f"the contact has no date in {name}: {error}",))
     sign, word = (-1, "before") if timing.before is not None else (1, "after")
     reasons = (f"{anchor.by} {word} {name}, {day}" if anchor.by else f"on {name}, {day}",)
-    if day.year not in YEARS:
-        return Due(None, (*reasons, "which is outside of the calendar"))
     moment = moment_of(_days_on(day, anchor.by, calendar, sign), timing.at, calendar.zone)
     if moment >= ended:
         return Due(moment, reasons)

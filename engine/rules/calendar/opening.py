@@ -6,7 +6,9 @@ from typing import Final, NamedTuple
 
 from engine.rules.calendar.calendar import Calendar, next_day
 from engine.rules.calendar.local import minute_of, moment_of, to_wall
-from schema.definition import QuietHours, time_of_day
+from schema.definition import WEEKDAYS, QuietHours, time_of_day
+from schema.definition.calendar import MIDNIGHT
+from schema.definition.quiet_hours import QuietDay
 
 #: What does not open for so long is as good as shut: a window that lies in the quiet hours where the contact is.
 LONGEST_WAIT: Final = timedelta(days=35)
@@ -49,8 +51,10 @@ def next_open(moment: datetime, calendar: Calendar) -> Opening:
 
 def _closed(moment: datetime, calendar: Calendar) -> _Closed | None:
     closed = [] if calendar.window is None else [_outside_window(moment, calendar)]
-    if calendar.quiet is not None:
-        closed += [_quiet(moment, calendar.quiet, zone) for zone in calendar.quiet_zones]
+    for zone in calendar.quiet_zones:
+        if calendar.quiet is not None:
+            closed.append(_quiet(moment, calendar.quiet, zone))
+        closed += [_quiet(moment, law.hours, zone, law.name) for law in calendar.laws]
     return max((one for one in closed if one is not None), key=lambda one: one.until, default=None)
 
 
@@ -78,13 +82,33 @@ def _outside_window(moment: datetime, calendar: Calendar) -> _Closed | None:
     return _Closed(_next_time(moment, day, window.opens, zone), why)
 
 
-def _quiet(moment: datetime, quiet: QuietHours, zone: tzinfo) -> _Closed | None:
+def _quiet(moment: datetime, quiet: QuietHours, zone: tzinfo, law: str | None = None) -> _Closed | None:
+    """Return until when it is quiet, within the day: the next day has hours of its own."""
     wall = to_wall(moment, zone)
     day, minute = wall.date(), minute_of(wall)
-    if not quiet.cover(minute):
+    weekday = WEEKDAYS[day.weekday()]
+    hours = quiet.on(weekday)
+    if hours is None or not hours.cover(minute):
         return None
-    ends_on = next_day(day) if minute >= quiet.begin > quiet.end else day
-    return _Closed(_next_time(moment, ends_on, quiet.end, zone), f"quiet hours {quiet} in {zone}")
+    over_midnight = hours.begin > hours.end and minute >= hours.begin
+    ends_at = MIDNIGHT if over_midnight else hours.end
+    if law is None and not quiet.by_day:
+        why = f"quiet hours {quiet} in {zone}"
+    else:
+        why = f"quiet hours{f' of {law}' if law else ''}: {_part(hours, minute, f'{day:%A}')} in {zone}"
+    until = (next_day(day), 0) if ends_at == MIDNIGHT else (day, ends_at)
+    return _Closed(_next_time(moment, *until, zone), why)
+
+
+def _part(hours: QuietDay, minute: int, day: str) -> str:
+    """Return which part of the day is quiet: `Sunday before 12:00`."""
+    if hours.whole:
+        return f"all of {day}"
+    if hours.begin == 0 or (hours.begin > hours.end and minute < hours.end):
+        return f"{day} before {time_of_day(hours.end)}"
+    if hours.end == MIDNIGHT or hours.begin > hours.end:
+        return f"{day} from {time_of_day(hours.begin)}"
+    return f"{day} {hours}"
 
 
 def _next_time(moment: datetime, day: date, minute: int, zone: tzinfo) -> datetime:
