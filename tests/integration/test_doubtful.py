@@ -4,8 +4,13 @@ import pytest
 from world import World
 
 from engine.errors import InvalidInput, NotFound
+from engine.outbox.claim import claim, left_alone
+from engine.outbox.counts import oldest_due
+from engine.outbox.last_look import still_good
 from engine.rules.opt_out import OptOut
+from engine.wakeups import Due
 from producers.doubtful import Reading, count_doubtful, doubtful_messages, read_message
+from producers.explaining import explain_enrollment
 from producers.inbound import InboundMessage, receive
 from producers.tenants import Tenant
 
@@ -21,10 +26,10 @@ def write_to_us(world: World, body: str, sid: str = "SM1", sender: str = ANA) ->
         ).says
 
 
-def read(world: World, event_id: int, reading: Reading, workspace_id: int = 1) -> None:
+def read(world: World, event_id: int, reading: Reading, workspace_id: int = 1) -> list[Due]:
     """A person decides."""
     with world.database.transaction() as session:
-        read_message(session, workspace_id, event_id, reading)
+        return read_message(session, workspace_id, event_id, reading)
 
 
 def waiting(world: World, workspace_id: int | None = None) -> list[tuple[int, str]]:
@@ -92,3 +97,77 @@ def test_a_repeat_of_a_message_that_was_decided_changes_nothing(world: World) ->
     write_to_us(world, "stop it")
     assert waiting(world) == []
     assert world.query("SELECT status FROM events") == [("reply",)]
+
+
+def claimed(world: World, ids: list[int]) -> list[int]:
+    with world.database.transaction() as session:
+        return [row.id for row in claim(session, ids)]
+
+
+def test_a_contact_in_doubt_gets_nothing_on_that_channel_until_an_operator_decides(world: World) -> None:
+    world.enroll(phone=ANA)
+    world.enroll()
+    world.execute("UPDATE outbox SET due_at = sequence_now() - interval '1 hour', status = 'pending'")
+    world.execute("UPDATE outbox SET status = 'skipped', reason = 'x' WHERE step_order = 2")
+    ana_sms, ana_mail, ben_sms = world.ids("step_order <> 2")[:3]
+    (row,) = world.begin([ana_sms])
+    write_to_us(world, "stop it")
+    with world.database.transaction() as session:
+        assert still_good(session, [(row.id, row.fence)]) == set()
+    world.execute("UPDATE outbox SET status = 'pending', lease_until = NULL WHERE status = 'sending'")
+    assert claimed(world, [ana_sms, ben_sms]) == [ben_sms]
+    with world.database.transaction() as session:
+        assert [one.may_go for one in left_alone(session, [ana_sms])] == [False]
+        first = oldest_due(session, 1)
+        assert first is not None
+    says = explain_enrollment(world.database, "default", 1).next["says"]
+    assert (
+        says
+        == "first: waits until an operator decides whether a message of the contact is an opt-out: `cadenza review`"
+    )
+    world.execute("UPDATE outbox SET status = 'skipped', reason = 'x' WHERE id = %s", ana_sms)
+    assert claimed(world, [ana_mail]) == [ana_mail]
+    world.execute("UPDATE outbox SET status = 'pending', reason = NULL WHERE id = %s", ana_sms)
+    ((event_id, _),) = waiting(world)
+    woken = read(world, event_id, Reading.IGNORE)
+    assert ana_sms in [row_id for _, ids in woken for row_id in ids]
+    assert claimed(world, [ana_sms]) == [ana_sms]
+
+
+def test_each_message_in_doubt_holds_by_itself(world: World) -> None:
+    world.enroll(phone=ANA)
+    write_to_us(world, "stop it", "SM1")
+    write_to_us(world, "enough", "SM2")
+    first, second = (event_id for event_id, _ in waiting(world))
+    read(world, first, Reading.IGNORE)
+    assert claimed(world, world.ids("step_order = 1")) == []
+    read(world, second, Reading.IGNORE)
+    assert claimed(world, world.ids("step_order = 1")) != []
+
+
+def test_a_start_ends_the_hold(world: World) -> None:
+    world.enroll(phone=ANA)
+    write_to_us(world, "stop it", "SM1")
+    write_to_us(world, "START", "SM2")
+    assert claimed(world, world.ids("step_order = 1")) != []
+
+
+def test_a_workspace_may_go_on(world: World) -> None:
+    world.enroll(phone=ANA)
+    tenant = Tenant(1, "Default", "US", "secret", doubtful="go-on")
+    with world.database.transaction() as session:
+        receive(session, tenant, InboundMessage("SM1", ANA, "stop it", None, {"From": ANA, "Body": "stop it"}))
+    assert len(waiting(world)) == 1
+    assert claimed(world, world.ids("step_order = 1")) != []
+
+
+@pytest.mark.parametrize("body", ["Raus", "RAUS!", "bitte raus", "r\u00e4us, danke", "Nie wieder"])
+def test_a_workspace_has_words_of_its_own(world: World, body: str) -> None:
+    world.enroll(phone=ANA)
+    tenant = Tenant(1, "Default", "DE", "secret", opt_out_words=("raus", "nie wieder"))
+    with world.database.transaction() as session:
+        found = receive(session, tenant, InboundMessage("SM1", ANA, body, None, {}))
+    assert found.says is OptOut.STOP
+    with world.database.transaction() as session:
+        other = receive(session, Tenant(1, "Default", "DE", "secret"), InboundMessage("SM2", ANA, body, None, {}))
+    assert other.says is not OptOut.STOP

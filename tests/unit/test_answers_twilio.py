@@ -5,7 +5,13 @@ from collections import Counter
 import pytest
 
 from engine.rules.answer_tables import TWILIO_CODES, TWILIO_STATUS, TWILIO_STATUS_ALWAYS
-from engine.rules.answers import LONGEST_WAIT, retry_after_seconds, twilio_outcome
+from engine.rules.answers import (
+    LONGEST_WAIT,
+    may_be_unreachable,
+    retry_after_seconds,
+    suppressed_by,
+    twilio_outcome,
+)
 from schema.states import AttemptOutcome
 
 REFUSED, DEFERRED, HELD, UNANSWERED = (
@@ -70,7 +76,9 @@ def test_only_what_is_about_the_recipient_suppresses() -> None:
     assert not any(meaning.suppress and meaning.pauses for meaning in TWILIO_CODES)
 
 
-@pytest.mark.parametrize("code", ["30001", "30002", "30003", "30004", "30007", "30008", "30034", "21612", "99999", None])
+@pytest.mark.parametrize(
+    "code", ["30001", "30002", "30003", "30004", "30007", "30008", "30034", "21612", "99999", None]
+)
 def test_what_is_not_for_good_or_not_about_the_number_suppresses_nothing_at_once(code: str | None) -> None:
     assert suppressed_by(code) is None
     assert may_be_unreachable(code) == (code == "30003")

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0028"
+revision = "0021"
+down_revision = "0020"
 
 #: People who opted out before keep their addresses suppressed; each contact that has such an address now has opted out.
 UP = """

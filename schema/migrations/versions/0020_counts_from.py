@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0028"
+revision = "0020"
 down_revision = "0019"
 
 #: Only running enrollments need it. A step that was skipped by a change of version, by a branch or by hand before its
