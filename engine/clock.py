@@ -123,12 +123,12 @@ class SequenceClock:
         return self._dispatch_open
 
     def lateness(self, due: float, not_before: float | None = None) -> float:
-        """Real seconds since a step fell due; `not_before` is the real time that a back-off ended."""
+        """Return the real seconds since a step fell due; `not_before` is the real time at which a back-off ended."""
         real = self.real_now()  # first, since it reads the timeline anew
         reached = self._timeline.reached(due)
         if not_before is not None:
             reached = max(reached, not_before)
-        return real - reached
+        return max(0.0, real - reached)
 
     @property
     def apart(self) -> float:
@@ -140,6 +140,10 @@ class SequenceClock:
         """Sequence seconds in a real second."""
         self._refresh()
         return self._timeline.segments[-1].rate
+
+    def read_again(self) -> None:
+        """Look at the database at the next use, however fresh the last look is: the clock seems to have moved."""
+        self._read_at = float("-inf")
 
     def stale_in(self) -> float:
         """Real seconds until the next use looks at the database; whoever waits longer misses a change."""

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from deploy.audit.book import Book, Row
-from deploy.audit.checks import check_accepted, check_gate, check_not_accepted, check_row
+from deploy.audit.checks import check_accepted, check_gate, check_not_accepted, check_notified, check_row
 from deploy.audit.match import Matched, match
 from deploy.audit.order import check_enrollment
 from deploy.audit.read_book import read_book
@@ -51,8 +51,10 @@ def _enrollment(book: Book, steps: Sequence[Row], matched: Matched) -> Iterator[
     for number, row in enumerate(steps):
         yield from check_row(book, row)
         accepted = matched.of_row.get(row.id)
-        if accepted:
+        if accepted and row.is_message:
             yield from check_accepted(book, row, accepted)
+        elif accepted:
+            yield from check_notified(book, row, accepted)
         elif row.is_message:
             yield from check_not_accepted(book, row, steps[:number], steps)
         else:

@@ -1,6 +1,5 @@
 """What has to hold of each row, given what was accepted of it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -8,8 +7,7 @@ from deploy.audit.book import Attempt, Book, Enrollment, Row
 from deploy.audit.content import difference
 from deploy.audit.match import Acceptance
 from deploy.audit.verdict import Kind, Violation
-from engine.outbox.alter import DELETED
-from engine.rules.ending import TOO_LATE
+from engine.rules.skip_reasons import PATTERNS, SkipKind, skip_kind
 from producers.review import OUTCOME, Decision
 from schema.states import THEIR_OWN, AttemptOutcome, EnrollmentStatus, RowStatus
 
@@ -21,23 +19,12 @@ HELD: Final = (RowStatus.UNKNOWN, RowStatus.OPEN, RowStatus.WAITING)
 
 #: How an operator's decisions are written down.
 SAID_TO_BE_SENT: Final = OUTCOME[Decision.SENT][1]
-SKIPPED_BY_AN_OPERATOR: Final = OUTCOME[Decision.SKIP][1]
 
 #: Before the reason of the suppression. One that is their own they may have taken back since.
 SUPPRESSED: Final = "suppressed: "
 
 #: Reasons of suppressions that go away by themselves: the recipient takes them back, or a message reaches the number.
 LIFTED: Final = (*THEIR_OWN, "undeliverable")
-
-#: Of a step on a branch that is not taken (engine/rules/planner.py).
-NOT_TAKEN: Final = re.compile(
-    r"branch (?P<branch>\S+) not taken: (?P<gate>\S+) (?:came to (?P<outcome>\S+)|is (?P<status>\S+))"
-)
-
-#: Of a step that is not in the version in which the enrollment goes on, or not ahead of it (engine/rules/landing.py).
-MIGRATED: Final = re.compile(
-    r"version \d+(?: has no such step|: it comes before the step at which the enrollment went on)"
-)
 
 REFUSALS: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED)
 
@@ -93,6 +80,21 @@ def check_accepted(book: Book, row: Row, accepted: Sequence[Acceptance]) -> Iter
         yield from _check_acceptance(book, row, acceptance)
 
 
+def check_notified(book: Book, row: Row, accepted: Sequence[Acceptance]) -> Iterator[Violation]:
+    """A notification that was accepted: once, when due, as it was handed over, and the row does not deny it."""
+    first = accepted[0]
+    if len(accepted) > 1:
+        yield violation(Kind.DUPLICATED, row, f"accepted {len(accepted)} times", accepted[-1])
+    if row.status in (RowStatus.FAILED, RowStatus.SKIPPED, RowStatus.WAITING, RowStatus.PENDING):
+        yield violation(Kind.WRONG, row, f"accepted, but the row is {row.status}", first)
+    enrollment = book.enrollments.get(row.enrollment_id)
+    for acceptance in accepted:
+        if (says := difference(acceptance.entry, acceptance.attempt)) is not None:
+            yield violation(Kind.WRONG, row, says, acceptance)
+        if enrollment is not None:
+            yield from _check_due(book, row, enrollment, acceptance)
+
+
 def check_gate(book: Book, row: Row, before: Sequence[Row], steps: Sequence[Row] = ()) -> Iterator[Violation]:
     """A step that is no message: it must have ended for a reason that holds, or still have time.
 
@@ -102,8 +104,8 @@ def check_gate(book: Book, row: Row, before: Sequence[Row], steps: Sequence[Row]
     match RowStatus(row.status):
         case RowStatus.PENDING:
             yield from _check_pending(book, row, enrollment, before)
-        case RowStatus.SKIPPED if (branch := NOT_TAKEN.fullmatch(row.reason or "")) and not _not_taken(
-            branch, _gates(enrollment, before, steps)
+        case RowStatus.SKIPPED if skip_kind(row.reason) is None or (
+            skip_kind(row.reason) is SkipKind.BRANCH and not _branch_not_taken(row, _gates(enrollment, before, steps))
         ):
             yield violation(Kind.LOST, row, "skipped for a reason that does not hold")
         case RowStatus.CANCELLED if enrollment is None or enrollment.status != EnrollmentStatus.CANCELLED:
@@ -144,22 +146,25 @@ def _failed_for_a_reason(book: Book, row: Row) -> bool:
 
 
 def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None, before: Sequence[Row]) -> bool:
-    if row.reason and (branch := NOT_TAKEN.fullmatch(row.reason)):
-        return _not_taken(branch, before)
-    if enrollment is None or enrollment.contact is None or not row.reason:
+    kind = skip_kind(row.reason)
+    if kind is SkipKind.BRANCH:
+        return _branch_not_taken(row, before)
+    if enrollment is None or enrollment.contact is None or kind is None:
         return False
-    if MIGRATED.fullmatch(row.reason):
-        return enrollment.migrated_at is not None
-    if row.reason == DELETED:
-        return enrollment.modified_at is not None
     contact = enrollment.contact
     address = contact.phone if row.type == "sms" else contact.email
-    if row.reason.startswith(SUPPRESSED):
-        taken_back = row.reason.removeprefix(SUPPRESSED) in LIFTED
-        return taken_back or (address is not None and _suppressed_at(book, row, address) is not None)
-    if row.reason.startswith("the contact has no "):
-        return address is None or contact.updated_at > enrollment.created_at
-    return row.reason in (TOO_LATE, SKIPPED_BY_AN_OPERATOR)
+    match kind:
+        case SkipKind.VERSION:
+            return enrollment.migrated_at is not None
+        case SkipKind.DELETED:
+            return enrollment.modified_at is not None
+        case SkipKind.SUPPRESSED:
+            lifted = (row.reason or "").removeprefix(SUPPRESSED) in LIFTED
+            return lifted or (address is not None and _suppressed_at(book, row, address) is not None)
+        case SkipKind.NO_ADDRESS:
+            return address is None or contact.updated_at > enrollment.created_at
+        case _:
+            return True
 
 
 def _gates(enrollment: Enrollment | None, before: Sequence[Row], steps: Sequence[Row]) -> Sequence[Row]:
@@ -167,8 +172,11 @@ def _gates(enrollment: Enrollment | None, before: Sequence[Row], steps: Sequence
     return before if enrollment is None or enrollment.migrated_at is None else steps or before
 
 
-def _not_taken(branch: re.Match[str], before: Sequence[Row]) -> bool:
+def _branch_not_taken(row: Row, before: Sequence[Row]) -> bool:
     """Whether a gate before came to something else."""
+    branch = PATTERNS[SkipKind.BRANCH].fullmatch(row.reason or "")
+    if branch is None:
+        return False
     gates = [row for row in before if row.step_key == branch["gate"]]
     if branch["status"] is not None:
         return any(row.status == branch["status"] for row in gates)
@@ -192,14 +200,18 @@ def _check_acceptance(book: Book, row: Row, acceptance: Acceptance) -> Iterator[
 def _check_time(book: Book, row: Row, enrollment: Enrollment, acceptance: Acceptance) -> Iterator[Violation]:
     """Handed over while that was allowed; by the database's own clock, which no worker sets."""
     attempt = acceptance.attempt
-    reached = book.clock.highest(enrollment.created_at, attempt.started_at + ROUNDING)
-    if row.due_at is None or reached < row.due_at:
-        yield violation(Kind.EARLY, row, "handed over before it was due", acceptance)
+    yield from _check_due(book, row, enrollment, acceptance)
     suppressed_at = _suppressed_at(book, row, attempt.recipient)
     if suppressed_at is not None and suppressed_at < attempt.started_at:
         yield violation(Kind.BARRED, row, "handed over after its recipient was suppressed", acceptance)
     if _ended_before(book, enrollment, attempt):
         yield violation(Kind.BARRED, row, "handed over after its enrollment had ended", acceptance)
+
+
+def _check_due(book: Book, row: Row, enrollment: Enrollment, acceptance: Acceptance) -> Iterator[Violation]:
+    reached = book.clock.highest(enrollment.created_at, acceptance.attempt.started_at + ROUNDING)
+    if row.due_at is None or reached < row.due_at:
+        yield violation(Kind.EARLY, row, "handed over before it was due", acceptance)
 
 
 def _suppressed_at(book: Book, row: Row, address: str) -> float | None:

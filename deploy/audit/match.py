@@ -77,14 +77,16 @@ def match(book: Book, entries: Iterable[Entry]) -> Matched:
 
 
 def _by_provider_id(book: Book) -> dict[tuple[str, str], list[Attempt]]:
-    """Attempts by channel and provider's id; for email that is known before the answer."""
+    """Return attempts by channel and provider's id. Of emails, notifications too, it is known before the answer."""
     found: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for attempt in book.attempts:
         if attempt.row_id not in book.row_of:
             continue
-        known = attempt.payload.get("message_id") if attempt.channel == "email" else attempt.provider_id
+        message_id = attempt.payload.get("message_id")
+        channel = attempt.channel if message_id is None else "email"
+        known = message_id if channel == "email" else attempt.provider_id
         if known is not None:
-            found[attempt.channel, known].append(attempt)
+            found[channel, known].append(attempt)
     return found
 
 

@@ -64,7 +64,10 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
     CASE WHEN claimed.type = 'email' AND claimed.fence > 1 THEN (
         SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
         ORDER BY a.fence DESC LIMIT 1
-    ) END AS frozen
+    ) END AS frozen,
+    CASE WHEN claimed.fence > 1 THEN (
+        SELECT count(*) FROM attempt_records a WHERE a.outbox_id = claimed.id AND a.fence < claimed.fence
+    ) ELSE 0 END AS attempted
 FROM claimed JOIN contacts c ON {look_up("c.id", "claimed.contact_id")}
 ORDER BY claimed.due_at, claimed.id
 """
@@ -105,6 +108,8 @@ class Claimed(NamedTuple):
     """Why the recipient must not be contacted on this channel."""
     frozen: dict[str, Any] | None
     """An email that may have been accepted before: if it is sent again, then the same bytes."""
+    attempted: int
+    """Attempts before this one."""
 
     @property
     def recipient(self) -> str | None:

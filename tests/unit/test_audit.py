@@ -440,7 +440,7 @@ def test_a_step_on_a_branch_that_is_not_taken_may_be_skipped(case: Case) -> None
     assert not case.judged().clean
     case.set(3, reason="branch then not taken: step-2 is skipped")
     assert not case.judged().clean
-    case.set(2, status="skipped", reason="by hand", outcome=None)
+    case.set(2, status="skipped", reason="skipped by a person", outcome=None)
     assert case.judged().clean
 
 

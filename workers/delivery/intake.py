@@ -115,6 +115,8 @@ class Intake:
         try:
             with self._database.transaction() as session:
                 rows = claim(session, ids)
+                if any(row.due_at > self._clock.now() for row in rows):
+                    self._clock.read_again()  # it was moved ahead: the database knows that the row is due
                 if reached := self._goals.reached(session, rows) if self._goals is not None else set():
                     rows = [row for row in rows if row.enrollment_id not in reached]
                 taken.later = self._prepare_all(rows, prepare, taken)

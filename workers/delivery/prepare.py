@@ -97,7 +97,7 @@ class Prepare:
     def _standing(self, row: Claimed, step: MessageStep, version: Version, tenant: Tenant, lateness: float) -> Standing:
         return Standing(
             tries=row.attempts,
-            attempts=(row.fence + 1) // 2,
+            attempts=row.attempted + 1,
             max_tries=tenant.max_tries,
             lateness=lateness,
             max_lateness=step.max_lateness.total_seconds() if step.if_late == "skip" else inf,

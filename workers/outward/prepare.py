@@ -141,7 +141,7 @@ class PrepareOutward:
     def _standing(self, row: Claimed, step: ActionStep, tenant: Tenant, lateness: float, in_doubt: bool) -> Standing:
         return Standing(
             tries=row.attempts,
-            attempts=(row.fence + 1) // 2,
+            attempts=row.attempted + 1,
             max_tries=tenant.max_tries,
             lateness=lateness,
             max_lateness=step.max_lateness.total_seconds() if step.if_late == "skip" else inf,
