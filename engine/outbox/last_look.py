@@ -9,7 +9,8 @@ from engine.outbox.contact_holds import NOT_ON_HOLD
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.lookups import checked, look_up
 
-#: Nobody has said STOP since, and nothing was paused. Each attempt is looked up by its ids.
+#: No STOP came since, and nothing was paused. Each attempt is looked up by its ids; the address is the one that the
+#: message goes to, and has the collation of the index on addresses.
 STILL_GOOD: Final = f"""
 SELECT asked.id, asked.fence
 FROM unnest(%(ids)b::bigint[], %(fences)b::int[]) AS asked (id, fence)
@@ -19,8 +20,7 @@ CROSS JOIN LATERAL (
     WHERE o.id = asked.id AND o.fence = asked.fence AND {checked("o.status = 'sending'")}
         AND {NOT_HELD} AND {NOT_ON_HOLD} AND NOT EXISTS (
         SELECT FROM suppressions s WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
-            AND s.address = CASE o.type WHEN 'sms' THEN attempt.recipient
-                ELSE (SELECT c.email_key FROM contacts c WHERE c.id = e.contact_id) END
+            AND s.address = lower(attempt.recipient COLLATE "C") COLLATE "default"
         OFFSET 0
     ) AND NOT EXISTS (
         SELECT FROM contact_opt_outs gone WHERE gone.contact_id = e.contact_id AND gone.channel = o.type OFFSET 0
