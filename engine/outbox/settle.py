@@ -85,7 +85,7 @@ WITH barred AS MATERIALIZED (
     FROM unnest(%(ids)b::bigint[], %(fences)b::int[], %(reasons)b::text[], %(codes)b::text[])
         AS bar (id, fence, reason, code)
     JOIN outbox o ON {look_up("o.id", "bar.id")} JOIN enrollments e ON {look_up("e.id", "o.enrollment_id")}
-    JOIN attempt_records a ON {look_up("a.outbox_id", "o.id")} AND a.fence = bar.fence
+    JOIN attempt_records a ON {look_up("a.outbox_id", "bar.id")} AND {checked("a.fence = bar.fence")}
 ),
 person AS (
     INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason)

@@ -162,5 +162,5 @@ steps: [{key: it, type: action, notify: {to: sales@example.com, subject: Hi, tex
     found = audit(site.world.database, site.sandbox.ledger)
     assert found.clean, found.examples
     assert found.acceptances == 1
-    site.world.execute("UPDATE outbox SET status = 'failed'")
+    site.world.execute("UPDATE outbox SET status = 'failed', sent_at = NULL")
     assert not audit(site.world.database, site.sandbox.ledger).clean
