@@ -1,13 +1,15 @@
 """Workspaces: the tenants."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal, LiteralString, TypeAlias
+from typing import Annotated, Final, Literal, LiteralString, TypeAlias
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
+from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
@@ -15,22 +17,29 @@ from engine.rules.opt_out import OptOut, classify
 from producers.suppressions import Scope
 from producers.time_zones import time_zone
 from producers.unknown import unknown
+from schema.definition.mail import MAX_CC, Cc, Headers, ReplyTo
 from schema.definition.quiet_hours import read_quiet_setting
+from schema.definition.templates import check_template
 
 Doubtful: TypeAlias = Literal["hold", "go-on"]
+
+MAIL_BOX: Final = TypeAdapter[str](ReplyTo)
+COPIES: Final = TypeAdapter[tuple[str, ...]](Annotated[Cc, Field(max_length=MAX_CC)])
+HEADERS: Final = TypeAdapter[Mapping[str, str]](Headers)
 
 KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 COLUMNS: Final[LiteralString] = (
     "id, key, public_id, name, timezone, region, max_tries, sender_name, email_from, quiet_hours, holidays,"
-    " opt_out_scope, doubtful, opt_out_words"
+    " opt_out_scope, doubtful, opt_out_words, reply_to, cc, headers"
 )
 
 CHANGE: Final[LiteralString] = """
 UPDATE workspaces SET name = coalesce(%s, name), timezone = coalesce(%s, timezone), region = coalesce(%s, region),
     quiet_hours = coalesce(%s, quiet_hours), holidays = coalesce(%s::date[], holidays),
     opt_out_scope = coalesce(%s, opt_out_scope), doubtful = coalesce(%s, doubtful),
-    opt_out_words = coalesce(%s::text[], opt_out_words)
+    opt_out_words = coalesce(%s::text[], opt_out_words), reply_to = nullif(coalesce(%s, reply_to), ''),
+    cc = coalesce(%s::text[], cc), headers = coalesce(%s::jsonb, headers)
 WHERE key = %s
 """
 
@@ -61,6 +70,22 @@ class Workspace:
     """What happens to a contact whose message may be an opt-out, until an operator decides."""
     opt_out_words: list[str]
     """Its own, beside those of each language."""
+    reply_to: str | None
+    """Of its email, a template; None: answers go to the sender."""
+    cc: list[str]
+    """Of its email, templates."""
+    headers: dict[str, str]
+    """Of its email, beside those that every email has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What is to be changed of a workspace's email; None: nothing."""
+
+    reply_to: str | None = None
+    """Empty: none."""
+    cc: Sequence[str] | None = None
+    headers: Mapping[str, str] | None = None
 
 
 def add(
@@ -94,7 +119,7 @@ def add(
                 (key, name or key, timezone, region),
             )
             if quiet_hours is not None:
-                session.execute(CHANGE, (None, None, None, quiet_hours, None, None, None, None, key))
+                session.execute(CHANGE, (None, None, None, quiet_hours, *[None] * 7, key))
     except UniqueViolation:
         raise InvalidInput(f"there is a workspace {key!r} already") from None
     return find_workspace(session, key)
@@ -112,6 +137,7 @@ def change(
     opt_out_scope: Scope | None = None,
     doubtful: Doubtful | None = None,
     opt_out_words: Sequence[str] | None = None,
+    mail: Mail | None = None,
 ) -> Workspace:
     """Change what is given of a workspace. Steps that are planned keep their times; quiet hours hold for all at once.
 
@@ -130,6 +156,7 @@ def change(
         opt_out_scope,
         doubtful,
         None if opt_out_words is None else _opt_out_words(opt_out_words),
+        *_mail(mail or Mail()),
     )
     session.execute(CHANGE, (*given, key))
     return find_workspace(session, key)
@@ -174,6 +201,21 @@ def _holidays(dates: Sequence[str]) -> list[date]:
         return sorted({date.fromisoformat(day.strip()) for day in dates})
     except ValueError:
         raise InvalidInput(f"{', '.join(dates)!r} can't be holidays: expected dates, such as 2026-12-24") from None
+
+
+def _mail(mail: Mail) -> tuple[str | None, list[str] | None, str | None]:
+    """Return the values of the columns."""
+    try:
+        if mail.reply_to:
+            MAIL_BOX.validate_python(mail.reply_to)
+        cc = None if mail.cc is None else list(COPIES.validate_python(list(mail.cc)))
+        headers = None if mail.headers is None else json.dumps(dict(HEADERS.validate_python(dict(mail.headers))))
+    except ValidationError as error:
+        raise InvalidInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    for source in [mail.reply_to or "", *(mail.cc or ())]:
+        for problem in check_template(source).problems:
+            raise InvalidInput(f"{source!r}: {problem.message}")
+    return mail.reply_to, cc, headers
 
 
 def _opt_out_words(words: Sequence[str]) -> list[str]:

@@ -8,8 +8,9 @@ import typer
 
 from deploy.cli.output import Json, report
 from deploy.cli.session import opened
+from engine.errors import InvalidInput
 from producers import signing, workspaces
-from producers.workspaces import find_workspace
+from producers.workspaces import Mail, find_workspace
 
 QuietHours: TypeAlias = Annotated[
     str | None,
@@ -72,6 +73,16 @@ def change(
     opt_out_words: Annotated[
         str | None, typer.Option(help="Its own words beside STOP and the like: raus,basta; none: it has none.")
     ] = None,
+    reply_to: Annotated[
+        str | None, typer.Option(help="Where answers to its email go: Sales <sales@example.com>; none: to the sender.")
+    ] = None,
+    cc: Annotated[
+        list[str] | None, typer.Option(help="Who gets a copy of its email; more than once for several; none: nobody.")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="A header of its email: 'X-Team: sales'; more than once for several; none: none."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given of a workspace."""
@@ -89,6 +100,7 @@ def change(
             opt_out_scope=None if opt_out_scope is None else opt_out_scope.value,
             doubtful=None if doubtful is None else doubtful.value,
             opt_out_words=words,
+            mail=Mail("" if reply_to == "none" else reply_to, None if not cc else _unless_none(cc), _headers(header)),
         )
     report(as_json, _document(changed), lambda: _line(changed))
 
@@ -118,6 +130,22 @@ def list_all(as_json: Json = False) -> None:
         {"workspaces": [_document(workspace) for workspace in found]},
         lambda: "\n".join(map(_line, found)),
     )
+
+
+def _unless_none(given: list[str]) -> list[str]:
+    return [] if given == ["none"] else given
+
+
+def _headers(given: list[str] | None) -> dict[str, str] | None:
+    if not given:
+        return None
+    headers: dict[str, str] = {}
+    for line in _unless_none(given):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise InvalidInput(f"--header {line!r}: write a name and a value, such as 'X-Team: sales'")
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def _document(workspace: workspaces.Workspace) -> dict[str, Any]:

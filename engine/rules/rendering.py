@@ -12,7 +12,7 @@ from engine.errors import CadenzaError
 from schema.definition import MAX_SMS, EmailStep, SmsStep
 from schema.definition.templates import MAX_TEXT, MeteredTemplate, PlainTemplate, TemplateError, line_of, parse_template
 
-Variables: TypeAlias = Mapping[str, Mapping[str, Any]]
+Variables: TypeAlias = Mapping[str, Any]
 
 #: The longest line of a header, in characters (RFC 5322 section 2.1.1).
 MAX_SUBJECT: Final = 998

@@ -17,6 +17,7 @@ from producers.api.in_flight import InFlight
 from producers.api.lane import Apart, Lane
 from producers.api.transactions import Done, Transactions, once
 from producers.api.twilio_caller import TwilioCaller, prefix_of
+from producers.api.unsubscribe import UnsubscribePage
 from producers.api.webhooks import Webhooks
 from producers.delivery_reports import Told, take_report
 from producers.inbound import Received, Written, receive, receive_all
@@ -43,6 +44,7 @@ class Api:
         self._rest = FastAPI(title="Cadenza", openapi_url=None, docs_url=None, redoc_url=None)
         add_error_handlers(self._rest)
         self._rest.include_router(Health(database, wakeups, require_migrated).routes())
+        self._rest.include_router(UnsubscribePage(database, wakeups).routes())
         with ExitStack() as stack:
             reports = Lane(
                 "reports",

@@ -25,6 +25,15 @@ from schema.definition.calendar import (
     Timezone,
 )
 from schema.definition.kinds import Step
+from schema.definition.mail import (
+    CC_EXPECTED,
+    HEADERS_EXPECTED,
+    MAX_CC,
+    REPLY_TO_EXPECTED,
+    Cc,
+    Headers,
+    ReplyTo,
+)
 from schema.definition.questions import Question
 from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
 from schema.definition.reentry import ReentryAfter, ReentryRule
@@ -58,6 +67,9 @@ OPTIONAL: Final[dict[str, Any]] = {
     "goal": None,
     "assignee": None,
     "date_format": None,
+    "reply_to": None,
+    "cc": [],
+    "headers": {},
 }
 
 
@@ -107,6 +119,9 @@ class Header(BaseModel):
     ] = None
 
     date_format: Annotated[DateFormat | None, Field(description=DATE_FORMAT_EXPECTED)] = None
+    reply_to: Annotated[ReplyTo | None, Field(description=REPLY_TO_EXPECTED)] = None
+    cc: Annotated[Cc, Field(max_length=MAX_CC, description=CC_EXPECTED)] = ()
+    headers: Annotated[Headers, Field(default_factory=dict, description=HEADERS_EXPECTED)]
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def _check_template(value: Any, name: str, path: Path, document: Document) -> No
     if isinstance(value, list):
         sources = [((*path, number), item) for number, item in enumerate(value) if isinstance(item, str)]
     for place, source in sources:
-        checked = check_template(source, html=name == "html")
+        checked = check_template(source, html=name == "html", email=name in ("text", "html"))
         for problem in checked.problems:
             document.report(place, f"'{name}': {problem.message}", document.text_line(place, problem.line))
         if source and not source.strip():

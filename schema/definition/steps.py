@@ -28,6 +28,15 @@ from schema.definition.calendar import (
 from schema.definition.delay import Delay
 from schema.definition.document import Unquoted
 from schema.definition.duration import MIN_DELAY, PATTERN, parse_duration
+from schema.definition.mail import (
+    CC_EXPECTED,
+    HEADERS_EXPECTED,
+    MAX_CC,
+    REPLY_TO_EXPECTED,
+    Cc,
+    Headers,
+    ReplyTo,
+)
 from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
 
 KEY_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -98,6 +107,10 @@ OPTIONAL: Final[dict[str, Any]] = {
     "if_late": "skip",
     "webhook": None,
     "notify": None,
+    "transactional": False,
+    "reply_to": None,
+    "cc": [],
+    "headers": {},
 }
 
 
@@ -192,9 +205,16 @@ class EmailStep(MessageStep):
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["text"]}, {"required": ["html"]}]})
 
     needs = "email"
-    templates = ("subject", "text", "html")
+    templates = ("subject", "text", "html", "reply_to", "cc")
 
     type: Annotated[Literal["email"], Field(description="the type of the step")]
     subject: Annotated[str, Field(min_length=1, description="the subject line, a template")]
     text: Annotated[str | None, Field(min_length=1, description="the plain text, a template")] = None
     html: Annotated[str | None, Field(min_length=1, description="the HTML, a template: values are escaped")] = None
+    transactional: Annotated[
+        StrictBool,
+        Field(description="true or false: an email that the contact asked for, without List-Unsubscribe"),
+    ] = False
+    reply_to: Annotated[ReplyTo | None, Field(description=REPLY_TO_EXPECTED)] = None
+    cc: Annotated[Cc, Field(max_length=MAX_CC, description=CC_EXPECTED)] = ()
+    headers: Annotated[Headers, Field(default_factory=dict, description=HEADERS_EXPECTED)]

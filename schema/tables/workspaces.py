@@ -1,7 +1,7 @@
 """Workspaces: the tenants. Everything else belongs to one."""
 
 from sqlalchemy import CheckConstraint, Column, Date, SmallInteger, Table, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from schema.tables.base import identity, metadata, moment, real_moment_of_writing
 
@@ -86,6 +86,9 @@ workspaces = Table(
         server_default="{}",
         comment="its own, beside those of each language",
     ),
+    Column("reply_to", Text, comment="of its email, a template; null: answers go to the sender"),
+    Column("cc", ARRAY(Text), nullable=False, server_default="{}", comment="of its email, templates"),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="of its email"),
     UniqueConstraint("key"),
     UniqueConstraint("public_id"),
     CheckConstraint("key ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="key"),

@@ -130,7 +130,7 @@ def test_three_refusals_for_now_use_the_tries_up(site: Site) -> None:
 
 
 def test_a_refusal_for_good_lets_the_sequence_go_on(site: Site) -> None:
-    site.sandbox.client.add_fault("sms", "reply", status=400, code=21211, times=1)
+    site.sandbox.client.add_fault("sms", "reply", status=400, code=21617, times=1)
     site.enroll("follow-up")
     with site.working():
         site.until("failed", "pending", "pending")

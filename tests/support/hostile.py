@@ -29,4 +29,4 @@ HOSTILE: Final = {
 }
 
 #: Of Postgres 17 and newer.
-HOSTILE_17: Final = {"transaction_timeout": "'100ms'"}
+HOSTILE_17: Final = {"transaction_timeout": "'5s'"}

@@ -34,6 +34,15 @@ class Email:
     subject: str
     text: str | None
     html: str | None
+    reply_to: str | None = None
+    """`Name <address>` or an address."""
+    cc: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Others, in their order."""
+    list_unsubscribe: tuple[str, ...] = ()
+    """URIs by which the recipient unsubscribes (RFC 2369)."""
+    one_click: bool = False
+    """Whether a POST to the first URI unsubscribes (RFC 8058)."""
 
 
 @dataclass(frozen=True, slots=True)

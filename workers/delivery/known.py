@@ -1,7 +1,8 @@
 """What a worker process knows of sequence versions and workspaces: read once, or again after a while."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, Literal
 
@@ -42,6 +43,10 @@ class Tenant:
     """What it signs webhooks with, the newest first: several for a while after it was changed."""
     hours: Hours
     """What it says of its time."""
+    reply_to: str | None = None
+    cc: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of its email, beside those that every email has."""
 
 
 class Known:
@@ -87,7 +92,7 @@ class Known:
                 row = session.execute(
                     "SELECT public_id, max_tries, sender_name, email_from, smtp_guarantee, webhook_secret, key,"  # noqa: S608
                     " signing_secret, CASE WHEN former_secret_until > clock_timestamp() THEN former_secret END,"
-                    f" {HOURS} FROM workspaces w WHERE id = %s",
+                    f" reply_to, cc, headers, {HOURS} FROM workspaces w WHERE id = %s",
                     (workspace_id,),
                 ).fetchone()
             if row is None:
@@ -102,7 +107,10 @@ class Known:
                 webhook_secret,
                 key,
                 tuple(secret for secret in secrets if secret is not None),
-                hours_of(*row[9:]),
+                hours_of(*row[12:]),
+                row[9],
+                tuple(row[10]),
+                row[11],
             )
             self._tenants[workspace_id] = (time.monotonic(), tenant)
         return tenant

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from functools import lru_cache, partial
 from math import inf
 from typing import Any
@@ -16,8 +15,11 @@ from engine.rules.rendering import Renderer, RenderError
 from engine.rules.token import status_callback_url
 from engine.settings import Settings
 from schema.definition import AnyStep, EmailStep, MessageStep, SmsStep
+from schema.definition.templates.check import UNSUBSCRIBE_URL
 from schema.states import RowStatus
 from workers.channels.channel import Email, Message, Sms
+from workers.channels.email.mailbox import read_sender
+from workers.delivery.email_headers import addresses_of, headers_of, unsubscribe_by
 from workers.delivery.hours import OpeningHours
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepared import Prepared
@@ -73,8 +75,11 @@ class Prepare:
                     f'{{"body": {json.dumps(body)}, "media_urls": {json.dumps(media_urls) if media_urls else "[]"}}}',
                 )
             case EmailStep():
-                subject, text, html = self._renderer.render_email(step, values)
                 sender = tenant.email_from or self._settings.email_from
+                leave = unsubscribe_by(self._settings.public_url, tenant, row, sender)
+                values = {**values, UNSUBSCRIBE_URL: leave.url}
+                subject, text, html = self._renderer.render_email(step, values)
+                reply_to, copies = addresses_of(step, version.definition, tenant, self._renderer, values)
                 email = Email(
                     to=row.email or "",
                     sender=sender,
@@ -83,6 +88,11 @@ class Prepare:
                     text=text,
                     html=html,
                     date=datetime.fromtimestamp(self._clock.real_now(), UTC),
+                    reply_to=reply_to,
+                    cc=copies,
+                    headers=headers_of(step, version, tenant),
+                    list_unsubscribe=() if step.transactional else leave.uris,
+                    one_click=leave.one_click and not step.transactional,
                 )
                 return email, payload_of(email)
             case _:
@@ -124,8 +134,20 @@ def payload_of(email: Email) -> str:
             "subject": email.subject,
             "text": email.text,
             "html": email.html,
+            **{name: value for name, value in _headers(email).items() if value},
         }
     )
+
+
+def _headers(email: Email) -> dict[str, Any]:
+    """Return what not every email has."""
+    return {
+        "reply_to": email.reply_to,
+        "cc": email.cc,
+        "headers": email.headers,
+        "list_unsubscribe": email.list_unsubscribe,
+        "one_click": email.one_click,
+    }
 
 
 def as_before(payload: dict[str, Any], recipient: str) -> Email:
@@ -138,6 +160,11 @@ def as_before(payload: dict[str, Any], recipient: str) -> Email:
         subject=payload["subject"],
         text=payload["text"],
         html=payload["html"],
+        reply_to=payload.get("reply_to"),
+        cc=tuple(payload.get("cc", ())),
+        headers=tuple((name, value) for name, value in payload.get("headers", ())),
+        list_unsubscribe=tuple(payload.get("list_unsubscribe", ())),
+        one_click=payload.get("one_click", False),
     )
 
 
@@ -149,7 +176,7 @@ def message_id(workspace: str, row_id: int, sender: str) -> str:
 @lru_cache(maxsize=256)
 def domain_of(sender: str) -> str:
     """The domain of a sender's address."""
-    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    return read_sender(sender).address.rpartition("@")[2]
 
 
 def _skip(row: Claimed, reason: str) -> Ending:

@@ -1,11 +1,11 @@
 """What templates may say of a claimed row."""
 
-from email.utils import parseaddr
 from functools import lru_cache
 
 from engine.outbox.claim import Claimed
 from engine.rules.rendering import Variables, variables
 from engine.settings import Settings
+from workers.channels.email.mailbox import read_sender
 from workers.delivery.known import Tenant, Version
 
 
@@ -38,5 +38,5 @@ class Values:
 @lru_cache(maxsize=256)
 def _sender(name: str | None, mailbox: str, phone: str | None) -> dict[str, str | None]:
     """What templates may say of the sender: `sender.*`."""
-    own_name, address = parseaddr(mailbox)
-    return {"name": name or own_name, "email": address, "phone": phone}
+    own = read_sender(mailbox)
+    return {"name": name or own.name, "email": own.address, "phone": phone}

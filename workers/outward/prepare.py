@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from functools import partial
 from math import inf
 from typing import Final
@@ -21,7 +20,7 @@ from schema.definition import ActionStep
 from schema.definition.outward import ASSIGNEE, OWNER, Notify, Webhook
 from schema.states import RowStatus
 from workers.channels.channel import Call, Email, Message
-from workers.channels.email.mailbox import check_address
+from workers.channels.email.mailbox import read_sender
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepare import as_before, domain_of, payload_of
 from workers.delivery.prepared import Prepared
@@ -32,6 +31,10 @@ CONTACT: Final = ("external_id", "email", "phone", "first_name", "last_name", "t
 
 #: Unless the sequence has a subject for it.
 SUBJECT: Final = "{{ sequence.name }}"
+
+
+#: A machine sends it, and nobody is to answer it (RFC 3834 section 5).
+AUTOMATIC: Final = (("Auto-Submitted", "auto-generated"),)
 
 
 class PrepareOutward:
@@ -111,6 +114,7 @@ class PrepareOutward:
             subject=clean_header(render(notify.subject or SUBJECT)) or version.definition.sequence,
             text=clean_text(render(notify.text)),
             html=None,
+            headers=AUTOMATIC,
         )
 
     def _recipient(self, notify: Notify, row: Claimed, version: Version, tenant: Tenant) -> str:
@@ -130,7 +134,7 @@ class PrepareOutward:
         if not written:
             raise RenderError("nobody_to_notify", f"the {notify.to} is not set: {mend}")
         try:
-            return check_address(parseaddr(written)[1])
+            return read_sender(written).address
         except ValueError:
             raise RenderError("nobody_to_notify", f"the {notify.to} is no email address: {mend}") from None
 

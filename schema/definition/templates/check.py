@@ -24,6 +24,9 @@ VARIABLES: Final = {
     "sender": ("name", "email", "phone"),
     "sequence": ("key", "name"),
 }
+
+#: What a template of an email may name by itself.
+UNSUBSCRIBE_URL: Final = "unsubscribe_url"
 _ROOTS: Final = (*VARIABLES, "custom")
 _NAMES: Final = tuple(f"{root}.{name}" for root, names in VARIABLES.items() for name in names)
 
@@ -46,20 +49,22 @@ class CheckedTemplate:
     """The text that is there whatever the data: outside of all markup."""
 
 
-def check_template(source: str, *, html: bool = False) -> CheckedTemplate:
-    """Find all that is wrong with a template; if it doesn't parse, only that."""
+def check_template(source: str, *, html: bool = False, email: bool = False) -> CheckedTemplate:
+    """Find all that is wrong with a template; if it doesn't parse, only that. `email`: it is a part of an email."""
     try:
         template = parse_template(source, html=html)
-        problems = [*_unknown_variables(template, source), *_filters(template, environment(html=html), source)]
+        problems = [*_unknown_variables(template, source, email), *_filters(template, environment(html=html), source)]
     except TemplateError as error:
         return CheckedTemplate((TemplateProblem(error.line, f"the template doesn't parse: {error}"),), "")
     least = "".join(node.text for node in template.nodes if isinstance(node, ContentNode))
     return CheckedTemplate(tuple(dict.fromkeys(problems)), least)
 
 
-def _unknown_variables(template: MeteredTemplate, source: str) -> Iterator[TemplateProblem]:
+def _unknown_variables(template: MeteredTemplate, source: str, email: bool) -> Iterator[TemplateProblem]:
     for found in template.analyze(include_partials=False).globals.values():
         for variable in found:
+            if email and variable.segments == [UNSUBSCRIBE_URL]:
+                continue
             if (message := _variable(variable)) is not None:
                 yield TemplateProblem(line_of(source, variable.span.index), message)
 

@@ -28,7 +28,7 @@ class PlainTemplate:
             return None
         return cls([piece for piece in pieces if piece is not None], html=template.env.autoescape)
 
-    def fill(self, variables: Mapping[str, Mapping[str, Any]]) -> str | None:
+    def fill(self, variables: Mapping[str, Any]) -> str | None:
         """The text, if each value is a text and not empty: so no default applies. None: to be interpreted."""
         filled: list[str] = []
         for piece in self._pieces:

@@ -26,6 +26,7 @@ class _Envelope:
 
     sender: str
     recipient: str
+    copies: tuple[str, ...]
     message: bytes
     message_id: str
 
@@ -62,7 +63,8 @@ class EmailChannel:
             read_sender(settings.email_from)
         except ValueError:
             raise InvalidInput(
-                "CADENZA_EMAIL_FROM is no email address: write `Name <name@example.com>` or an address"
+                f"CADENZA_EMAIL_FROM is {settings.email_from!r}, which has no email address: write"
+                " `Name <name@example.com>` or name@example.com"
             ) from None
         return cls(parse_smtp_url(settings.smtp_url.get_secret_value()), settings.provider_timeout)
 
@@ -72,7 +74,11 @@ class EmailChannel:
             raise TypeError(f"the email channel can't send {type(message).__name__}")
         try:
             envelope = _Envelope(
-                read_sender(message.sender).address, check_address(message.to), build(message), message.message_id
+                read_sender(message.sender).address,
+                check_address(message.to),
+                tuple([read_sender(copy).address for copy in message.cc]),
+                build(message),
+                message.message_id,
             )
         except ValueError as problem:
             return Outcome(AttemptOutcome.REFUSED, detail=masked(str(problem)))
@@ -119,7 +125,9 @@ class EmailChannel:
             return _no_connection(TimeoutError("the server is too slow"))
         used = connection.used > 0
         try:
-            reply = await connection.deliver(envelope.sender, envelope.recipient, envelope.message, deadline)
+            reply = await connection.deliver(
+                envelope.sender, envelope.recipient, envelope.copies, envelope.message, deadline
+            )
         except OSError as error:
             connection.abort()
             if used and connection.stage == "mail":

@@ -1,6 +1,7 @@
 """One SMTP connection that knows until when a message is definitely not sent."""
 
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Self
 
@@ -16,6 +17,10 @@ from workers.channels.wire import Broken, connect
 #: no messages (a filter, a full disk) often says 354 and closes: if that is heard in time, nothing is in doubt. It
 #: does so on new connections only, since hanging up ends them; all others go on at once.
 _LAST_LOOK: Final = 0.005
+
+
+#: Instead of the class of a good reply: whatever the server says.
+COPY: Final = 0
 
 
 class Connection:
@@ -55,8 +60,12 @@ class Connection:
         """Whether another message may be tried."""
         return self._link.is_open
 
-    async def deliver(self, sender: str, recipient: str, message: bytes, deadline: Deadline) -> Reply:
+    async def deliver(
+        self, sender: str, recipient: str, copies: Sequence[str], message: bytes, deadline: Deadline
+    ) -> Reply:
         """Hand a message over and return the reply that settled it: the first refusal, or the one to the dot.
+
+        That the server refuses a copy settles nothing: the recipient gets the message all the same.
 
         The dot gets the full time once more.
 
@@ -65,7 +74,7 @@ class Connection:
         """
         self.stage = "mail"
         await self._reset()
-        refusal = await self._announce(sender, recipient, len(message))
+        refusal = await self._announce(sender, recipient, copies, len(message))
         if refusal is not None:
             return refusal
         link = self._link
@@ -83,12 +92,13 @@ class Connection:
         link.write(b".\r\n")
         return await read_reply(link, "dot")
 
-    async def _announce(self, sender: str, recipient: str, size: int) -> Reply | None:
+    async def _announce(self, sender: str, recipient: str, copies: Sequence[str], size: int) -> Reply | None:
         """Send the envelope, in one go if the server can take that (RFC 2920); None: it wants the message."""
         options = f" SIZE={size}" if self._size else ""
         commands: tuple[tuple[Stage, bytes, int], ...] = (
             ("mail", f"MAIL FROM:<{sender}>{options}\r\n".encode(), 2),
             ("rcpt", f"RCPT TO:<{recipient}>\r\n".encode(), 2),
+            *(("rcpt", f"RCPT TO:<{copy}>\r\n".encode(), COPY) for copy in copies),
             ("data", b"DATA\r\n", 3),
         )
         link = self._link
@@ -96,7 +106,7 @@ class Connection:
             for self.stage, command, good in commands:
                 link.write(command)
                 reply = await read_reply(link, self.stage)
-                if reply.code // 100 != good:
+                if good != COPY and reply.code // 100 != good:
                     return reply
             return None
         link.write(b"".join([command for _, command, _ in commands]))
@@ -108,7 +118,7 @@ class Connection:
                 if refusal is None:
                     raise
                 return refusal
-            if refusal is None and reply.code // 100 != good:
+            if refusal is None and good != COPY and reply.code // 100 != good:
                 refusal = reply
         if refusal is not None and reply.code // 100 == 3:
             link.abort()  # it waits for a message to nobody: hanging up before the dot sends none

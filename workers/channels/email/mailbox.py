@@ -2,12 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Final
 
 #: RFC 5321 section 4.1.2 without quoted strings and address literals: ASCII only, as contacts' addresses are kept.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9.\-]{1,255}")
+
+#: RFC 5322 section 3.2.4, and RFC 2047 section 2: a name that was copied from a header.
+_ESCAPED: Final = re.compile(r"\\(.)")
+_ENCODED: Final = re.compile(r"=\?[\w-]+\?[bBqQ]\?[^ ?]*\?=")
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -33,12 +37,23 @@ def check_address(address: str) -> str:
 
 @lru_cache(maxsize=256)
 def read_sender(sender: str) -> Sender:
-    """Read `Name <address>` or an address.
+    """Read `Name <address>` or an address, as people paste them: `Acme, Inc. <info@example.com>` needs no quotes.
 
     Raises:
         ValueError: there is no address in it that can be used.
     """
     if _CONTROL.search(sender):
         raise ValueError("control characters in a sender")
-    name, address = parseaddr(sender)
-    return Sender(name, check_address(address))
+    name, bracket, rest = sender.strip().rpartition("<")
+    if not bracket:
+        return Sender("", check_address(rest.strip()))
+    if not rest.endswith(">"):
+        raise ValueError("expected `Name <address>`")
+    return Sender(_name(name.strip()), check_address(rest[:-1].strip()))
+
+
+def _name(written: str) -> str:
+    """Return a display name as people read it: commas, colons and brackets need no quotes."""
+    if len(written) > 1 and written[0] == written[-1] == '"':
+        written = _ESCAPED.sub(r"\1", written[1:-1])
+    return str(make_header(decode_header(written))) if _ENCODED.search(written) else written

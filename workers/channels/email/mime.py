@@ -45,9 +45,11 @@ def build(email: Email) -> bytes:
     headers = (
         f"From: {_from(email.sender)}\r\n"
         f"To: {check_address(email.to)}\r\n"
+        f"{_copies(email)}"
         f"Subject: {_unstructured(email.subject, len('Subject: '))}\r\n"
         f"Date: {_date(email.date.replace(microsecond=0), email.date.utcoffset())}\r\n"
         f"Message-ID: {_one_line(email.message_id)}\r\n"
+        f"{_others(email)}"
         "MIME-Version: 1.0\r\n"
     )
     parts = [_part(kind, text) for kind, text in (("plain", email.text), ("html", email.html)) if text is not None] or [
@@ -68,6 +70,26 @@ def build(email: Email) -> bytes:
             CRLF,
         ]
     )
+
+
+def _copies(email: Email) -> str:
+    """Write Cc and Reply-To, where there are any."""
+    if not email.cc and email.reply_to is None:
+        return ""
+    cc = ",\r\n ".join([_from(mailbox) for mailbox in email.cc])
+    reply_to = "" if email.reply_to is None else f"Reply-To: {_from(email.reply_to)}\r\n"
+    return f"Cc: {cc}\r\n{reply_to}" if cc else reply_to
+
+
+def _others(email: Email) -> str:
+    """Write the headers that not every email has. A URI is neither folded nor encoded."""
+    lines = [f"{name}: {_unstructured(value, len(name) + 2)}\r\n" for name, value in email.headers]
+    if email.list_unsubscribe:
+        uris = ",\r\n ".join([f"<{_BLANK.sub('', uri)}>" for uri in email.list_unsubscribe])
+        lines.append(f"List-Unsubscribe: {uris}\r\n")
+    if email.one_click:
+        lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+    return "".join(lines)
 
 
 @lru_cache(maxsize=256)
