@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from deploy.audit.book import Attempt, Book, Row
 from deploy.sandbox.ledger import Entry
 from schema.states import AttemptOutcome
+from workers.channels.email.mailbox import read_sender
 
 Content: TypeAlias = tuple[str | None, str | None, tuple[str, ...]]
 """Of a text message: the recipient, the body and the media."""
@@ -57,6 +58,8 @@ def match(book: Book, entries: Iterable[Entry]) -> Matched:
         attempts = by_id.get((entry.channel, entry.id), []) if entry.id is not None else []
         if attempts:
             attempt = _latest_before(attempts, entry.at)
+            if _is_copy(entry, attempt):
+                continue
             told.add((attempt.row_id, attempt.fence))
             of_row[attempt.row_id].append(Acceptance(entry, place, book.row_of[attempt.row_id], attempt))
         elif entry.channel == "sms":
@@ -74,6 +77,12 @@ def match(book: Book, entries: Iterable[Entry]) -> Matched:
         told.add((attempt.row_id, attempt.fence))
         of_row[attempt.row_id].append(Acceptance(entry, place, book.row_of[attempt.row_id], attempt))
     return Matched({row_id: sorted(found, key=lambda one: one.place) for row_id, found in of_row.items()}, invented)
+
+
+def _is_copy(entry: Entry, attempt: Attempt) -> bool:
+    """Whether it went to a Cc of the email: a ledger has a line for each recipient."""
+    copies = {read_sender(mailbox).address for mailbox in attempt.payload.get("cc", ())}
+    return entry.to != attempt.recipient and entry.to in copies
 
 
 def _by_provider_id(book: Book) -> dict[tuple[str, str], list[Attempt]]:

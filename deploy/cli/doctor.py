@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -33,10 +33,23 @@ class Finding:
     says: str
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    with_dns: Annotated[
+        bool, typer.Option("--dns", help="Look at the senders' DNS too: SPF, DKIM, DMARC and their alignment.")
+    ] = False,
+    dkim_selector: Annotated[
+        str | None, typer.Option(help="The DKIM selector that your mail provider gave you.")
+    ] = None,
+    resolver: Annotated[
+        str | None, typer.Option(metavar="HOST[:PORT]", help="The DNS server to ask; that of this machine otherwise.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check the set-up: settings, database, Redis and providers."""
     with opened(check=False) as session:
         findings = _examine(session)
+        if with_dns:
+            findings += _senders(session, findings[0].well, dkim_selector, resolver)
         shown = _in_force(session.settings)
     well = all(finding.well for finding in findings)
     report(
@@ -71,6 +84,20 @@ def _examine(session: Open) -> list[Finding]:
     ]
     checks = [*within, *beside] if postgres.well else beside
     return [postgres, *(_check(name, check) for name, check in checks)]
+
+
+def _senders(session: Open, has_database: bool, selector: str | None, place: str | None) -> list[Finding]:
+    """Look at the DNS of every sender of email: that of the settings, and those of workspaces."""
+    from deploy.cli.check_dns import SenderDns, resolver_at  # the library takes a moment to import
+
+    senders = [session.settings.email_from]
+    if has_database:
+        with session.database.transaction() as transaction:
+            found = transaction.execute("SELECT DISTINCT email_from FROM workspaces WHERE email_from IS NOT NULL")
+            senders += [sender for (sender,) in found]
+    asked = resolver_at(place)
+    domains = {one.domain: one for sender in senders for one in [SenderDns(sender, selector, asked)]}
+    return [_check(name, check) for one in domains.values() for name, check in one.checks()]
 
 
 def _check(name: str, check: Callable[[], str]) -> Finding:

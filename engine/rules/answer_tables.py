@@ -137,6 +137,38 @@ TWILIO_STATUS_ALWAYS: Final = (
 )
 
 #: SMTP's enhanced status codes (x.y.z or x.y). `bounced` only for what can't become a mailbox again.
+#: Refusals of the sender: nothing is wrong with the recipient, and every other message would be refused too.
+_GMAIL: Final = "support.google.com/a/answer/3726730"
+_OUTLOOK: Final = "learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online"
+SENDER_REFUSED: Final = (
+    ("5.7.20", "no passing DKIM signature", "RFC 7372 section 3.1"),
+    ("5.7.21", "no acceptable DKIM signature", "RFC 7372 section 3.1"),
+    ("5.7.22", "no valid author-matched DKIM signature", "RFC 7372 section 3.1"),
+    ("5.7.23", "SPF validation failed", "RFC 7372 section 3.2"),
+    ("5.7.24", "SPF validation error", "RFC 7372 section 3.2"),
+    ("5.7.25", "the sending IP has no matching reverse DNS", "RFC 7372 section 3.3"),
+    ("5.7.26", "unauthenticated: neither SPF nor DKIM passes, or DMARC fails", f"RFC 7372 section 3.4; {_GMAIL}"),
+    ("5.7.27", "SPF does not pass", _GMAIL),
+    ("5.7.29", "no TLS connection", _GMAIL),
+    ("5.7.30", "DKIM does not pass", _GMAIL),
+    ("5.7.32", "the From header is not aligned with SPF or DKIM", _GMAIL),
+    ("5.7.40", "the sending domain has no DMARC record or policy", _GMAIL),
+    ("5.7.509", "the sending domain does not pass DMARC verification", _OUTLOOK),
+    ("5.7.511", "the sender is banned", _OUTLOOK),
+    ("5.7.515", "the sending domain does not meet the required authentication level", _OUTLOOK),
+    ("5.7.705", "the tenant has exceeded its threshold", _OUTLOOK),
+    ("5.7.708", "traffic from this IP is not accepted", _OUTLOOK),
+    *((f"5.7.{number}", "the sending IP is banned", _OUTLOOK) for number in range(606, 650)),
+)
+
+#: What a 5.7.1 says that is about the sender: RFC 3463 leaves that code for all refusals by policy.
+SENDER_WORDS: Final = ("dmarc", "spf", "dkim", "unauthenticated", "sender policy framework")
+
+
+def _sender_refused(code: str, note: str, source: str) -> Meaning:
+    return Meaning(code, HELD, note, source, pauses=True)
+
+
 SMTP_ENHANCED: Final = (
     Meaning("5.1.1", REFUSED, "no such mailbox", "RFC 3463 section 3.2", BOUNCED),
     Meaning("5.1.2", REFUSED, "no such mail domain", "RFC 3463 section 3.2", BOUNCED),
@@ -149,6 +181,7 @@ SMTP_ENHANCED: Final = (
     Meaning("5.7.10", HELD, "encryption needed", "RFC 5248 section 2.4"),
     Meaning("5.7.11", HELD, "encryption required for the authentication mechanism", "RFC 4954 section 6", pauses=True),
     Meaning("5.7.13", HELD, "the user account is disabled", "RFC 5248 section 2.4", pauses=True),
+    *(_sender_refused(code, note, source) for code, note, source in SENDER_REFUSED),
     Meaning("4.2.1", HELD, "the mailbox takes no messages for now", "support.google.com/a/answer/3726730"),
     Meaning("4.3.1", HELD, "mail system full", "RFC 3463 section 3.4"),
     Meaning("4.3.2", HELD, "the system is not accepting messages", "RFC 3463 section 3.4"),

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Literal, TypeAlias
 
 from engine.rules.answer_tables import (
+    SENDER_WORDS,
     SMTP_ENHANCED,
     SMTP_REPLIES,
     SMTP_SLOW_DOWN,
@@ -47,6 +48,9 @@ _TWILIO_UNDELIVERED: Final = _by_code(TWILIO_UNDELIVERED)
 _TWILIO_UNREACHABLE: Final = _by_code(TWILIO_UNREACHABLE)
 _SMTP_ENHANCED: Final = _by_code(SMTP_ENHANCED)
 _SMTP_REPLIES: Final = _by_code(SMTP_REPLIES)
+_SENDER_WORDS: Final = Meaning(
+    "5.7.1", AttemptOutcome.HELD, "refused by policy, for the sender's authentication", "RFC 3463", pauses=True
+)
 
 
 def twilio_outcome(status: int, code: int | None, text: str = "", retry_after: float | None = None) -> Outcome:
@@ -102,7 +106,7 @@ def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, s
         return (AttemptOutcome.UNANSWERED if stage == "dot" else AttemptOutcome.HELD), None
     if stage in ("connect", "login") or code == 421:
         return AttemptOutcome.HELD, None
-    meaning = _enhanced_meaning(code, text) or _SMTP_REPLIES.get(str(code))
+    meaning = _meaning(code, text)
     if meaning is not None:
         return meaning.outcome, meaning.suppress if stage in _ABOUT_RECIPIENT else None
     if code >= 500:
@@ -112,8 +116,17 @@ def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, s
 
 
 def _is_about_the_account(code: int, text: str) -> bool:
-    meaning = _enhanced_meaning(code, text) or _SMTP_REPLIES.get(str(code))
+    meaning = _meaning(code, text)
     return meaning is not None and meaning.pauses
+
+
+def _meaning(code: int, text: str) -> Meaning | None:
+    """Look up the enhanced code, then what the words say of the sender, then the reply code."""
+    status = _ENHANCED.match(text)
+    by_policy = status is not None and code >= 500 and (status[1], status[2]) == ("7", "1")
+    if by_policy and any(word in text.lower() for word in SENDER_WORDS):
+        return _SENDER_WORDS
+    return _enhanced_meaning(code, text) or _SMTP_REPLIES.get(str(code))
 
 
 def _enhanced_meaning(code: int, text: str) -> Meaning | None:

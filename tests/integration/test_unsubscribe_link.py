@@ -12,6 +12,7 @@ from people_at_work import until_step
 from stage_site import Site
 from twilio_side import Answer, TwilioSide, api, with_twilio
 
+from deploy.audit import audit
 from deploy.sandbox.ledger import read_entries
 from engine.rules import unsubscribe
 from producers.workspaces import Mail, change
@@ -66,6 +67,8 @@ def test_an_email_says_how_to_unsubscribe(site: Site) -> None:
     assert message["Reply-To"] == '"Olaf, of Sales" <olaf@example.com>'
     assert message["Cc"] == "boss@example.com"
     assert (message["X-Campaign"], message["X-Team"]) == ("summer", "sales")
+    found = audit(site.world.database, site.sandbox.ledger)
+    assert found.clean, found.examples
 
 
 def test_without_a_public_url_one_writes_an_email(site: Site) -> None:

@@ -29,9 +29,18 @@ ACCEPTED, REFUSED, DEFERRED, HELD, UNANSWERED = (
         (550, "5.1.1 no such user", "rcpt", False),
         (535, "", "dot", True),
         (250, "", "dot", False),
+        # The sender, not the recipient.
+        (550, "5.7.515 Access denied, sending domain EXAMPLE.COM does not meet the required level", "dot", True),
+        (550, "5.7.26 Your email has been blocked because the sender is unauthenticated", "dot", True),
+        (550, "5.7.606 Access denied, banned sending IP", "rcpt", True),
+        (550, "5.7.649 Access denied, banned sending IP", "rcpt", True),
+        (550, "5.7.1 Unauthenticated email from example.com is not accepted due to domain's DMARC policy", "dot", True),
+        (554, "5.7.1 SPF check failed", "rcpt", True),
+        (550, "5.7.1 Message rejected as spam", "dot", False),
+        (550, "5.7.1 Recipient not authorized, your IP has been found on a block list", "rcpt", False),
     ],
 )
-def test_refused_credentials_pause_the_channel(code: int, text: str, stage: Stage, pauses: bool) -> None:
+def test_what_would_refuse_every_message_pauses_the_channel(code: int, text: str, stage: Stage, pauses: bool) -> None:
     assert smtp_outcome(code, text, stage).pauses is pauses
 
 
@@ -127,3 +136,10 @@ def test_every_meaning_is_there_once_and_says_its_source() -> None:
         for meaning in table:
             assert meaning.note
             assert meaning.source
+
+
+@pytest.mark.parametrize("code", [meaning.code for meaning in SMTP_ENHANCED if meaning.pauses])
+def test_no_refusal_of_the_sender_suppresses_the_recipient(code: str) -> None:
+    for stage in ("rcpt", "dot"):
+        outcome = smtp_outcome(550, f"{code} no", stage)
+        assert (outcome.outcome, outcome.suppress) == (HELD, None)
