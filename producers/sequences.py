@@ -136,6 +136,15 @@ def read_definition_file(path: Path) -> Definition:
     Raises:
         InvalidInput: it can't be read or is invalid; the message has a line for each problem.
     """
+    return definition_of(path, read_sequence_text(path))
+
+
+def read_sequence_text(path: Path) -> str:
+    """Read the text of a sequence file.
+
+    Raises:
+        InvalidInput: it can't be read, or is no text in UTF-8.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -148,12 +157,20 @@ def read_definition_file(path: Path) -> Definition:
     if b"\0" in content:
         raise InvalidInput(f"{path}: is a binary file, not YAML or JSON")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InvalidInput(
             f"{path}:{line}: the byte 0x{content[error.start]:02X} is not UTF-8: save the file as UTF-8"
         ) from None
+
+
+def definition_of(path: Path, text: str) -> Definition:
+    """Return the definition that a sequence file holds.
+
+    Raises:
+        InvalidInput: it is invalid; the message has a line for each problem.
+    """
     try:
         return parse(text)
     except InvalidDefinition as error:

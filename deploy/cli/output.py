@@ -50,6 +50,11 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things: `1 minute`, `2 minutes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def table(rows: list[tuple[str, Any]]) -> str:
     """Two columns, the first as wide as it has to be."""
     width = max((len(name) for name, _ in rows), default=0)

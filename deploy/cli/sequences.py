@@ -1,28 +1,36 @@
 """`cadenza apply` and `cadenza schema`."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.cli.missing_channels import warn_when_published
-from deploy.cli.output import Json, WorkspaceName, note, report, say
+from deploy.cli.output import Json, WorkspaceName, counted, note, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
-from producers.sequences import Published, publish, read_definition_file
+from producers.sequences import Published, definition_of, publish, read_sequence_text
 from producers.webhook_check import check_webhooks
 from producers.workspaces import find_workspace
-from schema.definition import Definition, json_schema
+from schema.definition import Definition, json_schema, lint
 
 
 def apply(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Sequence files, YAML or JSON.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Publish nothing if there is a warning.")] = False,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
     """Validate sequence files and publish those that changed; all of them, or none."""
-    definitions = _read(files)
+    read = _read(files)
+    definitions = [one.definition for one in read]
+    warnings = [(one.file, problem) for one in read for problem in lint(one.text)]
+    for file, problem in warnings:
+        note(f"{file}:{problem.line}: {'error' if strict else 'warning'}: {problem}")
+    if strict and warnings:
+        raise InvalidInput(f"nothing was published: {counted(len(warnings), 'warning')}, and --strict takes none")
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         for definition in definitions:
@@ -37,6 +45,10 @@ def apply(
                 for definition, version in published
             ],
             "channels_not_configured": missing,
+            "warnings": [
+                {"file": file, "line": problem.line, "step": problem.step, "message": problem.message}
+                for file, problem in warnings
+            ],
         },
         lambda: "\n".join(_line(definition, version) for definition, version in published),
     )
@@ -47,18 +59,28 @@ def schema() -> None:
     say(json.dumps(json_schema(), indent=2))
 
 
-def _read(files: list[Path]) -> list[Definition]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A sequence file."""
+
+    file: Path
+    text: str
+    definition: Definition
+
+
+def _read(files: list[Path]) -> list[_Read]:
     """Read them all.
 
     Raises:
         InvalidInput: some are invalid (every problem is printed), or two are of one sequence.
     """
-    definitions: list[Definition] = []
+    read: list[_Read] = []
     origin: dict[str, Path] = {}
     invalid = 0
     for file in files:
         try:
-            definition = read_definition_file(file)
+            text = read_sequence_text(file)
+            definition = definition_of(file, text)
         except InvalidInput as error:
             note(str(error))
             invalid += 1
@@ -68,10 +90,10 @@ def _read(files: list[Path]) -> list[Definition]:
             invalid += 1
             continue
         origin[definition.sequence] = file
-        definitions.append(definition)
+        read.append(_Read(file, text, definition))
     if invalid:
         raise InvalidInput(f"nothing was published: {invalid} of {len(files)} file(s) can't be used")
-    return definitions
+    return read
 
 
 def _line(definition: Definition, version: Published) -> str:

@@ -8,6 +8,7 @@ from schema.definition.duration import parse_duration
 from schema.definition.gates import ConditionStep, WaitStep
 from schema.definition.json_schema import json_schema
 from schema.definition.kinds import Step
+from schema.definition.lint import lint
 from schema.definition.problem import InvalidDefinition, Problem, did_you_mean
 from schema.definition.questions import Question, TimedQuestion
 from schema.definition.quiet_hours import QuietHours
@@ -40,6 +41,7 @@ __all__ = [
     "Window",
     "did_you_mean",
     "json_schema",
+    "lint",
     "parse",
     "parse_delay",
     "parse_duration",

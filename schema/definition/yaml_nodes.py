@@ -24,7 +24,13 @@ class _Loader(yaml.SafeLoader):
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise InvalidDefinition(
-                [Problem(line, None, "anchors and aliases (& and *) are not supported: write it out")]
+                [
+                    Problem(
+                        line,
+                        None,
+                        "anchors and aliases (& and *) are not supported, since a short file could then stand for a huge one: write it out",
+                    )
+                ]
             )
         self.depth += 1
         self.count += 1

@@ -1,0 +1,132 @@
+"""What is surely a mistake in a sequence file that can be published: merge tags of other systems, and costly texts."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from schema.definition.document import Document, Path, read_document
+from schema.definition.part_check import BRANCHES
+from schema.definition.problem import Problem, quoted
+from schema.definition.sms_encoding import LOOK_ALIKES, segments, spoilers, without_spoilers
+
+#: Words that other systems put into their tags: no text says `[First Name]` or `{email}` to its reader.
+_FIELDS: Final = (
+    r"(?:contact|lead|person|recipient|subscriber|user|customer|account|sender)?[ _.:-]?"
+    r"(?:f(?:irst)?|l(?:ast)?|full)[ _-]?name|(?:your |company|organi[sz]ation|business)[ _-]?name"
+    r"|first|last|email(?:[ _-]address)?|company|job[ _-]?title|phone(?:[ _-]number)?"
+)
+
+#: Merge tags of other systems, by their forms. What stands in `{{ }}` and `{% %}` is looked at by the template check.
+FOREIGN_TAGS: Final = (
+    re.compile(r"\*\|[A-Za-z][\w: ]*\|\*"),  # Mailchimp, Mandrill
+    re.compile(r"%%[A-Za-z][\w. -]*%%"),  # Marketing Cloud
+    re.compile(r"(?<![\w%])%[A-Z][A-Z_]{2,}%(?![\w%])"),  # ActiveCampaign
+    re.compile(r"\[\[[A-Za-z][\w .:-]*\]\]"),
+    re.compile(rf"(?<!\[)\[(?:{_FIELDS})\](?!\])", re.IGNORECASE),
+    re.compile(r"<<[A-Za-z][\w .-]*>>|«[A-Za-z][\w .-]*»"),  # Word
+    re.compile(rf"(?<![{{$#!\w])\{{(?:{_FIELDS})\}}(?!\}})", re.IGNORECASE),
+    re.compile(r"\$\{[A-Za-z][\w.]*\}|#\{[A-Za-z][\w.]*\}"),  # Marketo, JavaScript, Ruby
+    re.compile(r"\{!\$?[A-Za-z][\w.]*\}"),  # Salesforce
+    re.compile(r"<%=?.*?%>", re.DOTALL),  # ERB, EJS
+)
+
+#: Shorteners that anybody may use. Carriers block them in the United States: twilio.com/docs/api/errors/30007, CTIA
+#: Messaging Principles section 5.3.3 (2023), t-mobile.com Code of Conduct section 5.
+SHORTENERS: Final = (
+    *("bit.ly", "bitly.com", "tinyurl.com", "goo.gl", "t.co", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "cutt.ly"),
+    *("shorturl.at", "tiny.cc", "rb.gy", "bl.ink", "t.ly", "v.gd", "s.id", "shorte.st", "adf.ly", "soo.gd"),
+)
+_SHORTENER: Final = re.compile(
+    rf"(?<![\w.@-])(?:https?://)?(?:www\.)?({'|'.join(map(re.escape, SHORTENERS))})/[\w-]+", re.IGNORECASE
+)
+
+#: How the first SMS says how to opt out, in any language that we know words of.
+_OPT_OUT: Final = re.compile(
+    r"\b(?:stop|stopp|opt[ -]?out|unsubscribe|unsub|abmelden|abbestellen|arr[eê]t|baja|sair|afmelden|uitschrijven"
+    r"|disiscriv\w*|rezygn\w*|avsluta|afmeld|avmeld|lopeta)\b|стоп|отпис|退订|退訂|הסר|停止|수신거부",
+    re.IGNORECASE,
+)
+
+#: What stands in a template instead of its markup: as long as a value may be, and no part of a tag.
+_MARKUP: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+_TEXTS: Final = {"sms": ("body",), "email": ("subject", "text", "html")}
+
+
+def lint(text: str) -> list[Problem]:
+    """Return what is surely a mistake in a sequence file that `parse` takes, in the order of its lines."""
+    document = read_document(text)
+    steps = list(_walk(document.data.get("steps") or [], ("steps",)))
+    for path, step in steps:
+        for name in _TEXTS.get(str(step.get("type")), ()):
+            if isinstance(source := step.get(name), str):
+                _look(source, name, (*path, name), document)
+    first = next(((path, step) for path, step in steps if step.get("type") == "sms"), None)
+    if first is not None and not _OPT_OUT.search(str(first[1].get("body"))):
+        document.report(
+            (*first[0], "body"),
+            "'body': the first SMS does not say how to opt out: add a line such as `Reply STOP to opt out`",
+        )
+    return sorted(document.problems(), key=lambda problem: problem.line or 0)
+
+
+def _walk(steps: Any, place: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for number, step in enumerate(steps):
+        path: Path = (*place, number)
+        yield path, step
+        for name in BRANCHES:
+            yield from _walk(step.get(name) or [], (*path, name))
+        if step.get("type") == "variants":
+            for variant, one in step["variants"].items():
+                yield from _walk(one.get("steps") or [], (*path, "variants", variant, "steps"))
+
+
+def _look(source: str, name: str, path: Path, document: Document) -> None:
+    fixed = _MARKUP.sub(lambda markup: "\0" * len(markup[0]), source)
+    for pattern in FOREIGN_TAGS:
+        for tag in pattern.finditer(fixed):
+            if name == "html" and pattern.pattern.startswith("<<"):
+                continue
+            _report(
+                document, path, name, source, tag.start(),
+                f"{quoted(tag[0])} is a merge tag of another system, and goes out as it stands: write"
+                " {{ contact.first_name }}, {{ custom.NAME }} or the like",
+            )  # fmt: skip
+    for link in _SHORTENER.finditer(fixed):
+        _report(
+            document, path, name, source, link.start(),
+            f"{link[1]} is a public link shortener: carriers and mail servers block such links; use your own domain",
+        )  # fmt: skip
+    if name == "body":
+        _look_at_encoding(source, fixed.replace("\0", ""), path, document)
+
+
+def _look_at_encoding(source: str, fixed: str, path: Path, document: Document) -> None:
+    """Report the first character that alone turns an SMS into UCS-2. What values add is not known here."""
+    if not (found := spoilers(fixed)):
+        return
+    character = found[0][1]
+    place = source.index(character)
+    others = f" and {len(found) - 1} more like it" if len(found) > 1 else ""
+    stands_for = LOOK_ALIKES[character]
+    write = f"write {stands_for!r}" if stands_for.strip() else "leave it out" if not stands_for else "write a space"
+    before, after = segments(fixed), segments(without_spoilers(fixed))
+    _report(
+        document, path, "body", source, place,
+        f"{character!r} (U+{ord(character):04X}, column {_column(source, place)}){others} is not in the SMS alphabet,"
+        f" so a segment holds 70 characters instead of 160 ({_segments(before)} instead of {after}): {write}",
+    )  # fmt: skip
+
+
+def _segments(count: int) -> str:
+    return f"{count} segment{'' if count == 1 else 's'}"
+
+
+def _report(document: Document, path: Path, name: str, source: str, place: int, message: str) -> None:
+    line = source.count("\n", 0, place) + 1
+    document.report(path, f"'{name}': {message}", document.text_line(path, line))
+
+
+def _column(source: str, place: int) -> int:
+    """Return the place within its line, from 1."""
+    return place - source.rfind("\n", 0, place)
