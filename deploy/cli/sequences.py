@@ -14,7 +14,7 @@ from engine.errors import InvalidInput
 from producers.sequences import Published, definition_of, publish, read_sequence_text
 from producers.webhook_check import check_webhooks
 from producers.workspaces import find_workspace
-from schema.definition import Definition, json_schema, lint
+from schema.definition import Definition, Problem, json_schema, lint
 
 
 def apply(
@@ -27,15 +27,16 @@ def apply(
     read = _read(files)
     definitions = [one.definition for one in read]
     warnings = [(one.file, problem) for one in read for problem in lint(one.text)]
-    for file, problem in warnings:
-        note(f"{file}:{problem.line}: {'error' if strict else 'warning'}: {problem}")
     if strict and warnings:
+        _note(warnings, "error")
         raise InvalidInput(f"nothing was published: {counted(len(warnings), 'warning')}, and --strict takes none")
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         for definition in definitions:
             check_webhooks(definition, session.settings.webhook_openings)
         published = [(definition, publish(transaction, workspace_id, definition)) for definition in definitions]
+    if not as_json:
+        _note(warnings, "warning")
     missing = warn_when_published(definitions, session.settings)
     report(
         as_json,
@@ -57,6 +58,11 @@ def apply(
 def schema() -> None:
     """Print the JSON Schema of sequence files."""
     say(json.dumps(json_schema(), indent=2))
+
+
+def _note(warnings: list[tuple[Path, Problem]], kind: str) -> None:
+    for file, problem in warnings:
+        note(f"{file}:{problem.line}: {kind}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)

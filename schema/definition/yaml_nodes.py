@@ -13,6 +13,11 @@ MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 20
 
 
+ALIASES: Final = (
+    "anchors and aliases (& and *) are not supported, since a short file could then stand for a huge one: write it out"
+)
+
+
 class _Loader(yaml.SafeLoader):
     """Composes without aliases, and within bounds."""
 
@@ -28,7 +33,7 @@ class _Loader(yaml.SafeLoader):
                     Problem(
                         line,
                         None,
-                        "anchors and aliases (& and *) are not supported, since a short file could then stand for a huge one: write it out",
+                        ALIASES,
                     )
                 ]
             )

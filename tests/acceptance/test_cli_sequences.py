@@ -93,3 +93,23 @@ def test_a_sequence_is_archived_and_brought_back(visit: Cli) -> None:
     assert visit("unarchive", "visit").check(0).out == "visit is active\n"
     assert visit("apply", "visit.yaml").check(0).out == "visit: version 1 is unchanged\n"
     visit("publish", "visit", "--email", "eve@example.com").check(0)
+
+
+def test_a_warning_is_said_and_strict_makes_it_an_error(cli: Cli) -> None:
+    cli.file(
+        "greet.yaml", "sequence: greet\nsteps:\n  - {key: hi, type: sms, body: 'Hi [First Name], STOP to opt out'}\n"
+    )
+    says = (
+        "step hi: 'body': '[First Name]' is a merge tag of another system, and goes out as it stands: write"
+        " {{ contact.first_name }}, {{ custom.NAME }} or the like"
+    )
+    refused = cli("apply", "--strict", "greet.yaml").check(2)
+    assert refused.out == ""
+    assert refused.err == (
+        f"greet.yaml:3: error: {says}\ncadenza: nothing was published: 1 warning, and --strict takes none\n"
+    )
+    published = cli("apply", "greet.yaml").check(0)
+    assert published.out == "greet: version 1 published\n"
+    assert published.err.splitlines()[0] == f"greet.yaml:3: warning: {says}"
+    (warning,) = cli("apply", "greet.yaml", "--json").check(0).document["warnings"]
+    assert (warning["file"], warning["line"], warning["step"]) == ("greet.yaml", 3, "hi")
