@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "complete": "tasks.complete",
     "task": "tasks.app",
     "review": "review.review",
+    "contact": "contacts.app",
     "suppressions": "suppressions.app",
     "retain": "retaining.retain",
     "audit": "audit.audit",

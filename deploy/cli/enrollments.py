@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.contacts import require_one
 from deploy.cli.output import Json, WorkspaceName, report
 from deploy.cli.session import opened
 from engine.outbox.listing import Listed, page
+from producers.contact_lookup import find_contact
 from producers.sequences import find_sequence
 from producers.workspaces import find_workspace
 from schema.states import EnrollmentStatus
@@ -14,6 +16,9 @@ from schema.states import EnrollmentStatus
 
 def enrollments(
     sequence: Annotated[str | None, typer.Argument(metavar="[SEQUENCE]", help="Those of one sequence.")] = None,
+    contact: Annotated[
+        str | None, typer.Option(metavar="CONTACT", help="Those of one contact: EMAIL, PHONE, its id, external_id:X.")
+    ] = None,
     status: Annotated[EnrollmentStatus | None, typer.Option(help="Those in this status.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many at most.")] = 50,
     after: Annotated[int, typer.Option(min=0, help="Behind this enrollment: the last of the page before.")] = 0,
@@ -21,10 +26,13 @@ def enrollments(
     as_json: Json = False,
 ) -> None:
     """List enrollments, the oldest first, page by page."""
+    require_one(contact, sequence)
     with opened(workspace) as session, session.database.transaction() as transaction:
-        workspace_id = find_workspace(transaction, session.settings.workspace).id
+        mine = find_workspace(transaction, session.settings.workspace)
+        workspace_id = mine.id
+        contact_id = None if contact is None else find_contact(transaction, mine, contact)
         sequence_id = None if sequence is None else find_sequence(transaction, workspace_id, sequence).sequence_id
-        found = page(transaction, workspace_id, sequence_id, status, after, limit + 1)
+        found = page(transaction, workspace_id, sequence_id, status, after, limit + 1, contact_id)
     shown, more = found[:limit], len(found) > limit
     following = shown[-1].enrollment if more else None
     document = {"enrollments": [one.document() for one in shown], "next_after": following}

@@ -19,15 +19,7 @@ SELECT e.id AS enrollment, s.key AS sequence, v.number AS version, e.status, e.e
     e.modified_at IS NOT NULL AS modified, e.contact_id, e.enrolled_at,
     coalesce(e.completed_at, e.cancelled_at) AS ended_at, following.step_key AS step, following.status AS step_status,
     following.due_at, {NAMED_BY} AS named_by
-FROM (
-    SELECT one.id FROM unnest(%(statuses)s::text[]) AS wanted (status)
-    CROSS JOIN LATERAL (
-        SELECT e.id FROM enrollments e
-        WHERE e.{{scope}}_id + 0 = %({{scope}})s::bigint AND e.status = wanted.status AND e.id + 0 > %(after)s::bigint
-        ORDER BY e.id + 0 LIMIT %(limit)s
-    ) AS one
-    ORDER BY one.id LIMIT %(limit)s
-) AS listed
+FROM ({{listed}}) AS listed
 JOIN enrollments e ON e.id = listed.id
 JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
 JOIN contacts c ON c.id = e.contact_id JOIN workspaces w ON w.id = e.workspace_id
@@ -37,6 +29,25 @@ LEFT JOIN LATERAL (
 ) AS following ON true
 WHERE e.workspace_id = %(workspace)s
 ORDER BY e.id
+"""
+
+
+#: Of a sequence, or of a workspace.
+OF_SCOPE: Final = """
+    SELECT one.id FROM unnest(%(statuses)s::text[]) AS wanted (status)
+    CROSS JOIN LATERAL (
+        SELECT e.id FROM enrollments e
+        WHERE e.{scope}_id + 0 = %({scope})s::bigint AND e.status = wanted.status AND e.id + 0 > %(after)s::bigint
+        ORDER BY e.id + 0 LIMIT %(limit)s
+    ) AS one
+    ORDER BY one.id LIMIT %(limit)s
+"""
+
+#: Of a contact: there are few.
+OF_CONTACT: Final = """
+    SELECT e.id FROM enrollments e
+    WHERE e.contact_id = %(contact)s::bigint AND e.status = ANY(%(statuses)s::text[]) AND e.id + 0 > %(after)s::bigint
+    ORDER BY e.id + 0 LIMIT %(limit)s
 """
 
 
@@ -73,19 +84,27 @@ class Listed:
 
 def page_query(*, sequence: bool) -> str:
     """Return the statement for a page of a sequence, or of a whole workspace."""
-    return PAGE.format(scope="sequence" if sequence else "workspace")
+    return PAGE.format(listed=OF_SCOPE.format(scope="sequence" if sequence else "workspace"))
 
 
 def page(
-    session: Session, workspace_id: int, sequence_id: int | None, status: str | None, after: int, limit: int
+    session: Session,
+    workspace_id: int,
+    sequence_id: int | None,
+    status: str | None,
+    after: int,
+    limit: int,
+    contact_id: int | None = None,
 ) -> list[Listed]:
-    """Return the next enrollments behind one, in the order of their ids."""
+    """Return the next enrollments behind one, in the order of their ids: of a sequence, a contact or a workspace."""
     asked = {
         "workspace": workspace_id,
         "sequence": sequence_id,
+        "contact": contact_id,
         "statuses": list(EnrollmentStatus) if status is None else [status],
         "after": after,
         "limit": limit,
     }
     with session.cursor(row_factory=class_row(Listed)) as cursor:
-        return cursor.execute(page_query(sequence=sequence_id is not None).encode(), asked).fetchall()
+        query = page_query(sequence=sequence_id is not None) if contact_id is None else PAGE.format(listed=OF_CONTACT)
+        return cursor.execute(query.encode(), asked).fetchall()

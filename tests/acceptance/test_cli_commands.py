@@ -25,7 +25,7 @@ COMMANDS = [
     *([name] for name in ("up", "migrate", "apply", "schema", "enroll", "publish", "worker", "api", "status")),
     *([name] for name in ("pause", "resume", "cancel", "skip", "run-now", "explain", "simulate")),
     *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
-    *([name] for name in ("suppressions", "event", "tasks", "complete", "task", "variants")),
+    *([name] for name in ("contact", "suppressions", "event", "tasks", "complete", "task", "variants")),
     *([name] for name in ("sequences", "sequence", "archive", "unarchive", "enrollments", "stale")),
     *([name] for name in ("reschedule", "delete-step", "migrate-enrollments", "retain")),
     *(["sequence", name] for name in ("show", "duplicate", "reorder", "tag")),
