@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "task": "tasks.app",
     "review": "review.review",
     "retain": "retaining.retain",
+    "archives": "archives.app",
     "audit": "audit.audit",
     "clock": "clock.app",
     "doctor": "doctor.doctor",
