@@ -102,5 +102,6 @@ def _require(session: Session, month: date, state: MonthState, to: str) -> None:
 
 def _not_allowed(act: str, error: psycopg.Error) -> Unavailable:
     return Unavailable(
-        f"Postgres: {first_line(error)}; `cadenza archives {act}` needs the role that owns the tables, as `migrate` does"
+        f"Postgres: {first_line(error)}; `cadenza archives {act}` needs the role that owns the tables,"
+        " as `migrate` does"
     )

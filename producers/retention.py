@@ -48,7 +48,7 @@ class Retained:
     archived: dict[date, Archived] = field(default_factory=dict)
     """Steps, by the month in which their enrollment ended."""
     kept: int = 0
-    """Rows of steps as old that stay: their enrollment runs or ended since, is in doubt, held, or of a detached month."""
+    """Rows as old that stay: their enrollment runs, ended since, is in doubt, held, or of a detached month."""
     months: dict[tuple[str, date], Month] = field(default_factory=dict)
     """By table and month."""
     busy: list[date] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Retained:
 def retain(
     database: Database, months: int, *, dry_run: bool = False, progress: Callable[[int], None] = lambda _: None
 ) -> Retained:
-    """Keep so many whole months and the current one; `progress` gets the number of rows that each step moved or removed.
+    """Keep so many whole months and the current one; `progress` gets the number of rows of each step.
 
     Raises:
         Unavailable: the database can't be reached, or the role may not do it.

@@ -40,7 +40,7 @@ def detach(month: MonthName, as_json: Json = False) -> None:
         raise typer.Exit(IN_PART)
     rows, attempts = tables_of(first)
     commands = [
-        f'pg_dump "$CADENZA_DATABASE_URL" --format=custom --table={rows} --table={attempts} --file=archive-{month}.dump',
+        f'pg_dump "$CADENZA_DATABASE_URL" -Fc --file=archive-{month}.dump --table={rows} --table={attempts}',
         f'psql "$CADENZA_DATABASE_URL" --command="DROP TABLE {rows}, {attempts}"',
         f'pg_restore --dbname="$CADENZA_DATABASE_URL" archive-{month}.dump && cadenza archives attach {month}',
     ]

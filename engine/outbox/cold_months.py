@@ -34,7 +34,8 @@ SELECT m.month, m.detached_at, coalesce(counted.rows, 0), coalesce(counted.attem
     coalesce(pg_total_relation_size(rows.oid), 0) + coalesce(pg_total_relation_size(attempts.oid), 0)
 FROM archive_months m
 LEFT JOIN LATERAL (
-    SELECT sum(c.rows)::bigint AS rows, sum(c.attempts)::bigint AS attempts FROM archived_counts c WHERE c.month = m.month
+    SELECT sum(c.rows)::bigint AS rows, sum(c.attempts)::bigint AS attempts
+    FROM archived_counts c WHERE c.month = m.month
 ) AS counted ON true
 CROSS JOIN LATERAL (SELECT to_regclass('archives.' || to_char(m.month, '"outbox_"YYYY_MM'))::oid) AS rows (oid)
 CROSS JOIN LATERAL (SELECT to_regclass('archives.' || to_char(m.month, '"attempts_"YYYY_MM'))::oid) AS attempts (oid)

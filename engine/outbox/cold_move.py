@@ -7,7 +7,7 @@ enrollment that another transaction holds is left for the next run.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.database import Session
 from engine.outbox.cold_months import detached_months, hold_months, make_month
@@ -38,19 +38,23 @@ ORDER BY enrollment_id, step_order LIMIT %(limit)s
 #: Each statement of a step looks rows up by an index, whatever the statistics say.
 BY_INDEX: Final = """
 SELECT set_config(name, 'off', true)
-FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'enable_hashjoin', 'enable_mergejoin']) AS name
+FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin']) AS name
 """
 
-#: Of the page's enrollments, those that may move, with the month in which they ended, and the rows and attempts of each.
+#: Of the page's enrollments, those that may move: each with the month in which it ended, its rows and attempts.
 RIPE: Final = f"""
-SELECT e.id, date_trunc('month', coalesce(e.completed_at, e.cancelled_at), 'UTC')::date, held.rows, held.attempts
+SELECT e.id, e.sequence_id, date_trunc('month', coalesce(e.completed_at, e.cancelled_at), 'UTC')::date AS month,
+    held.rows, held.attempts
 FROM unnest(%(enrollments)s::bigint[]) AS given (id)
 JOIN enrollments e ON {look_up("e.id", "given.id")}
 CROSS JOIN LATERAL (
-    SELECT count(DISTINCT o.id) AS rows, count(a.outbox_id) AS attempts,
-        bool_and(o.status IN ({sql_list(*FINAL)})) AS is_final, max(a.started_at) AS last_attempt
-    FROM outbox o LEFT JOIN attempt_records a ON {look_up("a.outbox_id", "o.id")}
-    WHERE o.enrollment_id = e.id
+    SELECT count(*) AS rows, sum(tried.attempts)::bigint AS attempts,
+        bool_and(o.status IN ({sql_list(*FINAL)})) AS is_final, max(tried.last_attempt) AS last_attempt
+    FROM outbox o CROSS JOIN LATERAL (
+        SELECT count(*) AS attempts, max(a.started_at) AS last_attempt FROM attempt_records a
+        WHERE {look_up("a.outbox_id", "o.id")}
+    ) AS tried
+    WHERE {look_up("o.enrollment_id", "e.id")}
 ) AS held
 WHERE {HAS_ENDED} AND e.created_at < %(before)s AND held.is_final
     AND (held.last_attempt IS NULL OR held.last_attempt < %(before)s)
@@ -71,11 +75,12 @@ JOIN outbox o ON {look_up("o.enrollment_id", "given.id")} ORDER BY o.id FOR UPDA
 #: How an attempt ended is resolved as the view `attempts` does it.
 MOVE: Final = f"""
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(%(enrollments)s::bigint[], %(months)s::date[]) AS given (id, month)
+    SELECT * FROM unnest(%(enrollments)s::bigint[], %(sequences)s::bigint[], %(months)s::date[])
+        AS given (id, sequence_id, month)
 ),
 moved AS (
     DELETE FROM outbox o USING given WHERE {look_up("o.enrollment_id", "given.id")}
-    RETURNING {", ".join(f"o.{name}" for name in COLUMNS.split(", "))}, given.month
+    RETURNING {", ".join(f"o.{name}" for name in COLUMNS.split(", "))}, given.month, given.sequence_id
 ),
 tried AS (
     DELETE FROM attempt_records a USING moved WHERE {look_up("a.outbox_id", "moved.id")}
@@ -88,7 +93,7 @@ tried AS (
         a.error_code,
         CASE WHEN a.outcome IS NULL AND moved.accepted_fence = a.fence
             THEN coalesce(a.detail, moved.accepted_detail) ELSE a.detail END AS detail,
-        a.looks, a.looked_at, moved.month
+        a.looks, a.looked_at, moved.month, moved.sequence_id, moved.type, moved.status
 ),
 kept AS (INSERT INTO archived_outbox ({COLUMNS}, archived_month) SELECT {COLUMNS}, month FROM moved),
 kept_attempts AS (
@@ -96,14 +101,13 @@ kept_attempts AS (
 ),
 marked AS (
     UPDATE enrollments e SET archived_month = given.month FROM given WHERE {look_up("e.id", "given.id")}
-    RETURNING e.id, e.sequence_id
 ),
 counted AS (
-    SELECT moved.month, moved.workspace_id, marked.sequence_id, moved.type, moved.status, count(*) AS rows,
-        coalesce(sum(tries.attempts), 0)::bigint AS attempts
-    FROM moved JOIN marked ON marked.id = moved.enrollment_id
-    LEFT JOIN (SELECT outbox_id, count(*) AS attempts FROM tried GROUP BY outbox_id) AS tries
-        ON tries.outbox_id = moved.id
+    SELECT month, workspace_id, sequence_id, type, status, sum(row)::bigint AS rows, sum(attempt)::bigint AS attempts
+    FROM (
+        SELECT month, workspace_id, sequence_id, type, status, 1 AS row, 0 AS attempt FROM moved
+        UNION ALL SELECT month, workspace_id, sequence_id, type, status, 0, 1 FROM tried
+    ) AS each_one
     GROUP BY 1, 2, 3, 4, 5
 ),
 added AS (
@@ -113,7 +117,18 @@ added AS (
     DO UPDATE SET rows = c.rows + excluded.rows, attempts = c.attempts + excluded.attempts
 )
 SELECT month, sum(rows)::bigint, sum(attempts)::bigint FROM counted GROUP BY month ORDER BY month
-"""  # noqa: S608 (composed of our own constants)
+"""
+
+
+class Ripe(NamedTuple):
+    """An enrollment that may move."""
+
+    enrollment: int
+    sequence: int
+    month: date
+    """The month in which it ended."""
+    rows: int
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +162,7 @@ def move_step(session: Session, cutoff: Cutoff, until: int, after: int, limit: i
         hold_months(session)
         ripe = _all_rows_locked(session, _ripe(session, cutoff, _locked(session, list(page))))
         months = _move(session, ripe)
-    kept = page.total() - sum(page[one] for one, *_ in ripe)
+    kept = page.total() - sum(page[one.enrollment] for one in ripe)
     return Moved(is_last=page.total() < limit, after=max(page), months=months, kept=kept)
 
 
@@ -155,34 +170,38 @@ def _locked(session: Session, enrollments: list[int]) -> list[int]:
     return [one for (one,) in session.execute(LOCK_ENROLLMENTS, {"enrollments": enrollments})]
 
 
-def _ripe(session: Session, cutoff: Cutoff, enrollments: list[int]) -> list[tuple[int, date, int, int]]:
+def _ripe(session: Session, cutoff: Cutoff, enrollments: list[int]) -> list[Ripe]:
     asked: dict[str, Any] = {
         "enrollments": enrollments,
         "before": cutoff.before,
         "ended_before": cutoff.ended_before,
         "detached": detached_months(session),
     }
-    return [(one, month, rows, tries) for one, month, rows, tries in session.execute(RIPE, asked)]
+    return [Ripe._make(row) for row in session.execute(RIPE, asked)]
 
 
-def _all_rows_locked(session: Session, ripe: list[tuple[int, date, int, int]]) -> list[tuple[int, date, int, int]]:
+def _all_rows_locked(session: Session, ripe: list[Ripe]) -> list[Ripe]:
     """Lock the rows, and return the enrollments of which no row is held by another transaction."""
-    held = Counter(one for (one,) in session.execute(LOCK_ROWS, {"enrollments": [one for one, *_ in ripe]}))
-    return [entry for entry in ripe if held[entry[0]] == entry[2]]
+    held = Counter(one for (one,) in session.execute(LOCK_ROWS, {"enrollments": [one.enrollment for one in ripe]}))
+    return [one for one in ripe if held[one.enrollment] == one.rows]
 
 
-def _move(session: Session, ripe: list[tuple[int, date, int, int]]) -> dict[date, tuple[int, int]]:
+def _move(session: Session, ripe: list[Ripe]) -> dict[date, tuple[int, int]]:
     if not ripe:
         return {}
-    for month in sorted({month for _, month, _, _ in ripe}):
+    for month in sorted({one.month for one in ripe}):
         make_month(session, month)
-    asked = {"enrollments": [one for one, *_ in ripe], "months": [month for _, month, _, _ in ripe]}
+    asked = {
+        "enrollments": [one.enrollment for one in ripe],
+        "sequences": [one.sequence for one in ripe],
+        "months": [one.month for one in ripe],
+    }
     return {month: (rows, tries) for month, rows, tries in session.execute(MOVE, asked)}
 
 
-def _by_month(ripe: list[tuple[int, date, int, int]]) -> dict[date, tuple[int, int]]:
+def _by_month(ripe: list[Ripe]) -> dict[date, tuple[int, int]]:
     found: dict[date, tuple[int, int]] = {}
-    for _, month, rows, tries in ripe:
-        before = found.get(month, (0, 0))
-        found[month] = (before[0] + rows, before[1] + tries)
+    for one in ripe:
+        rows, attempts = found.get(one.month, (0, 0))
+        found[one.month] = (rows + one.rows, attempts + one.attempts)
     return found

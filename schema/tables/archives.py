@@ -1,7 +1,7 @@
 """Archived steps: outbox rows and attempts of enrollments that ended long ago, by month (docs/decisions/0029).
 
-Both tables are partitioned by month, in the SQL schema `archives`, and have no default partition. `cadenza retain` makes
-the partition that it is about to fill. Nothing that sends messages reads or writes these tables.
+Both tables are partitioned by month and have no default partition. Their partitions are in the SQL schema `archives`:
+`cadenza retain` makes the one that it is about to fill. Nothing that sends messages reads or writes these tables.
 """
 
 from sqlalchemy import (

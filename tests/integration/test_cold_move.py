@@ -7,12 +7,15 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from random import Random
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import sqlalchemy
 from everyday import TEXTS, Everyday
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,6 +41,7 @@ from producers.retention import retain
 from producers.signals import About, Heard, take_signal
 from producers.tasks.acts import complete
 from producers.workspaces import find_workspace
+from schema import migrate
 from schema.states import RowStatus, SignalKind
 from schema.tables import archived_attempts, archived_outbox, outbox
 
@@ -445,3 +449,40 @@ def test_a_month_that_a_transaction_reads_is_not_detached(world: World, monkeypa
         assert retain(world.database, 18).moved() == 0
     reading.close()
     assert cold_months.detach(world.database, month)
+
+
+def migrated(database: Database, steps: int) -> None:
+    """Go down by that many revisions, and up again."""
+    engine = sqlalchemy.create_engine(
+        urlsplit(database.url)._replace(scheme="postgresql+psycopg").geturl(), poolclass=sqlalchemy.NullPool
+    )
+    with engine.begin() as connection:
+        migrate.down(connection, steps)
+        assert connection.exec_driver_sql("SELECT to_regclass('archived_outbox')").scalar() is None
+    with engine.begin() as connection:
+        migrate.up(connection)
+
+
+def revisions_since(name: str) -> int:
+    """How many revisions there are from this one on."""
+    files = sorted(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations/versions").glob("0*.py"))
+    return len(files) - files.index(name)
+
+
+def test_down_moves_everything_back_and_refuses_to_lose_a_detached_month(world: World) -> None:
+    (enrollment, _) = old(world, 2)
+    before = everything(world.database)
+    rows, attempts = world.query(f"SELECT {COLUMNS} FROM outbox ORDER BY id"), before[1]
+    retain(world.database, 18)
+    month = month_of(world, enrollment)
+    assert cold_months.detach(world.database, month)
+    with pytest.raises(sqlalchemy.exc.DBAPIError, match=f"archives of {month:%Y-%m} are detached, and would be lost"):
+        migrated(world.database, revisions_since("0027"))
+    cold_months.attach(world.database, month)
+    migrated(world.database, revisions_since("0027"))
+    assert world.query(f"SELECT {COLUMNS} FROM outbox ORDER BY id") == rows
+    assert everything(world.database) == (before[0], attempts)
+    assert world.query("SELECT count(*) FROM archived_outbox") == [(0,)]
+    assert recount(world.database) <= 1  # the time of the last enrollment was changed by hand
+    assert retain(world.database, 18).moved() == 6
+    assert world.enroll()[0].enrollment_id > enrollment
