@@ -26,7 +26,7 @@ from world import World
 from engine.clock import SequenceClock
 from engine.database import Database
 from engine.errors import InvalidInput, NotFound
-from engine.outbox import cold_move, explain
+from engine.outbox import cold_move, doubt, explain
 from engine.outbox.cold_months import MonthState, months, state_of
 from engine.outbox.cold_move import COLUMNS, OF_ATTEMPTS, move_step
 from engine.outbox.counters import recount
@@ -352,6 +352,17 @@ def test_late_callbacks_and_signals_of_archived_messages(world: World) -> None:
         pytest.raises(NotFound, match=f"{month:%Y-%m} is detached: name the contact"),
     ):
         take_signal(session, workspace, Heard(SignalKind.CLICKED, About(enrollment_id=enrollment, step="first")))
+
+
+def test_the_message_of_an_archived_row_is_not_taken_for_that_of_a_row_in_doubt(world: World) -> None:
+    old(world, 1)
+    ((sid,),) = world.rows("provider_id", "step_order = 1")
+    retain(world.database, 18)
+    (doubtful,) = world.enroll()
+    send(world, [doubtful.enrollment_id], RowStatus.UNKNOWN)
+    with world.database.transaction() as session:
+        (row,) = doubt.doubtful(session, ["sms"], grace=0, interval=0)
+        assert doubt.taken_ids(session, row, [sid, "SM0"]) == {sid}
 
 
 TASKS = """
