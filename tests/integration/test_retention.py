@@ -51,11 +51,15 @@ def test_attempts_move_when_their_enrollment_ended_long_ago(world: World) -> Non
     ended, lately, running, doubtful, new = 1, 2, 3, 4, 5
     send(world, [ended, lately, running, new])
     send(world, [doubtful], RowStatus.UNKNOWN)
+    world.execute(
+        "UPDATE outbox SET status = 'skipped', reason = 'by hand' WHERE enrollment_id = %s AND step_order > 1", 3
+    )
     end(world, [ended, doubtful, new])
     long_ago(world, ended, lately, running, doubtful)
     end(world, [lately])
 
     counted = retain(world.database, 18, dry_run=True)
+    assert counted.moved() == 3
     assert attempted(world) == [1, 2, 3, 4, 5]
     done = retain(world.database, 18)
     assert attempted(world) == [lately, running, doubtful, new]
