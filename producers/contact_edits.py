@@ -83,6 +83,11 @@ ERASE: Final = (
     FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id WHERE a.outbox_id = o.id AND e.contact_id = %(contact)s
     """,
     """
+    UPDATE archived_attempts a SET recipient = 'erased', payload = '{}', detail = NULL
+    FROM archived_outbox o JOIN enrollments e ON e.id = o.enrollment_id AND e.archived_month = o.archived_month
+    WHERE a.outbox_id = o.id AND a.archived_month = o.archived_month AND e.contact_id = %(contact)s
+    """,
+    """
     UPDATE tasks t SET description = NULL, note = NULL FROM enrollments e
     WHERE t.enrollment_id = e.id AND e.contact_id = %(contact)s
     """,

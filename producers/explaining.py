@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from engine.clock import SequenceClock
 from engine.database import Database, Session
 from engine.errors import NotFound
 from engine.outbox import explain
+from engine.outbox.cold_months import state_of, tables_of
 from engine.outbox.explain import About, Step
 from engine.outbox.history import story
 from engine.outbox.timing import timing_of
@@ -40,6 +41,8 @@ class Explained:
     timezone: str
     modified: bool
     """Whether somebody has changed its own steps."""
+    archived: dict[str, Any] | None
+    """Where its steps were archived: the month, its state, and the table; None: they were not."""
     paused: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     history: list[dict[str, Any]]
@@ -58,9 +61,11 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         about = explain.about(session, workspace_id, enrollment_id) if 0 < enrollment_id < 2**63 else None
         if about is None:
             raise NotFound(f"no enrollment {enrollment_id} in this workspace")
-        steps = explain.steps(session, enrollment_id)
+        month = about.archived_month
+        archived = None if month is None else _archived(session, month)
+        steps = explain.steps(session, enrollment_id, month)
         pauses = _pauses(session, about)
-        told = story(session, enrollment_id)
+        told = story(session, enrollment_id, month)
         definition = Definition.restore(about.definition)
         why = _reasons(session, definition, about.id, steps)
     zone = ZoneInfo(about.timezone)
@@ -84,6 +89,7 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         ended_at=about.completed_at or about.cancelled_at,
         timezone=about.timezone,
         modified=about.modified_at is not None,
+        archived=archived,
         paused=[asdict(pause) for pause in pauses],
         steps=[_step(step, zone, about.own_delays or {}, why.get(step.id, ())) for step in steps],
         history=[one._asdict() for one in told],
@@ -93,6 +99,10 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
             "says": what_is_next(_standing(about, definition, following, pauses, clock)),
         },
     )
+
+
+def _archived(session: Session, month: date) -> dict[str, Any]:
+    return {"month": f"{month:%Y-%m}", "state": state_of(session, month).value, "table": tables_of(month)[0]}
 
 
 def _name_of(about: About) -> str:

@@ -1,17 +1,18 @@
-"""Remove what is older than so many months: attempts, events, and whole months of the history."""
+"""Archive steps of enrollments that ended long ago, and remove their events and whole months of the history."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import psycopg
 
-from engine.database import Database, Session, first_line
+from engine.database import Database, first_line
 from engine.errors import Unavailable
+from engine.outbox.cold_move import move_step
 from engine.outbox.history_months import count_month, old_months, remove_month
-from engine.outbox.retention import START, Cutoff, Step, bounds, cutoff, step_attempts, step_events
+from engine.outbox.retention import START, Cutoff, bounds, cutoff, step_events
 
 #: Rows that one transaction looks at: a few hundredths of a second.
 PAGE: Final = 5_000
@@ -19,15 +20,6 @@ PAGE: Final = 5_000
 #: How often a month is tried that somebody reads, and real seconds between two tries.
 TRIES: Final = 5
 PAUSE: Final = 0.5
-
-
-class TakesStep(Protocol):
-    """Removes the old rows of a page of a table."""
-
-    def __call__(
-        self, session: Session, cutoff: Cutoff, until: int, after: tuple[int, int], limit: int, *, dry_run: bool
-    ) -> Step:
-        """Take one step."""
 
 
 @dataclass(slots=True)
@@ -40,11 +32,23 @@ class Month:
 
 
 @dataclass(slots=True)
+class Archived:
+    """What was moved into the archive of a month."""
+
+    rows: int = 0
+    attempts: int = 0
+
+
+@dataclass(slots=True)
 class Retained:
-    """What was removed, or would be."""
+    """What was archived and removed, or would be."""
 
     before: datetime
     """Real time: what is younger stays."""
+    archived: dict[date, Archived] = field(default_factory=dict)
+    """Steps, by the month in which their enrollment ended."""
+    kept: int = 0
+    """Rows as old that stay: their enrollment runs, ended since, is in doubt, held, or of a detached month."""
     months: dict[tuple[str, date], Month] = field(default_factory=dict)
     """By table and month."""
     busy: list[date] = field(default_factory=list)
@@ -54,10 +58,19 @@ class Retained:
         """Return how many rows were removed, of one table or of all."""
         return sum(month.removed for (name, _), month in self.months.items() if table in (None, name))
 
+    def moved(self) -> int:
+        """Return how many outbox rows were archived."""
+        return sum(month.rows for month in self.archived.values())
+
     def document(self) -> dict[str, Any]:
         """For a program to read."""
         return {
             "before": self.before,
+            "archived": [
+                {"month": f"{first:%Y-%m}", "rows": month.rows, "attempts": month.attempts}
+                for first, month in sorted(self.archived.items())
+            ],
+            "kept_rows": self.kept,
             "months": [
                 {"table": table, "month": f"{first:%Y-%m}", "removed": month.removed, "kept": month.kept}
                 for (table, first), month in sorted(self.months.items())
@@ -69,7 +82,7 @@ class Retained:
 def retain(
     database: Database, months: int, *, dry_run: bool = False, progress: Callable[[int], None] = lambda _: None
 ) -> Retained:
-    """Keep so many whole months and the current one; `progress` gets the number of rows that each step removed.
+    """Keep so many whole months and the current one; `progress` gets the number of rows of each step.
 
     Raises:
         Unavailable: the database can't be reached, or the role may not do it.
@@ -87,28 +100,37 @@ def _retain(database: Database, months: int, dry_run: bool, progress: Callable[[
         since = cutoff(session, months)
         ends = bounds(session, since.before)
     done = Retained(since.before)
-    _walk(database, done, "attempts", step_attempts, since, ends.attempts, dry_run, progress)
-    _walk(database, done, "events", step_events, since, ends.events, dry_run, progress)
+    _archive(database, done, since, ends.enrollments, dry_run, progress)
+    _remove_events(database, done, since, ends.events, dry_run, progress)
     _remove_history(database, done, since, dry_run, progress)
     return done
 
 
-def _walk(
-    database: Database,
-    done: Retained,
-    table: str,
-    take: TakesStep,
-    since: Cutoff,
-    until: int,
-    dry_run: bool,
-    progress: Callable[[int], None],
+def _archive(
+    database: Database, done: Retained, since: Cutoff, until: int, dry_run: bool, progress: Callable[[int], None]
 ) -> None:
     after, is_last = START, False
     while not is_last:
         with database.transaction() as session:
-            step = take(session, since, until, after, PAGE, dry_run=dry_run)
+            step = move_step(session, since, until, after, PAGE, dry_run=dry_run)
+        for first, (rows, attempts) in step.months.items():
+            month = done.archived.setdefault(first, Archived())
+            month.rows += rows
+            month.attempts += attempts
+            progress(rows)
+        done.kept += step.kept
+        after, is_last = step.after, step.is_last
+
+
+def _remove_events(
+    database: Database, done: Retained, since: Cutoff, until: int, dry_run: bool, progress: Callable[[int], None]
+) -> None:
+    after, is_last = START, False
+    while not is_last:
+        with database.transaction() as session:
+            step = step_events(session, since, until, after, PAGE, dry_run=dry_run)
         for first, (removed, kept) in step.months.items():
-            month = done.months.setdefault((table, first), Month())
+            month = done.months.setdefault(("events", first), Month())
             month.removed += removed
             month.kept += kept
             progress(removed)

@@ -54,13 +54,24 @@ GONE_OUT: Final = (RowStatus.SENT, RowStatus.SENDING, RowStatus.UNKNOWN, RowStat
 #: With the address to which the message went, whatever the contact's is now.
 ROW: Final = """
 SELECT o.id, o.type, o.status, o.step_key, e.contact_id, (
-    SELECT a.recipient FROM attempts a WHERE a.outbox_id = o.id
+    SELECT a.recipient FROM {attempts} a WHERE a.outbox_id = o.id
     ORDER BY coalesce(a.provider_id = %(message)s::text, false) DESC, a.fence DESC LIMIT 1
 )
-FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id WHERE o.workspace_id = %(workspace)s AND
+FROM {outbox} o JOIN enrollments e ON e.id = o.enrollment_id WHERE o.workspace_id = %(workspace)s AND
 """
-BY_MESSAGE: Final = ROW + "o.provider_id = %(message)s"
-BY_STEP: Final = ROW + "o.enrollment_id = %(enrollment)s AND o.step_key = %(step)s"
+OF_MESSAGE: Final = "o.provider_id = %(message)s"
+OF_STEP: Final = "o.enrollment_id = %(enrollment)s AND o.step_key = %(step)s"
+
+#: An opt-out or a bounce of an archived message is as good as one of a new message. The month of a step is known.
+OF_OUTBOX: Final = ROW.format(outbox="outbox", attempts="attempts")
+OF_ARCHIVE: Final = ROW.format(outbox="archived_outbox", attempts="archived_attempts")
+BY_MESSAGE: Final = (OF_OUTBOX + OF_MESSAGE, OF_ARCHIVE + OF_MESSAGE)
+BY_STEP: Final = (OF_OUTBOX + OF_STEP, OF_ARCHIVE + OF_STEP + " AND o.archived_month = e.archived_month")
+DETACHED: Final = """
+SELECT to_char(m.month, 'YYYY-MM') FROM enrollments e
+JOIN archive_months m ON m.month = e.archived_month AND m.detached_at IS NOT NULL
+WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s
+"""
 
 CONTACT: Final = """
 SELECT id FROM contacts WHERE workspace_id = %(workspace)s AND (
@@ -261,11 +272,17 @@ def _payload(heard: Heard, machine: str | None) -> dict[str, Any]:
 def _target(session: Session, workspace: Workspace, heard: Heard) -> _Target:
     about = heard.about
     if about.message is not None:
-        found = session.execute(BY_MESSAGE, {"workspace": workspace.id, "message": about.message}).fetchone()
+        found = _found(session, BY_MESSAGE, {"workspace": workspace.id, "message": about.message})
         return _message(heard, found, f"no message {about.message!r} in this workspace")
     if about.enrollment_id is not None and about.step is not None:
         asked = {"workspace": workspace.id, "enrollment": about.enrollment_id, "step": about.step, "message": None}
-        found = session.execute(BY_STEP, asked).fetchone()
+        found = _found(session, BY_STEP, asked)
+        detached = None if found is not None else session.execute(DETACHED, asked).fetchone()
+        if detached is not None:
+            raise NotFound(
+                f"the steps of enrollment {about.enrollment_id} are archived, and {detached[0]} is detached:"
+                f" name the contact, or run `cadenza archives attach {detached[0]}`"
+            )
         return _message(heard, found, f"enrollment {about.enrollment_id} has no step {about.step!r} in this workspace")
     if heard.kind in OF_MESSAGES:
         raise InvalidInput(f"an event {heard.kind} is about a message: name its id, or its enrollment and step")
@@ -276,6 +293,15 @@ def _target(session: Session, workspace: Workspace, heard: Heard) -> _Target:
             raise NotFound(f"no enrollment {about.enrollment_id} in this workspace")
         return _Target(found[0])
     return _contact(session, workspace, heard)
+
+
+def _found(session: Session, queries: tuple[str, str], asked: dict[str, Any]) -> tuple[Any, ...] | None:
+    """Return the row from the outbox, or else from the archive."""
+    for query in queries:
+        found = session.execute(query.encode(), asked).fetchone()
+        if found is not None:
+            return found
+    return None
 
 
 def _message(heard: Heard, found: tuple[Any, ...] | None, otherwise: str) -> _Target:

@@ -14,7 +14,13 @@ ROWS: Final = """
 SELECT o.id, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, o.reason,
     extract(epoch FROM o.due_at)::float8 AS due_at, o.provider_id, o.outcome,
     extract(epoch FROM t.reopened_at)::float8 AS reopened_at
-FROM outbox o LEFT JOIN tasks t ON t.outbox_id = o.id
+FROM (
+    SELECT id, workspace_id, enrollment_id, step_order, step_key, type, status, reason, due_at, provider_id, outcome
+    FROM outbox
+    UNION ALL
+    SELECT id, workspace_id, enrollment_id, step_order, step_key, type, status, reason, due_at, provider_id, outcome
+    FROM archived_outbox
+) AS o LEFT JOIN tasks t ON t.outbox_id = o.id
 WHERE %(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s
 ORDER BY o.enrollment_id, o.step_order
 """
@@ -35,7 +41,14 @@ ATTEMPTS: Final = """
 SELECT outbox_id AS row_id, fence, workspace_id, channel, recipient, payload,
     extract(epoch FROM started_at)::float8 AS started_at, extract(epoch FROM ended_at)::float8 AS ended_at,
     outcome, provider_id
-FROM attempts WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
+FROM (
+    SELECT outbox_id, fence, workspace_id, channel, recipient, payload, started_at, ended_at, outcome, provider_id
+    FROM attempts
+    UNION ALL
+    SELECT outbox_id, fence, workspace_id, channel, recipient, payload, started_at, ended_at, outcome, provider_id
+    FROM archived_attempts
+) AS attempts
+WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
 ORDER BY outbox_id, fence
 """
 

@@ -7,10 +7,12 @@ import typer
 
 from deploy.audit import Audit, Kind
 from deploy.audit import audit as hold_against
-from deploy.cli.output import Json, report, table
+from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import opened
 from deploy.sandbox.options import SandboxOptions
 from deploy.sandbox.state import find_sandbox
+from engine.outbox.cold_months import MonthState
+from producers.cold_months import list_months
 
 
 def audit(
@@ -26,6 +28,12 @@ def audit(
     with opened() as session:
         path = ledger or _ledger_of(session.settings.data_dir)
         found = hold_against(session.database, path)
+        detached = [one for one in list_months(session.database) if one.state is not MonthState.ATTACHED]
+    if detached:
+        months = ", ".join(f"{one.month:%Y-%m}" for one in detached)
+        note(
+            f"cadenza: archives of {months} are detached: the audit does not know their messages until you attach them"
+        )
     report(as_json, {"ledger": path, **found.to_json()}, lambda: f"ledger {path}\n\n{describe(found)}")
     if not found.clean:
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ from engine import clock
 from engine.clock import SequenceClock, from_epoch
 from engine.database import Session
 from engine.errors import InvalidInput
-from schema.definition import parse_duration
+from schema.definition import parse_durations
 
 app = typer.Typer(help="Show the sequence clock, or move it.", invoke_without_command=True)
 
@@ -26,11 +26,12 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def advance(
-    by: Annotated[str, typer.Argument(metavar="TIME", help="How far to jump, as '3 days'.")], as_json: Json = False
+    by: Annotated[str, typer.Argument(metavar="TIME", help="How far to jump, as '3 days' or '18 hours 28 minutes'.")],
+    as_json: Json = False,
 ) -> None:
     """Jump ahead: what lies between falls due at once."""
     try:
-        duration = parse_duration(by)
+        duration = parse_durations(by)
     except ValueError as error:
         raise InvalidInput(f"clock advance: {error}") from None
     _move(lambda transaction: clock.advance(transaction, duration), as_json)
@@ -38,11 +39,20 @@ def advance(
 
 @app.command()
 def rate(
-    seconds: Annotated[float, typer.Argument(help="Sequence seconds in a real second; 86400: a day a second.")],
+    seconds: Annotated[
+        str, typer.Argument(metavar="SECONDS", help="Sequence seconds in a real second; 86400: a day a second.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Let sequence time run faster or slower than real time."""
-    _move(lambda transaction: clock.set_rate(transaction, seconds), as_json)
+    try:
+        faster = float(seconds)
+    except ValueError:
+        raise InvalidInput(
+            f"clock rate: '{seconds}' is not a number; write the sequence seconds in a real second,"
+            f" above 0 and at most {clock.MAX_RATE}: 1 is real time, 86400 is a day a second"
+        ) from None
+    _move(lambda transaction: clock.set_rate(transaction, faster), as_json)
 
 
 @app.command()

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "contact": "contacts.app",
     "suppressions": "suppressions.app",
     "retain": "retaining.retain",
+    "archives": "archives.app",
     "audit": "audit.audit",
     "clock": "clock.app",
     "doctor": "doctor.doctor",

@@ -7,6 +7,7 @@ from typing import Any
 from deploy.cli.control import EnrollmentId
 from deploy.cli.output import Json, WorkspaceName, report
 from deploy.cli.session import opened
+from engine.outbox.cold_months import MonthState
 from producers.explaining import Explained, explain_enrollment
 
 
@@ -26,6 +27,8 @@ def _lines(explained: Explained) -> list[str]:
         f"  enrolled {_time(explained.enrolled_at)}; ended {_time(explained.ended_at)}",
         f"  times are sequence time, in UTC and in {explained.timezone}; attempts and history are in real time",
     ]
+    if explained.archived is not None:
+        lines.append(f"  {_archived(explained.archived)}")
     lines += [
         f"  paused: the {pause['of']} since {_time(pause['since'])} by {pause['made_by'] or 'somebody'}"
         for pause in explained.paused
@@ -40,6 +43,23 @@ def _lines(explained: Explained) -> list[str]:
             f"  {_time(told['at'])}  {told['step'] or 'enrollment'}: {was}{told['became']}{reason}  [{told['made_by']}]"
         )
     return [*lines, "", f"next: {explained.next['says']}"]
+
+
+def _archived(archived: dict[str, Any]) -> str:
+    month, table = archived["month"], archived["table"]
+    match MonthState(archived["state"]):
+        case MonthState.ATTACHED:
+            return f"its steps are archived: in {table}"
+        case MonthState.DETACHED:
+            return (
+                f"its steps are archived, and {month} is detached: {table} has them;"
+                f" `cadenza archives attach {month}` shows them here"
+            )
+        case MonthState.GONE:
+            return (
+                f"its steps are archived, and {month} is detached and dropped: restore {table} from its dump, then run"
+                f" `cadenza archives attach {month}`"
+            )
 
 
 def _step(step: dict[str, Any]) -> list[str]:

@@ -14,24 +14,32 @@ from producers.retention import retain as remove
 IN_PART: Final = 3
 
 #: What is removed, in the order in which it is listed.
-TABLES: Final = ("attempts", "events", "history")
+TABLES: Final = ("events", "history")
 
 
 def retain(
     months: Annotated[int, typer.Option("--months", min=1, max=1_200, help="Keep so many months and this one.")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count what would be removed, and remove nothing.")
+        bool, typer.Option("--dry-run", help="Count what would be archived and removed, and change nothing.")
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Remove attempts, events and history of enrollments that ended long ago; opt-outs and enrollments stay."""
+    """Archive the steps of enrollments that ended long ago, and remove their events and history.
+
+    Steps and attempts move into a partition of the month in which the enrollment ended (`cadenza archives`).
+    Enrollments and opt-outs stay.
+    """
     with opened() as session:
         done = remove(session.database, months, dry_run=True)
-        found = done.removed()
-        if not dry_run and found:
-            confirm(f"this removes {found:,} row(s) from before {done.before:%Y-%m-%d}, of all workspaces", yes)
-            with counting("removing", found) as progress:
+        moved, removed = done.moved(), done.removed()
+        if not dry_run and moved + removed:
+            confirm(
+                f"this archives {moved:,} step(s) and removes {removed:,} row(s) from before {done.before:%Y-%m-%d},"
+                " of all workspaces",
+                yes,
+            )
+            with counting("moving and removing", moved + removed) as progress:
                 done = remove(session.database, months, progress=progress)
     document: dict[str, Any] = {"dry_run": dry_run, **done.document()}
     report(as_json, document, lambda: _text(done, dry_run))
@@ -46,6 +54,12 @@ def retain(
 def _text(done: Retained, dry_run: bool) -> str:
     verb = "would remove" if dry_run else "removed"
     rows: list[tuple[str, Any]] = [("kept from", f"{done.before:%Y-%m-%d}")]
+    archive = "would archive" if dry_run else "archived"
+    rows.append(("steps", f"{archive} {done.moved():,}" + (f", {done.kept:,} stay" if done.kept else "")))
+    rows.extend(
+        (f"  {month:%Y-%m}", f"{archive} {held.rows:,} with {held.attempts:,} attempt(s)")
+        for month, held in sorted(done.archived.items())
+    )
     for name in TABLES:
         months = {month: held for (of, month), held in sorted(done.months.items()) if of == name}
         rows.append((name, f"{verb} {done.removed(name):,}"))

@@ -9,7 +9,7 @@ from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox import counters
-from engine.outbox.counts import oldest_due, rows_by_status, sent_in_the_last_minute
+from engine.outbox.counts import archived_rows, oldest_due, rows_by_status, sent_in_the_last_minute
 from engine.outbox.hold import held
 from engine.outbox.pause import paused
 from engine.wakeups import WakeupsUnavailable
@@ -39,6 +39,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
     with session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, workspace).id if workspace else None
         rows = rows_by_status(transaction, workspace_id)
+        archived = archived_rows(transaction, workspace_id)
         oldest = oldest_due(transaction, workspace_id)
         sent = sent_in_the_last_minute(transaction, workspace_id)
         pauses = paused(transaction, workspace_id)
@@ -48,6 +49,7 @@ def _read(session: Open, workspace: str | None) -> dict[str, Any]:
         "workspace": workspace,
         "sequence_time": from_epoch(clock.now()),
         "rows": {state.value: rows.get(state.value, 0) for state in RowStatus},
+        "archived_rows": archived,
         "oldest_due_at": from_epoch(oldest.due_at) if oldest else None,
         "oldest_due_seconds": round(max(0.0, clock.lateness(oldest.due_at, oldest.retry_at)), 3) if oldest else 0.0,
         "sent_last_minute": sent,
@@ -73,6 +75,7 @@ def _text(document: dict[str, Any]) -> str:
         ("workspace", document["workspace"] or "(all)"),
         ("sequence time", f"{document['sequence_time']:%Y-%m-%d %H:%M:%S} UTC"),
         *((name, f"{count:,}") for name, count in document["rows"].items() if count),
+        *((("archived", f"{document['archived_rows']:,}"),) if document["archived_rows"] else ()),
         (
             "oldest due",
             f"{document['oldest_due_seconds']:.1f} s late" if document["oldest_due_at"] else "nothing is due",

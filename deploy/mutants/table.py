@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from deploy.mutants.archives import ARCHIVING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
 
@@ -548,20 +549,20 @@ SWEEPING: Final = (
 RETAINING: Final = (
     Mutant(
         "retain-running",
-        "retention removes the attempts of enrollments that run",
+        "retention archives the steps of enrollments that run",
         "engine/outbox/retention.py",
         "e.status IN ({sql_list(EnrollmentStatus.COMPLETED, EnrollmentStatus.CANCELLED)})\n"
         "    AND coalesce(e.completed_at, e.cancelled_at) < %(ended_before)s",
         "coalesce(e.completed_at, e.cancelled_at, e.enrolled_at) < %(ended_before)s",
-        (f"{TEST_RETENTION}::test_attempts_go_when_their_enrollment_ended_long_ago",),
+        (f"{TEST_RETENTION}::test_attempts_move_when_their_enrollment_ended_long_ago",),
     ),
     Mutant(
         "retain-doubt",
-        "retention removes the attempts of rows in doubt",
-        "engine/outbox/retention.py",
-        "o.status NOT IN ({sql_list(*OPEN_QUESTIONS)}) AND",
+        "retention archives rows in doubt",
+        "engine/outbox/cold_move.py",
+        "AND held.is_final",
         "",
-        (f"{TEST_RETENTION}::test_attempts_go_when_their_enrollment_ended_long_ago",),
+        (f"{TEST_RETENTION}::test_attempts_move_when_their_enrollment_ended_long_ago",),
     ),
     Mutant(
         "retain-opt-outs",
@@ -657,4 +658,5 @@ MUTANTS: Final = (
     *CARRYING,
     *TOLD,
     *LISTS_AND_HOURS,
+    *ARCHIVING,
 )

@@ -67,7 +67,8 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
     ) END AS frozen,
     CASE WHEN claimed.fence > 1 THEN (
         SELECT count(*) FROM attempt_records a WHERE a.outbox_id = claimed.id AND a.fence < claimed.fence
-    ) ELSE 0 END AS attempted
+    ) ELSE 0 END AS attempted,
+    (SELECT date_part('epoch', sequence_now())) AS claimed_at
 FROM claimed JOIN contacts c ON {look_up("c.id", "claimed.contact_id")}
 ORDER BY claimed.due_at, claimed.id
 """
@@ -110,6 +111,8 @@ class Claimed(NamedTuple):
     """An email that may have been accepted before: if it is sent again, then the same bytes."""
     attempted: int
     """Attempts before this one."""
+    claimed_at: float
+    """The sequence time of the claim, as the database has it."""
 
     @property
     def recipient(self) -> str | None:

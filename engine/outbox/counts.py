@@ -30,6 +30,23 @@ WHERE kind IN ('enrollments', 'enrolled', 'steps') AND workspace_id = %(workspac
 GROUP BY sequence_id, kind, value HAVING sum(amount) <> 0
 """
 
+#: Messages that were sent, and whose rows are archived. A detached month counts too.
+ARCHIVED_SENT: Final = """
+SELECT sequence_id, sum(rows)::bigint FROM archived_counts
+WHERE workspace_id = %(workspace)s AND status = 'sent' AND type IN ('sms', 'email') GROUP BY sequence_id
+"""
+
+ARCHIVED_ROWS: Final = """
+SELECT coalesce(sum(rows), 0)::bigint FROM archived_counts
+WHERE %(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s
+"""
+
+BY_SEQUENCE_AND_ARCHIVE: Final = f"""
+SELECT sequence_id, kind, value, amount, last_at FROM ({BY_SEQUENCE}) AS hot (sequence_id, kind, value, amount, last_at)
+UNION ALL
+SELECT sequence_id, 'archived', 'sent', amount, NULL FROM ({ARCHIVED_SENT}) AS cold (sequence_id, amount)
+"""
+
 #: Of a due row (`o`): nothing keeps it. Each LIMIT makes it a look-up for each row, whatever the statistics say: the
 #: planner can't turn it into a join of all enrollments.
 GOES: Final = f"""
@@ -120,6 +137,12 @@ def rows_by_status(session: Session, workspace_id: int | None = None) -> dict[st
     return _by_value(session, "outbox", workspace_id)
 
 
+def archived_rows(session: Session, workspace_id: int | None = None) -> int:
+    """Return how many rows were archived, of one workspace or of all; `rows_by_status` does not count them."""
+    row = session.execute(ARCHIVED_ROWS, {"workspace": workspace_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def enrollments_by_source(session: Session) -> dict[str, int]:
     """Return how many enrollments came from files and from events."""
     return _by_value(session, "enrolled", None)
@@ -128,7 +151,9 @@ def enrollments_by_source(session: Session) -> dict[str, int]:
 def by_sequence(session: Session, workspace_id: int) -> dict[int, SequenceCounts]:
     """Return the counts of each sequence of a workspace that somebody was enrolled in."""
     found: dict[int, SequenceCounts] = {}
-    for sequence_id, kind, value, amount, last_at in session.execute(BY_SEQUENCE, {"workspace": workspace_id}):
+    for sequence_id, kind, value, amount, last_at in session.execute(
+        BY_SEQUENCE_AND_ARCHIVE, {"workspace": workspace_id}
+    ):
         counts = found.get(sequence_id, SequenceCounts())
         if kind == "enrollments":
             counts = replace(counts, enrollments={**counts.enrollments, value: amount})
@@ -136,7 +161,7 @@ def by_sequence(session: Session, workspace_id: int) -> dict[int, SequenceCounts
             latest = max(filter(None, (counts.last_enrolled_at, last_at)), default=None)
             counts = replace(counts, last_enrolled_at=latest)
         elif value == RowStatus.SENT:
-            counts = replace(counts, messages_sent=amount)
+            counts = replace(counts, messages_sent=counts.messages_sent + amount)
         else:
             counts = replace(counts, tasks_open=amount)
         found[sequence_id] = counts

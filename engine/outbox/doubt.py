@@ -48,6 +48,8 @@ WHERE outbox_id = %(row)b AND fence = %(fence)b
 TAKEN: Final = f"""
 SELECT provider_id FROM outbox WHERE provider_id = ANY(%(ids)b::text[]) AND id <> %(row)b
 UNION
+SELECT provider_id FROM archived_outbox WHERE provider_id = ANY(%(ids)b::text[])
+UNION
 SELECT a.provider_id
 FROM workspaces w
 JOIN contacts c ON {look_up("c.workspace_id", "w.id")} AND c.phone = %(recipient)b

@@ -9,6 +9,7 @@ import structlog
 from engine.clock import SequenceClock
 from engine.database import Session
 from engine.metrics import DUPLICATES_DETECTED, RECOVERED
+from engine.outbox.archived_rows import is_archived
 from engine.outbox.dispatch import set_back
 from engine.outbox.following import Settled
 from engine.outbox.lookups import look_up
@@ -94,6 +95,9 @@ def accept_evidence(session: Session, clock: SequenceClock, evidence: Evidence) 
     Evidence for a row that was sent by another attempt is a duplicate: it is kept, counted and logged.
     """
     row = session.execute(ROW, {"row": evidence.row_id, "workspace": evidence.workspace_id}, binary=True).fetchone()
+    if row is None and is_archived(session, evidence.row_id):
+        log.warning("evidence for an archived row: written down, and nothing changes", row=evidence.row_id)
+        return []
     if row is None:
         log.error("evidence for a row that is not there: was the database restored?", row=evidence.row_id)
         return []

@@ -1,7 +1,7 @@
 """Everything that is known of one enrollment, read by indexes alone."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from psycopg.rows import class_row
@@ -14,7 +14,7 @@ from engine.outbox.pause import IN_FORCE
 
 ABOUT: Final = f"""
 SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
-    e.migrated_at, e.modified_at, e.own_delays,
+    e.migrated_at, e.modified_at, e.own_delays, e.archived_month,
     s.key AS sequence, {SEQUENCE_NAME} AS sequence_name, v.number AS version, v.definition, e.version_id,
     c.id AS contact_id, c.external_id, c.email, c.phone, c.first_name, c.last_name,
     c.attributes ->> 'company' AS company,
@@ -60,6 +60,28 @@ WINDOW before AS (ORDER BY o.step_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 P
 ORDER BY o.step_order
 """
 
+#: The same of archived steps, which have all ended. The month leads to one partition.
+ARCHIVED_STEPS: Final = f"""
+SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.retry_at, o.attempts AS tries,
+    o.provider_id, o.error_code, o.sent_at, o.delivery_status, NULL AS suppressed, false AS on_hold,
+    NULL AS channel_pauses,
+    ARRAY[
+        greatest({STARTED}, max(o.due_at) OVER before), greatest({STARTED}, max({BASE}) OVER before)
+    ] AS counts_from,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'started_at', a.started_at, 'ended_at', a.ended_at, 'lateness_seconds', a.lateness_seconds,
+            'outcome', a.outcome, 'error_code', a.error_code, 'detail', a.detail, 'provider_id', a.provider_id,
+            'looks', a.looks, 'looked_at', a.looked_at
+        ) ORDER BY a.fence), '[]') FROM archived_attempts a
+        WHERE a.outbox_id = o.id AND a.archived_month = %(month)s::date
+    ) AS attempts
+FROM archived_outbox o JOIN enrollments e ON e.id = o.enrollment_id
+WHERE o.enrollment_id = %(enrollment)s AND o.archived_month = %(month)s::date
+WINDOW before AS (ORDER BY o.step_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+ORDER BY o.step_order
+"""
+
 HOLDS: Final = f"""
 SELECT CASE WHEN h.sequence_id IS NULL THEN 'workspace' ELSE 'sequence' END, h.since, h.made_by
 FROM enrollments e JOIN holds h ON {KEEPS} WHERE e.id = %(enrollment)s ORDER BY h.id
@@ -86,6 +108,8 @@ class About:
     migrated_at: datetime | None
     modified_at: datetime | None
     own_delays: dict[str, str] | None
+    archived_month: date | None
+    """The month of the archive that has its steps; None: the outbox has them."""
     sequence: str
     sequence_name: str
     version: int
@@ -136,10 +160,12 @@ def about(session: Session, workspace_id: int, enrollment_id: int) -> About | No
         return cursor.execute(ABOUT, {"workspace": workspace_id, "enrollment": enrollment_id}).fetchone()
 
 
-def steps(session: Session, enrollment_id: int) -> list[Step]:
-    """Its steps in order."""
+def steps(session: Session, enrollment_id: int, month: date | None = None) -> list[Step]:
+    """Return its steps in order; `month`: they are in the archive of that month."""
     with session.cursor(row_factory=class_row(Step)) as cursor:
-        return cursor.execute(STEPS, {"enrollment": enrollment_id}).fetchall()
+        if month is None:
+            return cursor.execute(STEPS, {"enrollment": enrollment_id}).fetchall()
+        return cursor.execute(ARCHIVED_STEPS, {"enrollment": enrollment_id, "month": month}).fetchall()
 
 
 def holds_of(session: Session, enrollment_id: int) -> list[tuple[str, datetime, str]]:

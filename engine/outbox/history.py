@@ -1,7 +1,7 @@
 """The history: who did what to enrollments and steps, and why. Only what rows and attempts don't tell themselves."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 import psycopg
@@ -24,23 +24,33 @@ VALUES (sequence_now(), %(workspace)s, %(sequence)s, %(by)s, %(became)s, %(reaso
 """
 
 #: Everything that is known of an enrollment in the order of real time: what was noted, and what rows and attempts tell.
-STORY: Final = """
+_STORY: Final = """
 SELECT told.at, told.step, told.made_by, told.was, told.became, told.reason FROM (
     SELECT h.at, o.step_key AS step, h.made_by, h.was, h.became, h.reason, 3 AS rank
-    FROM history h LEFT JOIN outbox o ON o.id = h.outbox_id WHERE h.enrollment_id = %(enrollment)s
+    FROM history h LEFT JOIN {outbox} o ON o.id = h.outbox_id{of_month} WHERE h.enrollment_id = %(enrollment)s
     UNION ALL
     SELECT e.created_at, NULL, CASE WHEN e.batch_id IS NULL THEN 'event' ELSE 'file' END, NULL, 'active', NULL, 0
     FROM enrollments e WHERE e.id = %(enrollment)s
     UNION ALL
     SELECT a.started_at, o.step_key, 'worker', 'pending', 'sending', NULL, 1
-    FROM outbox o JOIN attempts a ON a.outbox_id = o.id WHERE o.enrollment_id = %(enrollment)s
+    FROM {outbox} o JOIN {attempts} a ON a.outbox_id = o.id{both_of_month} WHERE o.enrollment_id = %(enrollment)s
     UNION ALL
     SELECT a.ended_at, o.step_key, 'worker', 'sending', a.outcome, concat_ws(': ', a.error_code, a.detail), 2
-    FROM outbox o JOIN attempts a ON a.outbox_id = o.id
+    FROM {outbox} o JOIN {attempts} a ON a.outbox_id = o.id{both_of_month}
     WHERE o.enrollment_id = %(enrollment)s AND a.ended_at IS NOT NULL
 ) AS told
 ORDER BY told.at, told.rank
 """
+
+STORY: Final = _STORY.format(outbox="outbox", attempts="attempts", of_month="", both_of_month="")
+
+#: The same of archived steps. The month leads to one partition.
+ARCHIVED_STORY: Final = _STORY.format(
+    outbox="archived_outbox",
+    attempts="archived_attempts",
+    of_month=" AND o.archived_month = %(month)s::date",
+    both_of_month=" AND o.archived_month = %(month)s::date AND a.archived_month = %(month)s::date",
+)
 
 
 class Change(NamedTuple):
@@ -66,9 +76,10 @@ class Told(NamedTuple):
     reason: str | None
 
 
-def story(session: Session, enrollment_id: int) -> list[Told]:
-    """The whole history of an enrollment, the oldest first."""
-    return [Told._make(row) for row in session.execute(STORY, {"enrollment": enrollment_id})]
+def story(session: Session, enrollment_id: int, month: date | None = None) -> list[Told]:
+    """Return the whole history of an enrollment, the oldest first; `month`: its steps are in the archive of that."""
+    query = (STORY if month is None else ARCHIVED_STORY).encode()
+    return [Told._make(row) for row in session.execute(query, {"enrollment": enrollment_id, "month": month})]
 
 
 def note(session: Session, workspace_id: int, by: str, changes: Sequence[Change]) -> None:

@@ -1,10 +1,9 @@
-"""Remove attempts and events of enrollments that ended long ago: in bounded steps, each a transaction of its own.
+"""Remove events of enrollments that ended long ago: in bounded steps, each a transaction of its own.
 
 Nothing is removed that a running enrollment, a row in doubt or a promise may still need: who asked not to be contacted
-stays for ever, and so do enrollments, their rows and the keys of enroll events.
+stays for ever, and so do enrollments and the keys of enroll events. Steps are archived (engine/outbox/cold_move.py).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -29,72 +28,51 @@ HAS_ENDED: Final = f"""
 #: Rows of these may still become something else: by a look-up, a callback, or an operator.
 OPEN_QUESTIONS: Final = (RowStatus.SENDING, RowStatus.UNKNOWN, RowStatus.REVIEW)
 
-ROW_HAS_ENDED: Final = f"""
-    FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
-    WHERE o.id = page.outbox_id AND o.status NOT IN ({sql_list(*OPEN_QUESTIONS)}) AND {HAS_ENDED}
-    OFFSET 0
+#: The row of an event (`page`) has not ended. A row that is not there is archived, so it has.
+ROW_IS_NEEDED: Final = f"""
+    EXISTS (
+        SELECT FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
+        WHERE o.id = page.outbox_id AND NOT (o.status NOT IN ({sql_list(*OPEN_QUESTIONS)}) AND {HAS_ENDED})
+        OFFSET 0
+    )
 """
 
 #: What proves that somebody asked not to be contacted, or to be contacted again.
 CONSENT: Final = "'stop', 'start', 'doubtful', 'unsubscribed', 'complained'"
 
+REMOVABLE: Final = f"""
+    page.status NOT IN ({CONSENT})
+    AND (page.outbox_id IS NULL OR NOT {ROW_IS_NEEDED})
+    AND (page.contact_id IS NULL OR NOT EXISTS (
+        SELECT FROM enrollments e WHERE e.contact_id = page.contact_id AND NOT ({HAS_ENDED}) OFFSET 0
+    ))
+"""
+
 #: A page in the order of the primary key, which is that of time, or nearly so.
-_STEP: Final = """
-WITH page AS MATERIALIZED ({page}),
+EVENTS: Final = f"""
+WITH page AS MATERIALIZED (
+    SELECT ev.id, ev.outbox_id, ev.contact_id, ev.status, ev.received_at AS at FROM events ev
+    WHERE ev.id > %(after)s AND ev.id < %(until)s ORDER BY ev.id LIMIT %(limit)s
+),
 judged AS MATERIALIZED (
-    SELECT page.*, date_trunc('month', page.at, 'UTC')::date AS month, {removable} AS removable FROM page
+    SELECT page.*, date_trunc('month', page.at, 'UTC')::date AS month, {REMOVABLE} AS removable FROM page
     WHERE page.at < %(before)s
-){removed},
+),
+removed AS (
+    DELETE FROM events ev USING judged WHERE NOT %(dry_run)s AND judged.removable AND ev.id = judged.id
+),
 months AS (
     SELECT month, count(*) FILTER (WHERE removable) AS removed, count(*) FILTER (WHERE NOT removable) AS kept
     FROM judged GROUP BY month
 )
-SELECT (SELECT count(*) FROM page),
-    (SELECT ARRAY[{place}] FROM page ORDER BY {backwards} LIMIT 1),
+SELECT (SELECT count(*) FROM page), (SELECT max(id) FROM page),
     (SELECT coalesce(jsonb_object_agg(month, ARRAY[removed, kept]), '{{}}') FROM months)
 """
-
-ATTEMPTS: Final[Mapping[str, str]] = {
-    "page": """
-    SELECT a.outbox_id, a.fence, a.started_at AS at FROM attempt_records a
-    WHERE (a.outbox_id, a.fence) > (%(after)s, %(after_fence)s) AND a.outbox_id < %(until)s
-    ORDER BY a.outbox_id, a.fence LIMIT %(limit)s
-    """,
-    "removable": f"EXISTS (SELECT {ROW_HAS_ENDED})",
-    "place": "outbox_id, fence",
-    "backwards": "outbox_id DESC, fence DESC",
-}
-DELETE_ATTEMPTS: Final = """,
-removed AS (
-    DELETE FROM attempt_records a USING judged
-    WHERE judged.removable AND a.outbox_id = judged.outbox_id AND a.fence = judged.fence
-)"""
-
-EVENTS: Final[Mapping[str, str]] = {
-    "page": """
-    SELECT ev.id, ev.outbox_id, ev.contact_id, ev.status, ev.received_at AS at FROM events ev
-    WHERE ev.id > %(after)s AND %(after_fence)s = 0 AND ev.id < %(until)s ORDER BY ev.id LIMIT %(limit)s
-    """,
-    "removable": f"""
-    page.status NOT IN ({CONSENT})
-    AND (page.outbox_id IS NULL OR EXISTS (SELECT {ROW_HAS_ENDED}))
-    AND (page.contact_id IS NULL OR NOT EXISTS (
-        SELECT FROM enrollments e WHERE e.contact_id = page.contact_id AND NOT ({HAS_ENDED}) OFFSET 0
-    ))
-    """,
-    "place": "id, 0",
-    "backwards": "id DESC",
-}
-DELETE_EVENTS: Final = """,
-removed AS (
-    DELETE FROM events ev USING judged WHERE judged.removable AND ev.id = judged.id
-)"""
 
 #: Numbers rise with time: behind the first enrollment, or event, since the cutoff, there is nothing old.
 FIRST_ENROLLMENT: Final = "SELECT id, created_at FROM enrollments WHERE id >= %s ORDER BY id LIMIT 1"
 FIRST_EVENT: Final = "SELECT id, received_at FROM events WHERE id >= %s ORDER BY id LIMIT 1"
 LAST: Final = "SELECT coalesce((SELECT max(id) FROM enrollments), 0), coalesce((SELECT max(id) FROM events), 0)"
-FIRST_ROW: Final = "SELECT min(id) FROM outbox WHERE enrollment_id = %s"
 
 #: Above every id.
 ALL: Final = 2**63 - 1
@@ -114,7 +92,7 @@ class Cutoff:
 class Bounds:
     """Where the walk through each table ends: no row from there on is older than the cutoff."""
 
-    attempts: int
+    enrollments: int
     events: int
 
 
@@ -123,13 +101,13 @@ class Step:
     """What a step found, and where the next one begins."""
 
     is_last: bool
-    after: tuple[int, int]
+    after: int
     months: dict[date, tuple[int, int]]
     """By month: how many were removed, and how many that are as old are kept."""
 
 
 #: Where the first step begins.
-START: Final = (-1, 0)
+START: Final = -1
 
 
 def cutoff(session: Session, months: int) -> Cutoff:
@@ -145,9 +123,8 @@ def bounds(session: Session, before: datetime) -> Bounds:
     row = session.execute(LAST).fetchone()
     last_enrollment, last_event = row or (0, 0)
     enrollment = _first_since(session, FIRST_ENROLLMENT, last_enrollment, before)
-    found = None if enrollment is None else session.execute(FIRST_ROW, (enrollment,)).fetchone()
     event = _first_since(session, FIRST_EVENT, last_event, before)
-    return Bounds(ALL if found is None or found[0] is None else found[0], ALL if event is None else event)
+    return Bounds(ALL if enrollment is None else enrollment, ALL if event is None else event)
 
 
 def _first_since(session: Session, query: str, last: int, moment: datetime) -> int | None:
@@ -165,37 +142,22 @@ def _first_since(session: Session, query: str, last: int, moment: datetime) -> i
     return found
 
 
-def step_attempts(
-    session: Session, cutoff: Cutoff, until: int, after: tuple[int, int], limit: int, *, dry_run: bool
-) -> Step:
-    """Remove the old ones of a page of attempts; with `dry_run`, count them."""
-    query = _STEP.format(removed="" if dry_run else DELETE_ATTEMPTS, **ATTEMPTS)
-    return _step(session, query, cutoff, until, after, limit)
-
-
-def step_events(
-    session: Session, cutoff: Cutoff, until: int, after: tuple[int, int], limit: int, *, dry_run: bool
-) -> Step:
+def step_events(session: Session, cutoff: Cutoff, until: int, after: int, limit: int, *, dry_run: bool) -> Step:
     """Remove the old ones of a page of events; with `dry_run`, count them."""
-    query = _STEP.format(removed="" if dry_run else DELETE_EVENTS, **EVENTS)
-    return _step(session, query, cutoff, until, after, limit)
-
-
-def _step(session: Session, query: str, cutoff: Cutoff, until: int, after: tuple[int, int], limit: int) -> Step:
     asked: dict[str, Any] = {
         "before": cutoff.before,
         "ended_before": cutoff.ended_before,
         "until": until,
-        "after": after[0],
-        "after_fence": after[1],
+        "after": after,
         "limit": limit,
+        "dry_run": dry_run,
     }
-    row = session.execute(query.encode(), asked).fetchone()
+    row = session.execute(EVENTS, asked).fetchone()
     if row is None:
         raise LookupError("a step of retention gave nothing")
-    size, place, months = row
+    size, last, months = row
     return Step(
         is_last=size < limit,
-        after=tuple(place) if place else after,
+        after=after if last is None else last,
         months={date.fromisoformat(month): (removed, kept) for month, (removed, kept) in months.items()},
     )

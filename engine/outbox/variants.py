@@ -16,7 +16,12 @@ took AS MATERIALIZED (
             SELECT min(again.enrolled_at) FROM enrollments again
             WHERE again.contact_id = e.contact_id AND again.sequence_id = e.sequence_id AND again.id > e.id
         ) AS until
-    FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id
+    FROM (
+        SELECT enrollment_id, outcome, due_at, workspace_id, step_key, type, status FROM outbox
+        UNION ALL
+        SELECT enrollment_id, outcome, due_at, workspace_id, step_key, type, status FROM archived_outbox
+    ) AS o
+    JOIN enrollments e ON e.id = o.enrollment_id
     WHERE o.workspace_id = %(workspace)b AND o.step_key = %(step)b AND o.type = 'variants' AND o.status = 'done'
         AND e.version_id = %(version)b
 )
@@ -29,7 +34,11 @@ messages AS (
     SELECT took.enrollment_id, count(*) AS sent,
         count(*) FILTER (WHERE m.delivery_status IN ('delivered', 'read')) AS delivered,
         bool_or(heard.opened) AS opened, bool_or(heard.by_machine) AS by_machine, bool_or(heard.clicked) AS clicked
-    FROM took JOIN outbox m ON m.enrollment_id = took.enrollment_id AND m.step_key = ANY(%(messages)b::text[])
+    FROM took JOIN (
+        SELECT id, enrollment_id, step_key, type, status, delivery_status FROM outbox
+        UNION ALL
+        SELECT id, enrollment_id, step_key, type, status, delivery_status FROM archived_outbox
+    ) AS m ON m.enrollment_id = took.enrollment_id AND m.step_key = ANY(%(messages)b::text[])
         AND m.type IN ({MESSAGES}) AND m.status = 'sent'
     CROSS JOIN LATERAL (
         SELECT bool_or(ev.status = 'opened' AND ev.payload ->> 'machine' IS NULL) AS opened,

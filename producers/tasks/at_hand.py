@@ -66,7 +66,7 @@ def take_in_hand(session: Session, workspace_id: int, enrollment_id: int, key: s
 
     Raises:
         NotFound: the workspace has no such enrollment, or that no such step.
-        InvalidInput: the step is no task.
+        InvalidInput: the step is no task, or is archived.
     """
     held = hold(session, enrollment_id)
     if held is None or held.workspace_id != workspace_id:
@@ -78,4 +78,6 @@ def take_in_hand(session: Session, workspace_id: int, enrollment_id: int, key: s
     if not isinstance(place.step, TaskStep):
         raise InvalidInput(f"step {key!r} is of type {place.type}, no task: a task is {', '.join(TASK_TYPES)}")
     steps = steps_of(session, held.id)
+    if place.order not in steps:
+        raise InvalidInput(f"task {key!r} can't be changed: enrollment {held.id} has ended, and its steps are archived")
     return AtHand(session, held, program, steps, place, place.step, sequence_now(session))

@@ -4,7 +4,7 @@ from schema.definition.actions import ActionStep
 from schema.definition.calendar import WEEKDAYS, DateAnchor, Window, time_of_day
 from schema.definition.definition import Definition
 from schema.definition.delay import Delay, parse_delay
-from schema.definition.duration import parse_duration
+from schema.definition.duration import parse_duration, parse_durations
 from schema.definition.gates import ConditionStep, WaitStep
 from schema.definition.json_schema import json_schema
 from schema.definition.kinds import Step
@@ -45,5 +45,6 @@ __all__ = [
     "parse",
     "parse_delay",
     "parse_duration",
+    "parse_durations",
     "time_of_day",
 ]

@@ -20,6 +20,9 @@ MIN_DELAY: Final = timedelta(minutes=1)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 UNIT_NAMES: Final = "minutes, hours, days or weeks"
 
+#: A number behind a unit begins the next part: "18 hours 28 minutes", "1 day, 2 hours", "1 day and 2 hours".
+_NEXT_PART: Final = re.compile(r"(?<=[A-Za-z])\s*(?:,\s*|\s+and\s+|\s+)(?=[+-]?[0-9])")
+
 
 def parse_duration(text: str) -> timedelta:
     """Read a duration, rounded to whole seconds.
@@ -44,3 +47,21 @@ def parse_duration(text: str) -> timedelta:
     if seconds > LONGEST.total_seconds():
         raise ValueError(f"{quoted(text)} is too long: at most ten years ({LONGEST.days} days)")
     return timedelta(seconds=seconds)
+
+
+def parse_durations(text: str) -> timedelta:
+    """Read one or several durations with different units, and return their sum: "18 hours 28 minutes".
+
+    Raises:
+        ValueError: a part isn't a duration, a unit is given twice, or the sum is longer than ten years.
+    """
+    total, units = timedelta(), set[str]()
+    for part in _NEXT_PART.split(text.strip()):
+        total += parse_duration(part)
+        unit = part.strip().lstrip("0123456789. ").removesuffix("s")
+        if unit in units:
+            raise ValueError(f"{quoted(text)} names {unit}s twice: give each unit once")
+        units.add(unit)
+    if total > LONGEST:
+        raise ValueError(f"{quoted(text)} is too long: at most ten years ({LONGEST.days} days)")
+    return total

@@ -1,6 +1,7 @@
 """The declared tables. `cadenza migrate` must give exactly these (tests/integration/test_migrations.py)."""
 
 from schema.tables import attempts
+from schema.tables.archives import archive_months, archived_attempts, archived_counts, archived_outbox
 from schema.tables.base import metadata
 from schema.tables.batches import batch_rejects, batches
 from schema.tables.clock import clock
@@ -19,6 +20,10 @@ from schema.tables.undelivered import undelivered
 from schema.tables.workspaces import workspaces
 
 __all__ = [
+    "archive_months",
+    "archived_attempts",
+    "archived_counts",
+    "archived_outbox",
     "attempt_records",
     "attempts",
     "batch_rejects",

@@ -87,8 +87,8 @@ def test_a_contact_is_corrected_and_the_history_says_so(two: World) -> None:
         "email": ("Ana.New@example.com", "ana.new@example.com")
     }
     assert change(two, 1, email="ana.new@example.com").changes == {}
-    assert [reason for (reason,) in two.query("SELECT reason FROM history WHERE became = 'contact changed'")][0] == (
-        "contact 1: email, phone, timezone, attributes; they rang"
+    assert ("contact 1: email, phone, timezone, attributes; they rang",) in two.query(
+        "SELECT reason FROM history WHERE became = 'contact changed'"
     )
 
 

@@ -32,6 +32,17 @@ def test_a_row_that_looks_early_makes_the_worker_read_the_clock_again(site: Site
     assert 0 <= prepared.lateness < 60
 
 
+def test_a_row_that_was_due_before_is_judged_by_the_moved_clock_too(site: Site) -> None:
+    """Its quiet hours have ended, or begun, meanwhile."""
+    site.world.enroll()
+    clock = SequenceClock(site.world.database)
+    before = clock.now()
+    with site.world.database.transaction() as session:
+        advance(session, timedelta(hours=7))
+    intake(site, clock).take(site.world.ids("step_order = 1"))
+    assert clock.now() - before > 6.9 * 3_600
+
+
 def test_no_lateness_is_below_zero(world: World) -> None:
     clock = SequenceClock(world.database)
     assert clock.lateness(clock.now() + 86_400) == 0

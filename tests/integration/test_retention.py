@@ -1,32 +1,23 @@
 """Retention: what ended long ago goes, month by month; what anything may still need stays."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import psycopg
 import pytest
+from old_enrollments import end, long_ago, send
 from world import World
 
 from engine.clock import SequenceClock
 from engine.database import Database
+from engine.outbox.cold_move import move_step
 from engine.outbox.history import Change, note
 from engine.outbox.history_months import count_month, old_months, remove_month
-from engine.outbox.retention import ALL, START, bounds, cutoff, step_attempts
-from engine.outbox.settle import Ending, settle
+from engine.outbox.retention import ALL, START, bounds, cutoff
 from producers.delivery_reports import DeliveryReport, take_report
 from producers.enroll_event import EnrollEvent, write
 from producers.retention import retain
 from producers.tenants import find_tenant
 from schema.states import RowStatus
-
-#: Everything of these enrollments happened 30 months ago; but for those that run, they ended then.
-LONG_AGO = """
-UPDATE enrollments SET created_at = created_at - interval '30 months', enrolled_at = enrolled_at - interval '30 months',
-    completed_at = completed_at - interval '30 months', cancelled_at = cancelled_at - interval '30 months'
-WHERE id = ANY(%s);
-UPDATE attempt_records SET started_at = started_at - interval '30 months', ended_at = ended_at - interval '30 months'
-WHERE outbox_id IN (SELECT id FROM outbox WHERE enrollment_id = ANY(%s))
-"""
 
 OLD_MONTH = """
 DO $$ DECLARE first timestamptz := date_trunc('month', now(), 'UTC') - interval '30 months'; BEGIN
@@ -45,34 +36,6 @@ VALUES (1, 'twilio', %s, %s, %s, %s, %s, '{}', now() - interval '30 months')
 """
 
 
-def send(world: World, enrollments: Sequence[int], status: RowStatus = RowStatus.SENT) -> None:
-    """Send the first step of each, or let it end otherwise."""
-    ids = [row for one in enrollments for row in world.ids(f"enrollment_id = {one} AND step_order = 1")]
-    outcome = "unanswered" if status is RowStatus.UNKNOWN else "accepted"
-    endings = [
-        Ending(row.id, row.fence, "sms", status, outcome=outcome, provider_id=f"SM{row.id}") for row in world.begin(ids)
-    ]
-    with world.database.transaction() as session:
-        assert len(settle(session, endings)) == len(ids)
-
-
-def end(world: World, enrollments: Sequence[int]) -> None:
-    world.execute(
-        "UPDATE enrollments SET status = 'cancelled', cancelled_at = now(), exit_reason = 'replied' WHERE id = ANY(%s)",
-        list(enrollments),
-    )
-    world.execute(
-        "UPDATE outbox SET status = 'cancelled', reason = 'replied'"
-        " WHERE enrollment_id = ANY(%s) AND status IN ('pending', 'waiting')",
-        list(enrollments),
-    )
-
-
-def long_ago(world: World, *enrollments: int) -> None:
-    for statement in LONG_AGO.split(";"):
-        world.execute(statement, list(enrollments))
-
-
 def attempted(world: World) -> list[int]:
     """The enrollments that have attempts."""
     return [
@@ -83,24 +46,28 @@ def attempted(world: World) -> list[int]:
     ]
 
 
-def test_attempts_go_when_their_enrollment_ended_long_ago(world: World) -> None:
+def test_attempts_move_when_their_enrollment_ended_long_ago(world: World) -> None:
     world.enroll(count=5)
     ended, lately, running, doubtful, new = 1, 2, 3, 4, 5
     send(world, [ended, lately, running, new])
     send(world, [doubtful], RowStatus.UNKNOWN)
+    world.execute(
+        "UPDATE outbox SET status = 'skipped', reason = 'by hand' WHERE enrollment_id = %s AND step_order > 1", 3
+    )
     end(world, [ended, doubtful, new])
     long_ago(world, ended, lately, running, doubtful)
     end(world, [lately])
 
     counted = retain(world.database, 18, dry_run=True)
+    assert counted.moved() == 3
     assert attempted(world) == [1, 2, 3, 4, 5]
     done = retain(world.database, 18)
     assert attempted(world) == [lately, running, doubtful, new]
     assert done.document() == counted.document()
-    ((table, _), month), *others = done.months.items()
-    assert (table, month.removed, month.kept, others) == ("attempts", 1, 3, [])
-    assert retain(world.database, 18).removed() == 0
-    assert retain(world.database, 40).months == {}
+    assert [month.attempts for month in done.archived.values()] == [1]
+    assert (done.moved(), done.kept, done.months) == (3, 9, {})
+    assert retain(world.database, 18).moved() == 0
+    assert retain(world.database, 40).archived == {}
 
 
 def test_what_is_kept_is_whole_months(world: World) -> None:
@@ -110,8 +77,8 @@ def test_what_is_kept_is_whole_months(world: World) -> None:
     long_ago(world, 1)
     ((first,),) = world.query("SELECT date_trunc('month', now(), 'UTC') - interval '30 months'")
     world.execute("UPDATE attempt_records SET started_at = %s", first)
-    assert retain(world.database, 30).removed() == 0
-    assert retain(world.database, 29).removed() == 1
+    assert retain(world.database, 30).moved() == 0
+    assert retain(world.database, 29).moved() == 3
 
 
 def test_a_walk_goes_page_by_page_and_no_further_than_it_must(world: World) -> None:
@@ -121,29 +88,27 @@ def test_a_walk_goes_page_by_page_and_no_further_than_it_must(world: World) -> N
     long_ago(world, 1, 2, 3, 4, 5)
     with world.database.transaction() as session:
         since = cutoff(session, 18)
-        until = bounds(session, since.before).attempts
-        assert (until,) == session.execute("SELECT min(id) FROM outbox WHERE enrollment_id = 6").fetchone()
-        removed, after, steps = 0, START, 0
-        while True:
-            step = step_attempts(session, since, until, after, 2, dry_run=False)
-            removed += sum(count for count, _ in step.months.values())
+        until = bounds(session, since.before).enrollments
+        assert until == 6
+        moved, after, steps, is_last = 0, START, 0, False
+        while not is_last:
+            step = move_step(session, since, until, after, 6, dry_run=False)
+            moved += sum(rows for rows, _ in step.months.values())
             steps += 1
-            if step.is_last:
-                break
-            after = step.after
-        assert (removed, steps) == (5, 3)
-        assert bounds(session, since.ended_before.replace(year=2000)).attempts < until
+            after, is_last = step.after, step.is_last
+        assert (moved, steps) == (15, 3)
+        assert bounds(session, since.ended_before.replace(year=2000)).enrollments < until
     assert attempted(world) == [6]
 
 
 def test_where_all_is_old_a_walk_goes_to_the_end(world: World) -> None:
     with world.database.transaction() as session:
         assert bounds(session, cutoff(session, 18).before) == (bounds(session, cutoff(session, 1).before))
-        assert bounds(session, cutoff(session, 18).before).attempts == ALL
+        assert bounds(session, cutoff(session, 18).before).enrollments == ALL
     world.enroll()
     long_ago(world, 1)
     with world.database.transaction() as session:
-        assert bounds(session, cutoff(session, 18).before).attempts == ALL
+        assert bounds(session, cutoff(session, 18).before).enrollments == ALL
 
 
 def test_events_go_but_for_opt_outs_and_what_a_running_enrollment_may_ask_for(world: World) -> None:
@@ -244,13 +209,13 @@ def test_what_was_promised_for_ever_holds_when_the_rest_is_gone(world: World) ->
     send(world, [enrolled.enrollment_id])
     end(world, [enrolled.enrollment_id])
     long_ago(world, enrolled.enrollment_id)
-    assert retain(world.database, 18).removed("attempts") == 1
+    assert retain(world.database, 18).moved() == 3
 
     with world.database.transaction() as session:
         assert write(session, event) == replace(enrolled, created=False, wakeups=[])
         assert not write(session, replace(event, idempotency_key=None)).created
     ((row, provider_id, public_id),) = world.query(
-        "SELECT o.id, o.provider_id, w.public_id FROM outbox o JOIN workspaces w ON w.id = o.workspace_id"
+        "SELECT o.id, o.provider_id, w.public_id FROM archived_outbox o JOIN workspaces w ON w.id = o.workspace_id"
         " WHERE o.status = 'sent'"
     )
     with world.database.transaction() as session:
@@ -258,4 +223,5 @@ def test_what_was_promised_for_ever_holds_when_the_rest_is_gone(world: World) ->
         assert tenant is not None
         report = DeliveryReport(provider_id, "delivered", None, "+12025550199", (row, 1), {})
         assert take_report(session, SequenceClock(world.database), tenant, report) == []
-    assert world.rows("status, delivery_status", f"id = {row}") == [("sent", "delivered")]
+    assert world.query("SELECT outbox_id, status FROM events") == [(row, "delivered")]
+    assert world.query("SELECT status, delivery_status FROM archived_outbox WHERE id = %s", row) == [("sent", None)]

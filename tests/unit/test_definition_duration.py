@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema.definition import parse_duration
+from schema.definition import parse_duration, parse_durations
 from schema.definition.duration import PATTERN
 
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test decides by timing
@@ -67,3 +67,34 @@ def test_the_pattern_for_editors_and_the_reader_agree(text: str) -> None:
     except ValueError as error:
         accepted = "at most ten years" in str(error)
     assert accepted == bool(re.search(PATTERN, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("18 hours 28 minutes", 1_108),
+        ("1 day, 2 hours and 1 minute", 1_561),
+        ("1 hour and 1 minute", 61),
+        ("1 day 1.5 hours", 1_530),
+        ("3 days", 4_320),
+        ("1hour 5minutes", 65),
+    ],
+)
+def test_several_units_add_up(text: str, minutes: int) -> None:
+    assert parse_durations(text) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("1 hour 2 hours", "names hours twice"),
+        ("1 hour 2", "has no unit"),
+        ("1 hour -2 minutes", "is not a duration"),
+        ("3600 days 60 days", "names days twice"),
+        ("3650 days 1 hour", "at most ten years"),
+        ("", "is not a duration"),
+    ],
+)
+def test_several_units_that_make_no_sense_are_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        parse_durations(text)

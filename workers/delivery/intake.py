@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 PAUSE: Final = 0.5
 UNPREPARED_SECONDS: Final = 60.0
 
+#: Real seconds by which a clock that nobody moved differs at most from the database's at a claim.
+MOVED_SECONDS: Final = 1.0
+
 #: Real seconds for which rows may stay locked while messages are made of them: who says STOP waits for that.
 LOCKED_SECONDS: Final = 0.25
 
@@ -115,8 +118,8 @@ class Intake:
         try:
             with self._database.transaction() as session:
                 rows = claim(session, ids)
-                if any(row.due_at > self._clock.now() for row in rows):
-                    self._clock.read_again()  # it was moved ahead: the database knows that the row is due
+                if rows and abs(rows[0].claimed_at - self._clock.now()) > MOVED_SECONDS * self._clock.rate:
+                    self._clock.read_again()  # it was moved: the database knows the time at which the rows are due
                 if reached := self._goals.reached(session, rows) if self._goals is not None else set():
                     rows = [row for row in rows if row.enrollment_id not in reached]
                 taken.later = self._prepare_all(rows, prepare, taken)

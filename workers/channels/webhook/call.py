@@ -120,7 +120,7 @@ def post(place: Place, content: bytes, headers: dict[str, str], context: ssl.SSL
             return Answer(response.status, response.headers.get("Retry-After"), response.headers.get("Date"))
         except BROKEN as error:
             raise NoAnswer(
-                f"no answer within {seconds:g} seconds" if limit.is_over else f"no answer: {error}"
+                f"no answer within {seconds:g} seconds" if limit.is_over else f"no answer: {_in_words(error)}"
             ) from error
         finally:
             connection.close()
@@ -141,7 +141,14 @@ def _connect(place: Place, context: ssl.SSLContext, limit: _TimeLimit) -> HTTPCo
             failure = error
             continue
         return connection
-    raise NotConnected(f"no connection: {failure or 'there was no time left'}")
+    raise NotConnected(f"no connection: {'there was no time left' if failure is None else _in_words(failure)}")
+
+
+def _in_words(error: Exception) -> str:
+    """Return what went wrong as the system says it; urllib3 puts the name of a class of ours before it."""
+    cause = error.__cause__ if isinstance(error, HTTPError) else None
+    known = cause if isinstance(cause, OSError) else error
+    return (known.strerror if isinstance(known, OSError) else None) or str(known)
 
 
 def _connection(place: Place, address: str, context: ssl.SSLContext, seconds: float) -> _Plain:
