@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 from engine.database import Session
 from producers.people import Person
@@ -69,6 +69,17 @@ FROM changed JOIN person ON person.id = changed.id
 WHERE contacts.id = changed.id
 """
 
+#: The same, with what each of them was before and is now, by field.
+REFRESH_TOLD: Final = "".join(
+    (
+        REFRESH.replace("SELECT contacts.id FROM contacts JOIN", "SELECT contacts.* FROM contacts JOIN"),
+        "RETURNING contacts.id, to_jsonb(changed), to_jsonb(contacts)",
+    )
+)
+
+#: What is told of a contact that was changed.
+TOLD: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone", "attributes")
+
 
 @dataclass(slots=True, eq=False)
 class Identity:
@@ -133,20 +144,26 @@ class Contacts:
     """For each person their contact, or why their keys contradict each other."""
     known: list[int]
     """Those that were there before: what is said of them may be new."""
+    changes: dict[int, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
+    """What became of those, if it was asked for: by contact and field, before and after."""
 
 
-def find_or_make_contacts(session: Session, workspace_id: int, people: Sequence[Person]) -> Contacts:
-    """Tell who they are; make contacts of those whom nobody knows."""
+def find_or_make_contacts(
+    session: Session, workspace_id: int, people: Sequence[Person], *, with_changes: bool = False
+) -> Contacts:
+    """Return who they are; make contacts of those whom nobody knows. `with_changes`: say what changes of the others."""
     known = _look_up(session, workspace_id, people)
     matches = [known.match(person) for person in people]
     new = _distinct(match for match in matches if isinstance(match, Identity) and match.contact_id is None)
     if new and _make(session, workspace_id, new) < len(new):
-        return find_or_make_contacts(session, workspace_id, people)
+        return find_or_make_contacts(session, workspace_id, people, with_changes=with_changes)
     new_ids = {id(identity) for identity in new}
     before = [i for i in _distinct(m for m in matches if isinstance(m, Identity)) if id(i) not in new_ids]
-    _refresh(session, before)
+    changes = _refresh(session, before, with_changes=with_changes)
     return Contacts(
-        [match if isinstance(match, str) else _made(match) for match in matches], [_made(one) for one in before]
+        [match if isinstance(match, str) else _made(match) for match in matches],
+        [_made(one) for one in before],
+        changes,
     )
 
 
@@ -204,9 +221,19 @@ def _make(session: Session, workspace_id: int, new: Sequence[Identity]) -> int:
     return len(rows)
 
 
-def _refresh(session: Session, known: Sequence[Identity]) -> None:
-    if known:
-        session.execute(REFRESH, {"ids": [_made(identity) for identity in known], **_columns(known)}, binary=True)
+def _refresh(
+    session: Session, known: Sequence[Identity], *, with_changes: bool
+) -> dict[int, dict[str, tuple[Any, Any]]]:
+    if not known:
+        return {}
+    asked = {"ids": [_made(identity) for identity in known], **_columns(known)}
+    if not with_changes:
+        session.execute(REFRESH, asked, binary=True)
+        return {}
+    return {
+        contact_id: {name: (was[name], now[name]) for name in TOLD if was[name] != now[name]}
+        for contact_id, was, now in session.execute(REFRESH_TOLD, asked, binary=True)
+    }
 
 
 def _columns(identities: Sequence[Identity]) -> dict[str, list[str | None]]:

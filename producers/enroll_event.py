@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
 import psycopg
@@ -79,6 +79,10 @@ class Enrolled:
     """Still to be scheduled after the COMMIT; a worker does it when the transaction was the caller's own."""
     warnings: tuple[str, ...] = ()
     """Dates that steps go by and that can't be read: those steps are skipped."""
+    contact_id: int | None = None
+    """None: the event is a repeat, and the contact was not looked at."""
+    contact_changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """What the event changed of a known contact: by field, before and after."""
 
 
 def publish(database: Database, wakeups: Wakeups, event: EnrollEvent) -> Enrolled:
@@ -182,19 +186,20 @@ def _enroll(session: Session, sequence: PublishedSequence, region: str, event: E
     unread = ContactDates(sequence.definition).unread({**who.attributes, **(event.data or {})})
     if required := [date for date in unread if date.required]:
         raise InvalidInput("; ".join(map(str, required)))
-    chunk = enroll_people(session, sequence, [who], data=data)
+    chunk = enroll_people(session, sequence, [who], data=data, with_changes=True)
     contact = chunk.contacts[0]
     if isinstance(contact, str):
         raise InvalidInput(contact)
     if chunk.enrollments:
-        return Enrolled(chunk.enrollments[0], True, chunk.wakeups, tuple(map(str, unread)))
+        said = tuple(map(str, unread))
+        return Enrolled(chunk.enrollments[0], True, chunk.wakeups, said, contact, chunk.changes.get(contact, {}))
     row = session.execute(
         "SELECT id FROM enrollments WHERE contact_id = %s AND sequence_id = %s ORDER BY id DESC LIMIT 1",
         (contact, sequence.sequence_id),
     ).fetchone()
     if row is None:
         raise psycopg.errors.SerializationFailure("the enrollment that barred this one is gone")
-    return Enrolled(row[0], created=False, wakeups=chunk.wakeups)
+    return Enrolled(row[0], False, chunk.wakeups, (), contact, chunk.changes.get(contact, {}))
 
 
 def _plain(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from engine.database import Session
 from engine.errors import InvalidInput
@@ -32,6 +33,8 @@ class EnrolledChunk:
     """For each of the people: the contact, or why there is none."""
     enrollments: Sequence[int]
     """The new enrollments."""
+    changes: dict[int, dict[str, tuple[Any, Any]]]
+    """What changed of contacts that were there before, if it was asked for: by contact and field, before and after."""
 
 
 def enroll_people(
@@ -42,15 +45,19 @@ def enroll_people(
     batch_id: int | None = None,
     data: str = "{}",
     done_anew: bool = False,
+    with_changes: bool = False,
 ) -> EnrolledChunk:
-    """Enroll each person once. `done_anew`: whoever calls does the transaction anew after a collision.
+    """Enroll each person once.
+
+    `with_changes`: return what changes of known contacts. `done_anew`: the caller repeats the transaction after a
+    collision.
 
     Raises:
         InvalidInput: the sequence takes no enrollments.
         psycopg.errors.UniqueViolation: with `done_anew`, somebody else enrolls one of them at this moment.
     """
     require_active(sequence)
-    found = find_or_make_contacts(session, sequence.workspace_id, people)
+    found = find_or_make_contacts(session, sequence.workspace_id, people, with_changes=with_changes)
     contacts = found.of_people
     accepted = [contact for contact in contacts if isinstance(contact, int)]
     definition = sequence.definition
@@ -82,6 +89,7 @@ def enroll_people(
         wakeups=[*planned.wakeups, *due],
         contacts=contacts,
         enrollments=planned.enrollments,
+        changes=found.changes,
     )
 
 

@@ -14,6 +14,7 @@ from engine.outbox.cold_months import state_of, tables_of
 from engine.outbox.explain import About, Step
 from engine.outbox.history import story
 from engine.outbox.timing import timing_of
+from engine.rules.answers import words_of
 from engine.rules.naming import Named, enrollment_name
 from engine.rules.program import Program
 from engine.rules.prospects import Pause, Standing, what_is_next
@@ -45,6 +46,8 @@ class Explained:
     """Where its steps were archived: the month, its state, and the table; None: they were not."""
     paused: list[dict[str, Any]]
     steps: list[dict[str, Any]]
+    heard: list[dict[str, Any]]
+    """What came in of the contact while it ran: replies with their text, opens, clicks, events. Sequence time."""
     history: list[dict[str, Any]]
     next: dict[str, Any]
 
@@ -66,6 +69,7 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         steps = explain.steps(session, enrollment_id, month)
         pauses = _pauses(session, about)
         told = story(session, enrollment_id, month)
+        heard = explain.heard(session, enrollment_id)
         definition = Definition.restore(about.definition)
         why = _reasons(session, definition, about.id, steps)
     zone = ZoneInfo(about.timezone)
@@ -92,6 +96,7 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         archived=archived,
         paused=[asdict(pause) for pause in pauses],
         steps=[_step(step, zone, about.own_delays or {}, why.get(step.id, ())) for step in steps],
+        heard=heard,
         history=[one._asdict() for one in told],
         next={
             "step": None if following is None else following.step_key,
@@ -158,6 +163,7 @@ def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[
     document["step"] = document.pop("step_key")
     document["order"] = document.pop("step_order")
     document["due_because"] = list(why)
+    document["error_says"] = words_of(step.error_code)
     document["own_delay"] = own_delays.get(step.step_key)
     document["local_due_at"] = None if step.due_at is None else step.due_at.astimezone(zone)
     return document

@@ -103,10 +103,16 @@ def publish(
             "enrollment": enrolled.enrollment_id,
             "created": enrolled.created,
             "warnings": list(enrolled.warnings),
+            "contact": enrolled.contact_id,
+            "contact_changes": {name: list(pair) for name, pair in enrolled.contact_changes.items()},
         },
         lambda: (
             f"enrollment {enrolled.enrollment_id}"
             + (" made" if enrolled.created else " was there already: nothing is new")
+            + "".join(
+                f"\ncontact {enrolled.contact_id}: {name} changed from {before!r} to {after!r}"
+                for name, (before, after) in enrolled.contact_changes.items()
+            )
         ),
     )
 

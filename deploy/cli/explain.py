@@ -35,7 +35,13 @@ def _lines(explained: Explained) -> list[str]:
     ]
     for step in explained.steps:
         lines += _step(step)
-    lines += ["", "history"]
+    if explained.heard:
+        lines += ["", "heard of the contact, sequence time in UTC"]
+        lines += [
+            f"  {_time(one['at'])}  {one['says']}{': ' + repr(one['text']) if one['text'] else ''}"
+            for one in explained.heard
+        ]
+    lines += ["", "history, real time in UTC"]
     for told in explained.history:
         was = f"{told['was']} -> " if told["was"] else ""
         reason = f": {told['reason']}" if told["reason"] else ""
@@ -75,8 +81,13 @@ def _step(step: dict[str, Any]) -> list[str]:
     if step["own_delay"]:
         lines.append(f"   its own delay in this enrollment: {step['own_delay']} after the step before")
     if step["sent_at"]:
-        delivery = f"; delivery: {step['delivery_status']}" if step["delivery_status"] else ""
+        delivery = f"; delivery: {step['delivery_status']}{_code(step)}" if step["delivery_status"] else ""
         lines.append(f"   sent {_time(step['sent_at'])} as {step['provider_id'] or '-'}{delivery}")
+    elif step["ended_at"]:
+        came_to = f", came to {step['outcome']}" if step["outcome"] else ""
+        lines.append(f"   ended {_time(step['ended_at'])}{came_to}")
+    elif step["error_code"]:
+        lines.append(f"   the provider says{_code(step)}")
     if step["retry_at"]:
         lines.append(f"   tried again from {_time(step['retry_at'])} on, real time; tries used: {step['tries']}")
     for attempt in step["attempts"]:
@@ -87,6 +98,14 @@ def _step(step: dict[str, Any]) -> list[str]:
             f" {attempt['lateness_seconds']:.1f} s late{'; ' + attempt['detail'] if attempt['detail'] else ''}{looked}"
         )
     return lines
+
+
+def _code(step: dict[str, Any]) -> str:
+    """Return the provider's code, with its words."""
+    if not step["error_code"]:
+        return ""
+    says = f" ({step['error_says']})" if step["error_says"] else ""
+    return f" {step['error_code']}{says}"
 
 
 def _time(moment: datetime | None) -> str:

@@ -1,7 +1,7 @@
 """What `cadenza simulate` is told to suppose: the contact, what is heard, what gates come to."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -50,17 +50,28 @@ def contact_of(text: str | None, definition: Definition) -> Supposed:
     for needed in sorted(definition.needs):
         if not given.get(needed):
             raise InvalidInput(f"--contact lacks {needed}, which {definition.sequence} needs")
-    try:
-        phone = e164(str(given["phone"]), str(given.get("region", "US"))) if given.get("phone") else None
-        if given.get("email"):
-            email_address(str(given["email"]))
-    except ValueError as error:
-        raise InvalidInput(f"--contact: {error}") from None
+    region = str(given.get("region", "US"))
+    phone = _address("phone", given.get("phone"), lambda written: e164(written, region))
+    _address("email", given.get("email"), email_address)
     timezone = _zone(str(given["timezone"]), "--contact: timezone") if given.get("timezone") else None
     attributes = {name.removeprefix(CUSTOM): value for name, value in given.items() if name not in OWN}
     if required := [date for date in ContactDates(definition).unread(attributes) if date.required]:
         raise InvalidInput(f"--contact: {'; '.join(map(str, required))}")
     return Supposed(phone, timezone, attributes)
+
+
+def _address(name: str, written: object, read: Callable[[str], str]) -> str | None:
+    """Return a key of the contact as enrollment reads it.
+
+    Raises:
+        InvalidInput: it can't be read; the message names the field.
+    """
+    if not written:
+        return None
+    try:
+        return read(str(written))
+    except ValueError as error:
+        raise InvalidInput(f"--contact: {name} {written!r} {error}") from None
 
 
 def hours_of(timezone: str, quiet_hours: str) -> Hours:

@@ -29,6 +29,7 @@ WHERE e.id = %(enrollment)s AND e.workspace_id = %(workspace)s
 STEPS: Final = f"""
 SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.retry_at, o.attempts AS tries,
     o.provider_id, o.error_code, o.sent_at, o.delivery_status,
+    CASE WHEN o.status = 'done' THEN o.counts_from END AS ended_at, o.outcome,
     CASE WHEN o.status = 'pending' THEN coalesce((
         SELECT s.reason FROM suppressions s
         WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
@@ -63,7 +64,8 @@ ORDER BY o.step_order
 #: The same of archived steps, which have all ended. The month leads to one partition.
 ARCHIVED_STEPS: Final = f"""
 SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.retry_at, o.attempts AS tries,
-    o.provider_id, o.error_code, o.sent_at, o.delivery_status, NULL AS suppressed, false AS on_hold,
+    o.provider_id, o.error_code, o.sent_at, o.delivery_status,
+    CASE WHEN o.status = 'done' THEN o.counts_from END AS ended_at, o.outcome, NULL AS suppressed, false AS on_hold,
     NULL AS channel_pauses,
     ARRAY[
         greatest({STARTED}, max(o.due_at) OVER before), greatest({STARTED}, max({BASE}) OVER before)
@@ -85,6 +87,15 @@ ORDER BY o.step_order
 HOLDS: Final = f"""
 SELECT CASE WHEN h.sequence_id IS NULL THEN 'workspace' ELSE 'sequence' END, h.since, h.made_by
 FROM enrollments e JOIN holds h ON {KEEPS} WHERE e.id = %(enrollment)s ORDER BY h.id
+"""
+
+#: What came in of the contact since the enrollment began: replies with their text, and events.
+HEARD: Final = """
+SELECT ev.occurred_at, ev.kind, ev.status, coalesce(ev.payload ->> 'Body', ev.payload ->> 'name', ev.payload ->> 'link')
+FROM enrollments e JOIN events ev ON ev.workspace_id = e.workspace_id AND ev.contact_id = e.contact_id
+WHERE e.id = %(enrollment)s AND ev.kind IN ('inbound', 'signal') AND ev.occurred_at >= e.enrolled_at
+    AND ev.occurred_at <= coalesce(e.completed_at, e.cancelled_at, 'infinity')
+ORDER BY ev.id LIMIT 100
 """
 
 PAUSED_BY: Final = """
@@ -145,6 +156,9 @@ class Step:
     error_code: str | None
     sent_at: datetime | None
     delivery_status: str | None
+    ended_at: datetime | None
+    """When a wait was met, a task was completed or a condition was decided; a pause moves it. Sequence time."""
+    outcome: str | None
     suppressed: str | None
     on_hold: bool
     """An operator has to decide whether a message of the contact is an opt-out."""
@@ -171,6 +185,14 @@ def steps(session: Session, enrollment_id: int, month: date | None = None) -> li
 def holds_of(session: Session, enrollment_id: int) -> list[tuple[str, datetime, str]]:
     """What keeps it beside its own status: the scope, since when (sequence time), and who did it."""
     return [(of, since, by) for of, since, by in session.execute(HOLDS, {"enrollment": enrollment_id})]
+
+
+def heard(session: Session, enrollment_id: int) -> list[dict[str, Any]]:
+    """Return what came in of the contact while the enrollment ran, the oldest first. Times are sequence time."""
+    return [
+        {"at": at, "kind": kind, "says": says, "text": text}
+        for at, kind, says, text in session.execute(HEARD, {"enrollment": enrollment_id})
+    ]
 
 
 def paused_by(session: Session, enrollment_id: int) -> str | None:

@@ -83,6 +83,14 @@ def suppressed_by(code: str | None) -> str | None:
     return None if meaning is None else meaning.suppress
 
 
+def words_of(code: str | None) -> str | None:
+    """Return what a provider's error code means; None: there is none, or it is not known."""
+    meaning = (
+        _TWILIO_CODES.get(code or "") or _TWILIO_UNDELIVERED.get(code or "") or _TWILIO_UNREACHABLE.get(code or "")
+    ) or _SMTP_REPLIES.get(code or "")
+    return None if meaning is None else meaning.note
+
+
 def may_be_unreachable(code: str | None) -> bool:
     """Return whether an error code says that a number can't be reached for now."""
     return code in _TWILIO_UNREACHABLE

@@ -33,7 +33,7 @@ class Delay:
         if self.days:
             return _counted(self.days, "day")
         hours, rest = divmod(self.seconds, 3_600)
-        return _counted(hours, "hour") if hours and not rest else f"{self.seconds / 60:g} minutes"
+        return _counted(hours, "hour") if hours and not rest else _counted(self.seconds / 60, "minute")
 
     def __bool__(self) -> bool:
         """Whether any time passes."""
@@ -55,8 +55,8 @@ class Delay:
         return self.days * DAY + self.seconds
 
 
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+def _counted(number: float, unit: str) -> str:
+    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
 
 
 def parse_delay(text: str) -> Delay:

@@ -188,3 +188,16 @@ def test_all_that_is_known_is_shown(two: World) -> None:
         assert [one["status"] for one in found.events] == ["unsubscribed"]
         with pytest.raises(NotFound):
             view(session, 1, 99)
+
+
+def test_an_enroll_event_says_what_it_changed_of_the_contact(two: World) -> None:
+    two.publish("sequence: beside\nreentry: always\nsteps: [{key: only, type: sms, body: Hi}]")
+    same = two.enroll("beside", external_id="a1", email="ana@example.com", phone=ANA)[0]
+    assert (same.contact_id, same.contact_changes) == (1, {})
+    other = two.enroll("beside", external_id="a1", email="Ana2@Example.com", phone=ANA, first_name="Anna")[0]
+    assert other.contact_changes == {
+        "email": ("ana@example.com", "Ana2@example.com"),
+        "first_name": ("Ana", "Anna"),
+    }
+    new = two.enroll("beside", email="eve@example.com", phone="+12025550103")[0]
+    assert (new.contact_id, new.contact_changes) == (3, {})

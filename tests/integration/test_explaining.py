@@ -7,15 +7,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from world import World
 
+from deploy.cli.explain import _lines
 from engine.clock import advance
 from engine.errors import NotFound
 from engine.outbox import explain
 from engine.outbox.history import STORY
 from engine.outbox.settle import Ending, settle
 from producers.explaining import Explained, explain_enrollment
+from producers.inbound import InboundMessage, receive
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment
 from producers.steering import cancel
+from producers.tasks.acts import complete
+from producers.tenants import Tenant
 from schema.states import RowStatus
 
 WHO = Operator("default", "ann", "holidays")
@@ -184,3 +188,27 @@ def test_it_scans_no_table(world: World) -> None:
         plan = "\n".join(line for (line,) in rows)
         for table in ("outbox", "attempt_records", "enrollments", "history", f"m{datetime.now(UTC):%Y_%m}"):
             assert f"Seq Scan on {table}" not in plan, plan
+
+
+def test_it_names_the_code_in_words_replies_and_the_moment_a_wait_was_met(world: World) -> None:
+    world.publish("sequence: told\nsteps: [{key: text, type: sms, body: Hi}, {key: then, type: call}]")
+    world.enroll("told", phone="+12025550101")
+    world.execute(
+        "UPDATE outbox SET status = 'failed', reason = 'x', error_code = '30005', delivery_status = 'undelivered'"
+        " WHERE step_key = 'text'"
+    )
+    with world.database.transaction() as session:
+        body = {"From": "+12025550101", "Body": "Call me at noon"}
+        receive(
+            session, Tenant(1, "Default", "US", "secret"), InboundMessage("SM1", body["From"], body["Body"], None, body)
+        )
+        complete(session, 1, 1, "then")
+    told = explain_enrollment(world.database, "default", 1)
+    assert [(one["says"], one["text"]) for one in told.heard] == [("reply", "Call me at noon")]
+    text, then = told.steps
+    assert text["error_says"] == "unknown destination: the number does not exist any more"
+    assert then["ended_at"] is not None
+    shown = "\n".join(_lines(told))
+    assert "the provider says 30005 (unknown destination: the number does not exist any more)" in shown
+    assert "reply: 'Call me at noon'" in shown
+    assert "   ended " in shown
