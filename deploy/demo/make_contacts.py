@@ -21,10 +21,11 @@ T = TypeVar("T")
 SEED: Final = 20_25
 RECORDS: Final = 1_000
 HEADER: Final = (
-    "external_id", "email", "phone", "first_name", "last_name", "timezone", "company", "city", "notes",
+    "external_id", "email", "phone", "first_name", "last_name", "timezone", "renews_on", "company", "city", "notes",
 )  # fmt: skip
 
-REPEATS: Final = 25
+REPEATS: Final = 24
+CONTRADICTIONS: Final = 1
 LATIN1: Final = 6
 
 TARGET: Final = Path(__file__).parents[1] / "examples" / "contacts.csv"
@@ -45,10 +46,13 @@ class Contact:
     notes: str
     rewritten: str = ""
     """The phone number in another notation."""
+    renews_on: str = ""
+    cells: int = len(HEADER)
+    """So many values are written: spreadsheets leave out the last ones where they are empty."""
 
     def row(self) -> list[str]:
         """The values in the order of the header."""
-        return [getattr(self, column) for column in HEADER]
+        return [getattr(self, column) for column in HEADER][: self.cells]
 
 
 class Picker:
@@ -79,13 +83,16 @@ def contents() -> bytes:
     """The file: UTF-8 with a byte-order mark and CRLF, as Excel writes it, and some lines in latin-1."""
     pick = Picker(SEED)
     spoilt = [spoil for spoil, count in SPOILT for _ in range(count)]
-    clean = list(_people(pick, RECORDS - REPEATS))
+    clean = list(_people(pick, RECORDS - REPEATS - CONTRADICTIONS))
     spoiling = dict(zip(pick.shuffled(range(40, len(clean)))[: len(spoilt)], spoilt, strict=True))
     contacts = [spoiling[index](contact) if index in spoiling else contact for index, contact in enumerate(clean)]
     repeated = pick.shuffled([index for index in range(len(clean)) if index not in spoiling])[:REPEATS]
     for turn, index in enumerate(sorted(repeated, reverse=True)):
         place = index + 1 + pick.number(len(contacts) - index)
         contacts.insert(place, REPEATED[turn % len(REPEATED)](clean[index]))
+    spared = [index for index in range(len(clean)) if index not in spoiling and index not in repeated]
+    other, same = clean[spared[-1]], clean[spared[0]]
+    contacts.append(replace(same, external_id="", first_name=other.first_name, phone="+1 202 555 0199"))
     western = [index for index, contact in enumerate(contacts) if _is_latin1(contact) and "\n" not in contact.notes]
     latin1 = set(pick.shuffled(western)[:LATIN1])
     lines = [b"\xef\xbb\xbf", _line(HEADER).encode()]
@@ -117,6 +124,7 @@ def _people(pick: Picker, count: int) -> Iterator[Contact]:
             city=place.city,
             notes=pick.one(NOTES) if pick.chance(0.3) else "",
             rewritten=rewritten,
+            renews_on=f"2027-{1 + number % 12:02}-{1 + number % 28:02}" if number % 5 == 0 else "",
         )
 
 
@@ -162,6 +170,12 @@ def _ascii(name: str) -> str:
     return "".join(character for character in decomposed if character.isascii() and character.isalnum()).lower()
 
 
+def _digits(contact: Contact) -> str:
+    """The digits of a phone number, with its plus sign where it has one: what a spreadsheet makes a number of."""
+    plus = "+" if contact.phone.startswith("+") else ""
+    return plus + "".join(character for character in contact.phone if character.isdigit())
+
+
 def _is_latin1(contact: Contact) -> bool:
     text = _line(contact.row())
     try:
@@ -178,7 +192,9 @@ def _line(values: Sequence[str]) -> str:
 
 #: Ways to spoil a contact, and how often each is done: with a sequence that needs both, 40 lines are rejected.
 SPOILT: Final[Sequence[tuple[Callable[[Contact], Contact], int]]] = (
-    (lambda contact: replace(contact, phone=""), 8),
+    (lambda contact: replace(contact, phone=""), 6),
+    (lambda contact: replace(contact, phone=f"{_digits(contact)}.50"), 1),
+    (lambda contact: replace(contact, phone="493023125100"), 1),
     (lambda contact: replace(contact, phone="n/a"), 2),
     (lambda contact: replace(contact, phone="unknown"), 1),
     (lambda contact: replace(contact, phone=contact.phone[:-3]), 3),
@@ -196,6 +212,19 @@ SPOILT: Final[Sequence[tuple[Callable[[Contact], Contact], int]]] = (
     (lambda contact: replace(contact, email=f"{contact.email}."), 1),
     # these are none the worse for it
     (lambda contact: replace(contact, timezone="Pacific Standard Time"), 3),
+    (lambda contact: replace(contact, timezone="Pacific Time (US & Canada)"), 1),
+    (lambda contact: replace(contact, timezone="W. Europe Standard Time"), 1),
+    (lambda contact: replace(contact, timezone="america/new_york"), 1),
+    (lambda contact: replace(contact, timezone="UTC-8"), 1),
+    (lambda contact: replace(contact, timezone="somewhere"), 1),
+    (lambda contact: replace(contact, email=f"'{contact.email}"), 1),
+    (lambda contact: replace(contact, phone=f"{_digits(contact)}.00"), 1),
+    (lambda contact: replace(contact, company="", city="", notes="", cells=7), 2),
+    (lambda contact: replace(contact, renews_on="02/28/2027"), 1),
+    (lambda contact: replace(contact, renews_on="28.02.2027"), 1),
+    (lambda contact: replace(contact, renews_on="03/04/2027"), 1),
+    (lambda contact: replace(contact, renews_on="46446"), 1),
+    (lambda contact: replace(contact, renews_on="soon"), 1),
     (lambda contact: replace(contact, external_id=""), 12),
     (lambda contact: replace(contact, email=f"  {contact.email} ", phone=f" {contact.phone}"), 10),
     (lambda contact: replace(contact, first_name=contact.first_name.upper()), 6),

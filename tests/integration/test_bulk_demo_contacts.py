@@ -3,10 +3,15 @@
 import re
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
-from deploy.demo.make_contacts import LATIN1, RECORDS, REPEATS, TARGET, contents
+from world import World
+
+from deploy.demo.make_contacts import CONTRADICTIONS, LATIN1, RECORDS, REPEATS, TARGET, contents
+from engine.wakeups import Wakeups
 from producers.bulk.reading import open_records
 from producers.bulk.records import Record
+from producers.bulk.run import run_bulk
 from producers.bulk.source import open_source
 from producers.people import Person, PersonRejected, person
 
@@ -49,7 +54,7 @@ def test_the_dirt_is_as_promised() -> None:
 
 def test_nobody_shares_a_key_by_accident() -> None:
     people, _, _ = enrolled("email", "phone")
-    assert len({someone.email_key for someone in people}) == len(people) - REPEATS
+    assert len({someone.email_key for someone in people}) == len(people) - REPEATS - CONTRADICTIONS
     assert len({someone.phone for someone in people}) == len(people) - REPEATS
     assert len({(someone.email_key, someone.phone) for someone in people}) == len(people) - REPEATS
     owners = {someone.external_id: someone.email_key for someone in people if someone.external_id}
@@ -66,3 +71,31 @@ def test_nobody_is_real() -> None:
             "example.org",
             "example.net",
         )
+
+
+def test_one_of_each_kind_of_dirt_is_in_it(world: World, redis_url: str, tmp_path: Path) -> None:
+    world.publish("""
+sequence: renew
+steps:
+  - {key: mail, type: email, before: {attribute: renews_on, by: 3 days}, at: "09:00", subject: Hi, text: Hi}
+  - {key: text, type: sms, delay: 1 day, body: Hi}
+""")
+    wakeups = Wakeups(redis_url)
+    done = run_bulk(
+        world.database, wakeups, "default", "renew", str(TARGET), rejects_path=str(tmp_path / "rejects.csv")
+    )
+    wakeups.close()
+    assert (done.enrolled, done.repeats, done.rejected) == (935, REPEATS, 40 + CONTRADICTIONS)
+    assert (done.short_lines, done.latin1_lines) == (2, LATIN1)
+    assert done.warnings == {"timezone": 1}
+    (unread,) = done.unread_dates.values()
+    assert unread.count == 3
+    reasons = (tmp_path / "rejects.csv").read_text()
+    for reason in (
+        "is also on line 2, with another phone", "is missing", "has no known country code", "decimals", "extension",
+        "must have an @-sign", "1.20256E+10", "+49",
+    ):  # fmt: skip
+        assert reason in reasons, reason
+    zones = dict(world.query("SELECT timezone, count(*)::int FROM contacts WHERE timezone IS NOT NULL GROUP BY 1"))
+    assert {"America/Los_Angeles", "Europe/Berlin", "America/New_York", "Etc/GMT+8"} <= zones.keys()
+    assert world.query("SELECT count(*) FROM contacts WHERE starts_with(email, '''')") == [(0,)]
