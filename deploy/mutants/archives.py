@@ -28,8 +28,8 @@ ARCHIVING: Final = (
         "archive-opt-out",
         "who unsubscribes by an archived message is not found",
         "producers/signals.py",
-        'ROW.format(outbox="archived_outbox") + OF_MESSAGE)',
-        'ROW.format(outbox="outbox") + OF_MESSAGE)',
+        "(OF_OUTBOX + OF_MESSAGE, OF_ARCHIVE + OF_MESSAGE)",
+        "(OF_OUTBOX + OF_MESSAGE, OF_OUTBOX + OF_MESSAGE)",
         (f"{TEST_MOVE}::test_late_callbacks_and_signals_of_archived_messages",),
     ),
     Mutant(

@@ -5,6 +5,7 @@ from typing import Final
 from deploy.mutants.archives import ARCHIVING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
+from deploy.mutants.opt_outs import OPT_OUTS
 
 CLAIM: Final = "engine/outbox/claim.py"
 BEGIN: Final = "engine/outbox/begin.py"
@@ -94,8 +95,8 @@ CLAIMING: Final = (
         "claim-order",
         "a step overtakes the one before it",
         CLAIM,
-        "AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}\n    FOR",
-        "AND {NOT_PAUSED} AND {NOT_HELD}\n    FOR",
+        "AND {UNBLOCKED} AND {NOT_PAUSED} AND {NOT_HELD}\n        AND {NOT_ON_HOLD}\n    FOR",
+        "AND {NOT_PAUSED} AND {NOT_HELD}\n        AND {NOT_ON_HOLD}\n    FOR",
         (f"{TEST_CLAIM}::test_a_step_waits_behind_one_that_is_not_resolved",),
     ),
     Mutant(
@@ -309,8 +310,8 @@ CONTROLLING: Final = (
         "hold-socket",
         "a worker that was held up does not look again for a pause",
         "engine/outbox/last_look.py",
-        "AND {NOT_HELD} AND NOT EXISTS (",
-        "AND NOT EXISTS (",
+        "AND {NOT_HELD} AND {NOT_ON_HOLD} AND NOT EXISTS (",
+        "AND {NOT_ON_HOLD} AND NOT EXISTS (",
         (f"{TEST_PAUSING}::test_a_pause_waits_for_claims_that_have_not_seen_it",),
     ),
     Mutant(
@@ -659,4 +660,5 @@ MUTANTS: Final = (
     *TOLD,
     *LISTS_AND_HOURS,
     *ARCHIVING,
+    *OPT_OUTS,
 )

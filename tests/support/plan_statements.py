@@ -30,6 +30,7 @@ from engine.outbox import (
     settle,
     sweep,
 )
+from producers import undeliverable
 
 MANY: Final = 10
 
@@ -179,6 +180,7 @@ STATEMENTS: Final = [
     Statement("held up", resolve.HELD_UP, {"ids": DOUBTFUL}, MANY),
     Statement("reopen", resolve.REOPEN, {"enrollments": RUNNING}, 0),
     Statement("evidence", resolve.EVIDENCE, {"row": SENDING[0], "fence": 1, "provider_id": "SM1", "detail": "x"}, 0),
+    Statement("numbers reached", undeliverable.FORGET, {"workspaces": ONES, "addresses": TEXTS}, 0),
     Statement("list of a workspace", listing.page_query(sequence=False), _LIST, kept=False),
     Statement("list of a sequence", listing.page_query(sequence=True), {**_LIST, "sequence": 1}, kept=False),
     Statement("forgotten", resolve.FORGOTTEN, {"row": DUE[0], "fence": 1, "provider_id": "SM1", "detail": "x"}, 0),
