@@ -12,7 +12,7 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from deploy.cli.control import By, Reason, operator
-from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.output import Json, WorkspaceName, counted, note, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput, StorageFull
 from producers import suppression_list
@@ -111,8 +111,8 @@ def import_file(
         as_json,
         asdict(done),
         lambda: (
-            f"{done.lines:,} lines: {done.added:,} addresses added, {done.known:,} were on the list already,"
-            f" {done.rejected:,} lines rejected" + (f": see {done.rejects_file}" if done.rejects_file else "")
+            f"{counted(done.lines, 'line')}: {done.added:,} added, {done.known:,} on the list already,"
+            f" {done.rejected:,} rejected" + (f": see {done.rejects_file}" if done.rejects_file else "")
         ),
     )
     if done.rejected:
@@ -129,7 +129,7 @@ def export(
         mine = find_workspace(transaction, session.settings.workspace)
         with _target(file) as target:
             count = suppression_list.export(transaction, mine, target)
-    note(f"cadenza: {count:,} suppressions exported")
+    note(f"cadenza: {counted(count, 'suppression')} exported")
 
 
 @contextmanager

@@ -29,9 +29,7 @@ def test_a_list_is_kept_in_all_ways(cli: Cli) -> None:
     assert again.out == "ada@example.com was suppressed already: nothing is new\n"
     cli.file("list.csv", "email,phone\nben@example.com,(202) 555-0101\nnobody,\n")
     done = cli("suppressions", "import", "list.csv").check(3)
-    assert done.out == (
-        "2 lines: 2 addresses added, 0 were on the list already, 1 lines rejected: see list.csv.rejected.csv\n"
-    )
+    assert done.out == "2 lines: 2 added, 0 on the list already, 1 rejected: see list.csv.rejected.csv\n"
     listed = cli("suppressions", "list", "--json").check(0).document["suppressions"]
     assert [(one["channel"], one["address"], one["reason"]) for one in listed] == [
         ("email", "ada@example.com", "operator"),
