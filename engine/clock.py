@@ -123,12 +123,15 @@ class SequenceClock:
         return self._dispatch_open
 
     def lateness(self, due: float, not_before: float | None = None) -> float:
-        """Return the real seconds since a step fell due; `not_before` is the real time at which a back-off ended."""
+        """Return the real seconds since a step fell due, below zero until then.
+
+        `not_before` is the real time at which a back-off ended.
+        """
         real = self.real_now()  # first, since it reads the timeline anew
         reached = self._timeline.reached(due)
         if not_before is not None:
             reached = max(reached, not_before)
-        return max(0.0, real - reached)
+        return real - reached
 
     @property
     def apart(self) -> float:

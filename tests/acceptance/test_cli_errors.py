@@ -536,7 +536,7 @@ def test_a_data_folder_that_cannot_be_made(cli: Cli) -> None:
         (["rate", "--", "-1"], ["above 0"]),
         (["rate", "nan"], ["above 0"]),
         (["rate", "inf"], ["at most 31536000"]),
-        (["rate", "fast"], ["'seconds'", "a valid number"]),
+        (["rate", "fast"], ["'fast' is not a number", "86400 is a day a second"]),
     ],
 )
 def test_the_clock_refuses_what_it_cannot_use(cli: Cli, arguments: list[str], says: list[str]) -> None:

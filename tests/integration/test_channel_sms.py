@@ -94,12 +94,12 @@ def test_media_and_a_messaging_service(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("to", "code", "outcome", "suppress"),
     [
-        ("+15005550001", "21211", AttemptOutcome.REFUSED, None),
+        ("+15005550001", "21211", AttemptOutcome.REFUSED, "undeliverable"),
         ("+15005550002", "21612", AttemptOutcome.REFUSED, None),
         ("+15005550003", "21408", AttemptOutcome.HELD, None),
         ("+15005550004", "21610", AttemptOutcome.REFUSED, "unsubscribed"),
-        ("+15005550009", "21614", AttemptOutcome.REFUSED, None),
-        ("+123456789012345678", "21211", AttemptOutcome.REFUSED, None),
+        ("+15005550009", "21614", AttemptOutcome.REFUSED, "undeliverable"),
+        ("+123456789012345678", "21211", AttemptOutcome.REFUSED, "undeliverable"),
     ],
 )
 def test_what_twilio_refuses(

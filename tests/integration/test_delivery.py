@@ -136,7 +136,7 @@ def test_a_refusal_for_good_lets_the_sequence_go_on(site: Site) -> None:
         site.until("failed", "pending", "pending")
         site.jump(1.1)
         site.until("failed", "sent", "pending")
-    assert site.world.rows("error_code", "step_order = 1") == [("21211",)]
+    assert site.world.rows("error_code", "step_order = 1") == [("21617",)]
 
 
 def test_an_unsubscribed_number_is_suppressed_and_its_enrollment_ends(site: Site) -> None:

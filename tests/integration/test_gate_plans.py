@@ -60,8 +60,8 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
     (actions.CHAIN, ENROLLMENT),
     (actions.IN_SEQUENCE, {"contact": 1, "workspace": 1, "key": "a"}),
     (actions.TARGET, {"workspace": 1, "key": "a"}),
-    (signals.BY_MESSAGE, {"workspace": 1, "message": "SM1"}),
-    (signals.BY_STEP, {"workspace": 1, "enrollment": 1, "step": "a"}),
+    *((query, {"workspace": 1, "message": "SM1"}) for query in signals.BY_MESSAGE),
+    *((query, {"workspace": 1, "enrollment": 1, "step": "a", "message": None}) for query in signals.BY_STEP),
 ]
 
 

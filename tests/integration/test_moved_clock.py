@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from stage_site import Site
-from world import World
 
 from engine.clock import SequenceClock, advance
 from engine.outbox.begin import Attempt, begin
@@ -41,11 +40,6 @@ def test_a_row_that_was_due_before_is_judged_by_the_moved_clock_too(site: Site) 
         advance(session, timedelta(hours=7))
     intake(site, clock).take(site.world.ids("step_order = 1"))
     assert clock.now() - before > 6.9 * 3_600
-
-
-def test_no_lateness_is_below_zero(world: World) -> None:
-    clock = SequenceClock(world.database)
-    assert clock.lateness(clock.now() + 86_400) == 0
 
 
 def test_tries_are_counted_where_they_are_made(site: Site) -> None:

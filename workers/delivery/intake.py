@@ -149,9 +149,9 @@ class Intake:
             if row.channel not in self._types:
                 taken.gates.append(row)
                 continue
-            prepared = prepare(row, lateness(row.due_at), lease_until)
+            prepared = prepare(row, max(0.0, lateness(row.due_at)), lease_until)
             if isinstance(prepared, Prepared):
-                prepared.lateness = lateness(row.due_at, row.retry_at)
+                prepared.lateness = max(0.0, lateness(row.due_at, row.retry_at))
                 taken.ready.append(prepared)
             elif isinstance(prepared, Postponed):
                 taken.postponed.append(prepared)

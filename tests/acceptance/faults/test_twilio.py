@@ -75,12 +75,12 @@ def test_20_it_asks_to_slow_down_five_times(act: Act) -> None:
 
 def test_21_it_refuses_a_number_for_good(act: Act) -> None:
     bad, gone = act.next_event("steps"), act.next_event("steps")
-    act.stage.sandbox.client.add_fault("sms", "reply", status=400, code=21211, to=bad.phone)
+    act.stage.sandbox.client.add_fault("sms", "reply", status=400, code=21617, to=bad.phone)
     act.stage.sandbox.client.set_unsubscribed([str(gone.phone)])
     act.enroll_event(bad)
     act.enroll_event(gone)
     act.until(failed=2, pending=2, cancelled=2)
-    assert [code for status, code in act.rows("status, error_code") if status == "failed"] == ["21211", "21610"]
+    assert [code for status, code in act.rows("status, error_code") if status == "failed"] == ["21617", "21610"]
     assert act.query("SELECT address FROM suppressions WHERE workspace_id = %s", act.workspace_id) == [(gone.phone,)]
     assert len(act.attempts("fence")) == 2  # neither was tried again
     act.jump(1.1)
