@@ -79,7 +79,8 @@ def _step(step: dict[str, Any]) -> list[str]:
         f"   due {_time(step['due_at'])}{local}{because and f': {because}'}",
     ]
     if step["own_delay"]:
-        lines.append(f"   its own delay in this enrollment: {step['own_delay']} after the step before")
+        base = "the enrollment" if step["order"] == 1 else "the step before"
+        lines.append(f"   its own delay in this enrollment: {step['own_delay']} after {base}")
     if step["sent_at"]:
         delivery = f"; delivery: {step['delivery_status']}{_code(step)}" if step["delivery_status"] else ""
         lines.append(f"   sent {_time(step['sent_at'])} as {step['provider_id'] or '-'}{delivery}")
