@@ -106,8 +106,9 @@ def _step(step: dict[str, Any], timezone: str) -> list[str]:
     for attempt in step["attempts"]:
         looked = f"; looked up {attempt['looks']} time(s) in vain" if attempt["looks"] else ""
         code = f" {attempt['error_code']}" if attempt["error_code"] else ""
+        started = _time(datetime.fromisoformat(attempt["started_at"]))
         lines.append(
-            f"   attempt {_time(datetime.fromisoformat(attempt['started_at']))}: {attempt['outcome'] or 'no answer yet'}{code},"
+            f"   attempt {started}: {attempt['outcome'] or 'no answer yet'}{code},"
             f" {attempt['lateness_seconds']:.1f} s late{'; ' + attempt['detail'] if attempt['detail'] else ''}{looked}"
         )
     return lines

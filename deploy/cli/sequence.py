@@ -139,6 +139,7 @@ def _line(one: Used) -> str:
         held = " but held"
     return (
         f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {one.steps} step(s)\n"
-        f"    {one.active:,} active{held}, {one.paused:,} paused, {one.completed:,} completed, {one.cancelled:,} cancelled;"
-        f" {one.messages_sent:,} message(s) sent, {one.tasks_open:,} task(s) open; last enrolled {last}"
+        f"    {one.active:,} active{held}, {one.paused:,} paused, {one.completed:,} completed,"
+        f" {one.cancelled:,} cancelled; {one.messages_sent:,} message(s) sent,"
+        f" {one.tasks_open:,} task(s) open; last enrolled {last}"
     )

@@ -1,9 +1,10 @@
 """Link shorteners that anybody may use, which carriers and mail servers block.
 
-Sources, read in December 2026: the lists of blocked domains that SMS providers publish for their customers
-(upccell.zendesk.com/hc/en-us/articles/35150610082323, support.text-em-all.com/article/572-sending-urls-in-text-messages),
-and the rule itself (help.activecampaign.com/hc/en-us/articles/360021662720: public shorteners are prohibited in SMS).
-Left out of those lists: app.link and lc.chat (links of apps and of chats), and hosts that are no shorteners.
+Sources: a list of blocked domains that an SMS provider publishes for its customers
+(upccell.zendesk.com/hc/en-us/articles/35150610082323, read in December 2026), without app.link, lc.chat and
+serveirc.com, which also host other things, and minm.xyz, which we could not identify. Added, since they are public
+shorteners too: adf.ly, bl.ink, buff.ly, goo.gl, s.id, shorte.st, shorturl.at, t.co, v.gd. The rule:
+help.activecampaign.com/hc/en-us/articles/360021662720 (public shorteners are prohibited in SMS).
 """
 
 from typing import Final

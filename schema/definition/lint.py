@@ -107,7 +107,8 @@ def _first_sms(steps: Any, place: Path, found: list[tuple[Path, dict[str, Any]]]
             found.append((path, step))
             return True
         branches = _branches(step, path)
-        if branches and all([_first_sms(branch, within, found) for within, branch in branches]):
+        reached = [_first_sms(branch, within, found) for within, branch in branches]
+        if branches and all(reached):
             return True
     return False
 

@@ -220,7 +220,6 @@ def test_delays_are_written_as_they_are_counted() -> None:
 def test_the_first_step_counts_from_the_enrollment_in_words_too() -> None:
     moment = at("2026-06-01 10:00")
     for first, says in ((True, "2 hours after the enrollment"), (False, "2 hours after the step before")):
-        found = due(
-            step("delay: 2 hours"), ended=moment, started=moment, attributes={}, calendar=Calendar(NEW_YORK), first=first
-        )
+        timing, calendar = step("delay: 2 hours"), Calendar(NEW_YORK)
+        found = due(timing, ended=moment, started=moment, attributes={}, calendar=calendar, first=first)
         assert found.reasons == (says,)
