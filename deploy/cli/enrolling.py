@@ -103,7 +103,6 @@ def publish(
             "enrollment": enrolled.enrollment_id,
             "created": enrolled.created,
             "warnings": list(enrolled.warnings),
-            "contact": enrolled.contact_id,
             "contact_changes": {name: list(pair) for name, pair in enrolled.contact_changes.items()},
         },
         lambda: (
