@@ -81,7 +81,7 @@ def reschedule(
         if delay is not None:
             _require_apart(mine, delay)
             alter.set_delay(session, enrollment_id, step, delay)
-            said = f"{delay} after the step before"
+            said = f"{delay} after {'the enrollment' if mine.place.order == 1 else 'the step before'}"
         else:
             said = "at a moment of its own"
         due_at = None

@@ -8,9 +8,11 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from engine.database import Session
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, NotFound
 from engine.outbox.counts import SequenceCounts, by_sequence
+from engine.outbox.hold import held
 from producers.sequences import find_sequence
+from producers.unknown import unknown
 from schema.definition import Definition
 from schema.definition.definition import Tag
 from schema.states import EnrollmentStatus
@@ -24,6 +26,8 @@ FROM sequences s CROSS JOIN LATERAL (
 ) AS newest
 WHERE s.workspace_id = %(workspace)s AND s.tags @> %(tags)s::text[] ORDER BY s.key
 """
+
+KNOWN_TAGS: Final = "SELECT DISTINCT unnest(tags) AS tag FROM sequences WHERE workspace_id = %s ORDER BY tag"
 
 #: Locks the sequence: of two who change its tags at once the second sees those of the first.
 TAGS: Final = "SELECT tags FROM sequences WHERE id = %s FOR NO KEY UPDATE"
@@ -48,15 +52,25 @@ class Used:
     tasks_open: int
     last_enrolled_at: datetime | None
     """Sequence time."""
+    held_since: datetime | None
+    """Since when an operator has paused the sequence, or its whole workspace. Sequence time; None: it is not paused."""
+    held_by: str | None
 
 
 def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = ()) -> list[Used]:
-    """The sequences that have all these tags, with their counts."""
+    """Return the sequences that have all these tags, with their counts.
+
+    Raises:
+        NotFound: no sequence has one of the tags.
+    """
+    _require_tags(session, workspace_id, tags)
     counted = by_sequence(session, workspace_id)
+    holds = {one.sequence: one for one in held(session, workspace_id) if one.keep_times is None}
     found = []
     asked = {"workspace": workspace_id, "tags": list(tags)}
     for sequence_id, key, name, tags_of, status, version, definition in session.execute(SEQUENCES, asked).fetchall():
         counts = counted.get(sequence_id, SequenceCounts())
+        hold = holds.get(key) or holds.get(None)
         found.append(
             Used(
                 sequence=key,
@@ -69,9 +83,18 @@ def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = 
                 messages_sent=counts.messages_sent,
                 tasks_open=counts.tasks_open,
                 last_enrolled_at=counts.last_enrolled_at,
+                held_since=None if hold is None else hold.since,
+                held_by=None if hold is None else hold.made_by,
             )
         )
     return found
+
+
+def _require_tags(session: Session, workspace_id: int, tags: Collection[str]) -> None:
+    known = [tag for (tag,) in session.execute(KNOWN_TAGS, (workspace_id,))] if tags else []
+    for tag in tags:
+        if tag not in known:
+            raise NotFound(unknown("tag", tag, known, "give one with `cadenza sequence tag SEQUENCE +TAG`"))
 
 
 def change_tags(

@@ -99,8 +99,8 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
     """
     row = session.execute(FIND, (workspace_id, key)).fetchone() if KEY.fullmatch(key) else None
     if row is None:
-        keys = session.execute("SELECT key FROM sequences WHERE workspace_id = %s ORDER BY key", (workspace_id,))
-        raise NotFound(unknown("sequence", key, [name for (name,) in keys], "publish one with `cadenza apply FILE`"))
+        keys = sequence_keys(session, workspace_id)
+        raise NotFound(unknown("sequence", key, keys, "publish one with `cadenza apply FILE`"))
     sequence_id, status, version_id, number, definition, *hours = row
     return PublishedSequence(
         workspace_id,
@@ -112,6 +112,12 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
         Definition.restore(definition),
         hours_of(*hours),
     )
+
+
+def sequence_keys(session: Session, workspace_id: int) -> list[str]:
+    """Return the keys of all sequences of a workspace, in order."""
+    keys = session.execute("SELECT key FROM sequences WHERE workspace_id = %s ORDER BY key", (workspace_id,))
+    return [key for (key,) in keys]
 
 
 def require_not_archived(session: Session, sequence_id: int) -> None:

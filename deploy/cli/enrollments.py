@@ -1,5 +1,6 @@
 """`cadenza enrollments`."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from deploy.cli.contacts import require_one
 from deploy.cli.output import Json, WorkspaceName, report
 from deploy.cli.session import opened
+from engine.outbox.hold import held
 from engine.outbox.listing import Listed, page
 from producers.contact_lookup import find_contact
 from producers.sequences import find_sequence
@@ -32,20 +34,31 @@ def enrollments(
         workspace_id = mine.id
         contact_id = None if contact is None else find_contact(transaction, mine, contact)
         sequence_id = None if sequence is None else find_sequence(transaction, workspace_id, sequence).sequence_id
+        held_keys = {one.sequence for one in held(transaction, workspace_id) if one.keep_times is None}
         found = page(transaction, workspace_id, sequence_id, status, after, limit + 1, contact_id)
     shown, more = found[:limit], len(found) > limit
     following = shown[-1].enrollment if more else None
-    document = {"enrollments": [one.document() for one in shown], "next_after": following}
-    report(as_json, document, lambda: _text(shown, following))
+    document = {
+        "enrollments": [one.document() | {"held": _is_held(one, held_keys)} for one in shown],
+        "next_after": following,
+    }
+    report(as_json, document, lambda: _text(shown, following, held_keys))
 
 
-def _text(shown: list[Listed], following: int | None) -> str:
-    lines = [_line(one) for one in shown] or ["no enrollments"]
+def _is_held(one: Listed, held_keys: Collection[str | None]) -> bool:
+    """Return whether it runs, but an operator has paused its sequence or the whole workspace (None)."""
+    return one.status == EnrollmentStatus.ACTIVE and bool({one.sequence, None} & set(held_keys))
+
+
+def _text(shown: list[Listed], following: int | None, held_keys: Collection[str | None]) -> str:
+    lines = [_line(one, _is_held(one, held_keys)) for one in shown] or ["no enrollments"]
     return "\n".join([*lines, *([f"and more: --after {following}"] if following is not None else [])])
 
 
-def _line(one: Listed) -> str:
+def _line(one: Listed, is_held: bool) -> str:
     standing = one.status if one.exit_reason is None else f"{one.status} ({one.exit_reason})"
+    if is_held:
+        standing += ", its sequence is paused"
     if one.modified:
         standing += ", modified"
     if one.step is None:

@@ -2,20 +2,23 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from deploy.cli.control import EnrollmentId
-from deploy.cli.output import Json, WorkspaceName, report
+from deploy.cli.output import Json, WorkspaceName, fitted, report
 from deploy.cli.session import opened
 from engine.outbox.cold_months import MonthState
 from producers.explaining import Explained, explain_enrollment
+
+#: Zones whose times are not shown a second time.
+UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC"})
 
 
 def explain(enrollment: EnrollmentId, workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """Tell of every step of an enrollment how it stands and why, and what comes next if nothing changes."""
     with opened(workspace) as session:
         explained = explain_enrollment(session.database, session.settings.workspace, enrollment)
-    report(as_json, asdict(explained), lambda: "\n".join(_lines(explained)))
+    report(as_json, asdict(explained), lambda: fitted(_lines(explained)))
 
 
 def _lines(explained: Explained) -> list[str]:
@@ -25,7 +28,8 @@ def _lines(explained: Explained) -> list[str]:
         f"enrollment {explained.enrollment}  {explained.name}{modified}",
         f"  {explained.sequence}, version {explained.version}: {explained.status}{exit_reason}",
         f"  enrolled {_time(explained.enrolled_at)}; ended {_time(explained.ended_at)}",
-        f"  times are sequence time, in UTC and in {explained.timezone}; attempts and history are in real time",
+        f"  {_times(explained.timezone)}",
+        "  times of attempts and of the history are real time in UTC",
     ]
     if explained.archived is not None:
         lines.append(f"  {_archived(explained.archived)}")
@@ -34,7 +38,7 @@ def _lines(explained: Explained) -> list[str]:
         for pause in explained.paused
     ]
     for step in explained.steps:
-        lines += _step(step)
+        lines += _step(step, explained.timezone)
     if explained.heard:
         lines += ["", "heard of the contact, sequence time in UTC"]
         lines += [
@@ -68,10 +72,18 @@ def _archived(archived: dict[str, Any]) -> str:
             )
 
 
-def _step(step: dict[str, Any]) -> list[str]:
+def _times(timezone: str) -> str:
+    """Return which time the steps are shown in."""
+    local = "" if timezone in UTC_NAMES else f", due times also in {timezone}"
+    return f"times are sequence time in UTC{local}"
+
+
+def _step(step: dict[str, Any], timezone: str) -> list[str]:
     order = step["order"] if step["order"] > 0 else "-"
     reason = f": {step['reason']}" if step["reason"] else ""
-    local = f" ({_time(step['local_due_at'])} local)" if step["local_due_at"] else ""
+    local = ""
+    if step["local_due_at"] and timezone not in UTC_NAMES:
+        local = f" ({_time(step['local_due_at'])} {step['local_due_at']:%Z})"
     because = "; ".join(one for one in step["due_because"] if one != step["reason"])
     lines = [
         "",
@@ -79,7 +91,8 @@ def _step(step: dict[str, Any]) -> list[str]:
         f"   due {_time(step['due_at'])}{local}{because and f': {because}'}",
     ]
     if step["own_delay"]:
-        lines.append(f"   its own delay in this enrollment: {step['own_delay']} after the step before")
+        base = "the enrollment" if step["order"] == 1 else "the step before"
+        lines.append(f"   its own delay in this enrollment: {step['own_delay']} after {base}")
     if step["sent_at"]:
         delivery = f"; delivery: {step['delivery_status']}{_code(step)}" if step["delivery_status"] else ""
         lines.append(f"   sent {_time(step['sent_at'])} as {step['provider_id'] or '-'}{delivery}")
@@ -93,8 +106,9 @@ def _step(step: dict[str, Any]) -> list[str]:
     for attempt in step["attempts"]:
         looked = f"; looked up {attempt['looks']} time(s) in vain" if attempt["looks"] else ""
         code = f" {attempt['error_code']}" if attempt["error_code"] else ""
+        started = _time(datetime.fromisoformat(attempt["started_at"]))
         lines.append(
-            f"   attempt {attempt['started_at'][:19]}: {attempt['outcome'] or 'no answer yet'}{code},"
+            f"   attempt {started}: {attempt['outcome'] or 'no answer yet'}{code},"
             f" {attempt['lateness_seconds']:.1f} s late{'; ' + attempt['detail'] if attempt['detail'] else ''}{looked}"
         )
     return lines

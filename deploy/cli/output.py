@@ -3,11 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -17,6 +18,9 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON do
 WorkspaceName: TypeAlias = Annotated[
     str | None, typer.Option("--workspace", "-w", help="The workspace; CADENZA_WORKSPACE otherwise.")
 ]
+
+#: How wide the lines of an explanation are.
+COLUMNS: Final = 100
 
 
 def report(as_json: bool, document: dict[str, Any], text: Callable[[], str]) -> None:
@@ -53,6 +57,20 @@ def note(text: str) -> None:
 def counted(count: int, noun: str) -> str:
     """Return a number of things: `1 minute`, `2 minutes`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def fitted(lines: Iterable[str]) -> str:
+    """Return lines as one text, each wrapped to `COLUMNS`: what goes on is indented deeper than where it began."""
+    return "\n".join(wrapped for line in lines for wrapped in _wrapped(line))
+
+
+def _wrapped(line: str) -> list[str]:
+    if len(line) <= COLUMNS:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 4)
+    return textwrap.wrap(
+        line, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )  # fmt: skip
 
 
 def table(rows: list[tuple[str, Any]]) -> str:

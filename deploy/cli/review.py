@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.output import Json, note, report
+from deploy.cli.output import Json, fitted, note, report
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput
+from engine.rules.answers import words_of
 from engine.wakeups import Due, WakeupsUnavailable
 from producers.doubtful import Doubtful, Reading, count_doubtful, doubtful_messages, read_message
 from producers.review import Decision, Review, count_reviews, decide, reviews
@@ -126,18 +128,30 @@ def _told(row: Review) -> str:
     lines = [head, f"  {row.status}: {row.reason or '-'}"]
     for attempt in row.attempts:
         lines.append(
-            f"  attempt {attempt['started_at']} to {attempt['recipient']}: {attempt['outcome'] or 'no outcome'}"
-            f"{' ' + attempt['error_code'] if attempt['error_code'] else ''}; {attempt['detail'] or '-'}"
+            f"  attempt {_utc(datetime.fromisoformat(attempt['started_at']))} to {attempt['recipient']}:"
+            f" {attempt['outcome'] or 'no outcome'}{_code(attempt['error_code'])}; {attempt['detail'] or '-'}"
             f"; looked up {attempt['looks']} time(s) in vain; provider id {attempt['provider_id'] or '-'}"
         )
         text = attempt["payload"].get("body") or attempt["payload"].get("subject") or ""
         lines.append(f"    {text[:100]!r}")
-    return "\n".join(lines)
+    return fitted(lines)
+
+
+def _code(code: str | None) -> str:
+    """Return a provider's code, with what it means if that is known."""
+    if not code:
+        return ""
+    says = words_of(code)
+    return f" {code} ({says})" if says else f" {code}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _told_message(message: Doubtful) -> str:
     contact = "nobody known" if message.contact_id is None else f"contact {message.contact_id}"
-    head = f"message {message.id}  {message.workspace}  {message.received_at}  {message.sender} ({contact})"
+    head = f"message {message.id}  {message.workspace}  {_utc(message.received_at)}  {message.sender} ({contact})"
     held = "; the contact gets no SMS until you decide" if message.on_hold else ""
     return (
         f"{head}\n  {message.body!r}\n  may be an opt-out{held}:"

@@ -133,8 +133,13 @@ def _text(found: list[Used]) -> str:
 def _line(one: Used) -> str:
     last = f"{one.last_enrolled_at:%Y-%m-%d %H:%M} UTC" if one.last_enrolled_at else "never"
     tags = f"  [{', '.join(one.tags)}]" if one.tags else ""
+    status, held = one.status, ""
+    if one.held_since is not None:
+        status = f"paused since {one.held_since:%Y-%m-%d %H:%M} UTC by {one.held_by}"
+        held = " but held"
     return (
-        f"{one.sequence}  {one.name}{tags}  {one.status}, version {one.version}, {one.steps} step(s)\n"
-        f"    {one.active:,} active, {one.paused:,} paused, {one.completed:,} completed, {one.cancelled:,} cancelled;"
-        f" {one.messages_sent:,} message(s) sent, {one.tasks_open:,} task(s) open; last enrolled {last}"
+        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {one.steps} step(s)\n"
+        f"    {one.active:,} active{held}, {one.paused:,} paused, {one.completed:,} completed,"
+        f" {one.cancelled:,} cancelled; {one.messages_sent:,} message(s) sent,"
+        f" {one.tasks_open:,} task(s) open; last enrolled {last}"
     )

@@ -11,10 +11,10 @@ from deploy.cli.missing_channels import warn_when_published
 from deploy.cli.output import Json, WorkspaceName, counted, note, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
-from producers.sequences import Published, definition_of, publish, read_sequence_text
+from producers.sequences import Published, definition_of, publish, read_sequence_text, sequence_keys
 from producers.webhook_check import check_webhooks
 from producers.workspaces import find_workspace
-from schema.definition import Definition, Problem, json_schema, lint
+from schema.definition import Definition, Problem, json_schema, lint, unknown_sequences
 
 
 def apply(
@@ -26,14 +26,14 @@ def apply(
     """Validate sequence files and publish those that changed; all of them, or none."""
     read = _read(files)
     definitions = [one.definition for one in read]
-    warnings = [(one.file, problem) for one in read for problem in lint(one.text)]
-    if strict and warnings:
-        _note(warnings, "error")
-        raise InvalidInput(f"nothing was published: {counted(len(warnings), 'warning')}, and --strict takes none")
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         for definition in definitions:
             check_webhooks(definition, session.settings.webhook_openings)
+        warnings = _warnings(read, sequence_keys(transaction, workspace_id))
+        if strict and warnings:
+            _note(warnings, "error")
+            raise InvalidInput(f"nothing was published: {counted(len(warnings), 'warning')}, and --strict takes none")
         published = [(definition, publish(transaction, workspace_id, definition)) for definition in definitions]
     if not as_json:
         _note(warnings, "warning")
@@ -72,6 +72,21 @@ class _Read:
     file: Path
     text: str
     definition: Definition
+
+
+def _warnings(read: list[_Read], published: list[str]) -> list[tuple[Path, Problem]]:
+    """Return what is surely a mistake in these files, file by file in line order.
+
+    `published` are the keys of the workspace's sequences; the files may also name each other.
+    """
+    known = {*published, *(one.definition.sequence for one in read)}
+    return [
+        (one.file, problem)
+        for one in read
+        for problem in sorted(
+            [*lint(one.text), *unknown_sequences(one.text, known)], key=lambda problem: problem.line or 0
+        )
+    ]
 
 
 def _read(files: list[Path]) -> list[_Read]:

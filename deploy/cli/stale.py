@@ -53,6 +53,6 @@ def _text(found: list[Stale], days: float, ended: list[int] | None) -> str:
 def _line(one: Stale) -> str:
     whose = one.assignee or "nobody's"
     return (
-        f"{one.enrollment}  {one.name}  waits for {one.task or one.step} ({one.type}, {whose})"
-        f" since {one.since:%Y-%m-%d %H:%M} UTC; last heard of {one.last_at:%Y-%m-%d %H:%M} UTC"
+        f"{one.enrollment}  {one.name}  waits for {one.task or one.step} ({one.type}, {whose})\n"
+        f"    since {one.since:%Y-%m-%d %H:%M} UTC; last heard of {one.last_at:%Y-%m-%d %H:%M} UTC"
     )

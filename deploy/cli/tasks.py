@@ -12,6 +12,8 @@ from deploy.cli.session import opened
 from engine.database import Session
 from engine.errors import InvalidInput
 from engine.wakeups import WakeupsUnavailable
+from producers.enrollments import find_enrollment
+from producers.sequences import find_sequence
 from producers.tasks import acts, by_hand
 from producers.tasks.acts import Acted
 from producers.tasks.listing import Task
@@ -63,6 +65,10 @@ def tasks(
     states = tuple(TaskState) if state is State.ALL else (TaskState(state.value),)
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
+        if sequence is not None:
+            find_sequence(transaction, workspace_id, sequence)
+        if enrollment is not None:
+            find_enrollment(transaction, workspace_id, enrollment)
         found = list_tasks(
             transaction,
             workspace_id,
@@ -72,7 +78,7 @@ def tasks(
             assignee=assignee,
             limit=None if as_json else SHOWN + 1,
         )
-    report(as_json, {"tasks": [task.document() for task in found]}, lambda: _text(found, state))
+    report(as_json, {"tasks": [task.document() for task in found]}, lambda: _text(found, state, assignee))
 
 
 def complete(
@@ -228,9 +234,11 @@ def _duration(command: str, text: str) -> timedelta:
         raise InvalidInput(f"task {command}: {error}") from None
 
 
-def _text(found: list[Task], state: State) -> str:
+def _text(found: list[Task], state: State, assignee: str | None) -> str:
     more = ["and more: --json lists all"] if len(found) > SHOWN else []
     nothing = "no tasks" if state is State.ALL else f"no {state.value} tasks"
+    if assignee is not None:
+        nothing += f" of {assignee!r}"
     return "\n".join([*(_told(task) for task in found[:SHOWN]), *more]) or nothing
 
 

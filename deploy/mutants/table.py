@@ -3,6 +3,7 @@
 from typing import Final
 
 from deploy.mutants.archives import ARCHIVING
+from deploy.mutants.linting import LINTING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
 from deploy.mutants.opt_outs import OPT_OUTS
@@ -661,4 +662,5 @@ MUTANTS: Final = (
     *LISTS_AND_HOURS,
     *ARCHIVING,
     *OPT_OUTS,
+    *LINTING,
 )

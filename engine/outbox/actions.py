@@ -1,5 +1,6 @@
 """What action steps do to their contact and its enrollments. The contact is held, and so is the enrollment."""
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from psycopg.types.json import Jsonb
@@ -15,7 +16,7 @@ from engine.outbox.plan_by_calendar import plan_by_calendar
 from engine.rules.planning import plan, uses_calendar
 from engine.wakeups import Due
 from schema.definition import Definition
-from schema.states import SequenceStatus
+from schema.states import RowStatus, SequenceStatus
 
 #: The exit reasons of enrollments that an action has ended.
 EXIT: Final = "exit"
@@ -98,20 +99,31 @@ def exit_from(session: Session, held: Held, key: str) -> int:
     return end_enrollments(session, [row[0] for row in rows]) if rows else 0
 
 
-def enroll_in(session: Session, held: Held, key: str) -> tuple[str, list[Due]]:
-    """Enroll the contact in another sequence; tell what became of that, and the wake-ups for after the COMMIT.
+@dataclass(frozen=True, slots=True)
+class EnrolledIn:
+    """What an action that enrolls its contact in another sequence came to."""
+
+    reason: str
+    wakeups: list[Due] = field(default_factory=list)
+    """To be scheduled after the COMMIT."""
+    status: RowStatus = RowStatus.DONE
+    """FAILED: the sequence does not exist, which only a person can put right."""
+
+
+def enroll_in(session: Session, held: Held, key: str) -> EnrolledIn:
+    """Enroll the contact in another sequence, and return what came of it.
 
     No sequence leads back to one that has led to it: that would never end.
     """
     found = session.execute(TARGET, {"workspace": held.workspace_id, "key": key}, binary=True).fetchone()
     if found is None:
-        return f"not enrolled: there is no sequence {key}", []
+        return EnrolledIn(f"not enrolled: there is no sequence {key}", status=RowStatus.FAILED)
     sequence_id, status, version_id, canonical, *hours_read = found
     if status != SequenceStatus.ACTIVE:
-        return f"not enrolled: {key} is {status}", []
+        return EnrolledIn(f"not enrolled: {key} is {status}")
     chain = session.execute(CHAIN, {"enrollment": held.id}, binary=True).fetchall()
     if sequence_id in {row[0] for row in chain}:
-        return f"not enrolled: {key} has led here, and would lead here again", []
+        return EnrolledIn(f"not enrolled: {key} has led here, and would lead here again")
     definition, hours = Definition.restore(canonical), hours_of(*hours_read)
     stretch = Stretch(
         held.workspace_id,
@@ -126,8 +138,8 @@ def enroll_in(session: Session, held: Held, key: str) -> tuple[str, list[Due]]:
     else:
         planned = plan_enrollments(session, stretch, [held.contact_id])
     if not planned.enrollments:
-        return f"not enrolled: in {key} before", []
+        return EnrolledIn(f"not enrolled: in {key} before")
     session.execute(CAUSED, {"by": held.id, "enrollments": list(planned.enrollments)}, binary=True)
     if definition.goal is not None and end_at_goal(session, planned.enrollments, begun=False):
-        return f"enrolled in {key}, whose goal is reached", planned.wakeups
-    return f"enrolled in {key}", planned.wakeups
+        return EnrolledIn(f"enrolled in {key}, whose goal is reached", planned.wakeups)
+    return EnrolledIn(f"enrolled in {key}", planned.wakeups)

@@ -81,6 +81,7 @@ def timing_by_calendar(definition: Definition, contact: Contact, started: dateti
             started=started,
             attributes=contact.attributes,
             calendar=calendar_of(place.step, definition, contact.where),
+            first=place.order == 1,
         )
         return Timed(None if planned.moment is None else planned.moment.timestamp(), planned.reasons)
 

@@ -13,6 +13,7 @@ from schema.definition.problem import InvalidDefinition, Problem, did_you_mean
 from schema.definition.questions import Question, TimedQuestion
 from schema.definition.quiet_hours import QuietHours
 from schema.definition.reading import MAX_SMS, parse
+from schema.definition.sequences_named import unknown_sequences
 from schema.definition.steps import AnyStep, EmailStep, MessageStep, SmsStep
 from schema.definition.tasks import TaskStep
 from schema.definition.variants import VariantsStep
@@ -47,4 +48,5 @@ __all__ = [
     "parse_duration",
     "parse_durations",
     "time_of_day",
+    "unknown_sequences",
 ]

@@ -8,8 +8,9 @@ from pydantic_core import ErrorDetails
 
 from schema.definition.calendar import WEEKDAYS, DateAnchor, Window
 from schema.definition.document import Document, Path, Unquoted
+from schema.definition.other_names import field_meant
 from schema.definition.outward import Notify, Webhook
-from schema.definition.problem import did_you_mean, quoted
+from schema.definition.problem import quoted
 from schema.definition.quiet_hours import QuietDay, QuietHours
 from schema.definition.reentry import ReentryAfter
 
@@ -51,7 +52,7 @@ def _describe(details: ErrorDetails, model: type[BaseModel], written: str) -> st
     name, kind, value = str(details["loc"][0]), details["type"], details["input"]
     known = _fields(model)
     if kind == "extra_forbidden":
-        return f"unknown key {quoted(name)}{did_you_mean(name, known)}: expected {', '.join(known)}"
+        return f"unknown key {quoted(name)}{field_meant(name, known)}: expected {', '.join(known)}"
     expected = known[name].description
     if kind == "missing":
         return f"'{name}' is missing: expected {expected}"

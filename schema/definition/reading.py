@@ -7,9 +7,10 @@ from schema.definition.distances import check_distances
 from schema.definition.document import Document, Path, read_document
 from schema.definition.field_check import check_fields
 from schema.definition.kinds import MODELS
+from schema.definition.other_names import type_meant
 from schema.definition.outward_check import outward_templates
 from schema.definition.part_check import BRANCHES, check_asked, check_variants, without_parts
-from schema.definition.problem import InvalidDefinition, Problem, did_you_mean, quoted
+from schema.definition.problem import InvalidDefinition, Problem, quoted
 from schema.definition.question_check import GOAL, check_question
 from schema.definition.templates import check_template
 from schema.definition.timing import check_timing
@@ -17,19 +18,6 @@ from schema.definition.timing import check_timing
 #: The most that Twilio takes (its error 21617), in characters.
 MAX_SMS: Final = 1_600
 MAX_STEPS: Final = 200
-
-#: What other systems call our types.
-ALSO_CALLED: Final = {
-    **dict.fromkeys(("text", "text_message", "txt", "mms", "message", "whatsapp"), "sms"),
-    **dict.fromkeys(("mail", "e_mail", "auto_email", "automatic_email"), "email"),
-    **dict.fromkeys(("phone", "phone_call", "dial", "voice"), "call"),
-    **dict.fromkeys(("task", "todo", "to_do", "internal", "activity", "manual"), "internal_activity"),
-    **dict.fromkeys(("linkedin", "social", "social_media", "direct_message", "dm"), "social_message"),
-    **dict.fromkeys(("if", "branch", "decision", "yes_no", "if_else", "split"), "condition"),
-    **dict.fromkeys(("delay", "pause", "sleep", "wait_for", "wait_until", "timer"), "wait"),
-    **dict.fromkeys(("ab", "a_b", "ab_test", "a_b_test", "experiment", "random", "variant"), "variants"),
-    **dict.fromkeys(("webhook", "notify", "http", "tag", "update", "enroll"), "action"),
-}
 
 
 def parse(text: str) -> Definition:
@@ -122,15 +110,9 @@ def _check_type(step: dict[str, Any], path: Path, document: Document) -> bool:
         document.report(path, f"'type' is missing: expected {supported}")
     else:
         written = document.written((*path, "type"))
-        hint = _type_meant(kind) if isinstance(kind, str) else ""
+        hint = type_meant(kind, MODELS) if isinstance(kind, str) else ""
         document.report((*path, "type"), f"unknown type {written}{hint}: expected {supported}")
     return False
-
-
-def _type_meant(kind: str) -> str:
-    """Return a question about the type that was meant; empty if none is near."""
-    spelt = kind.strip().lower().replace("-", "_").replace(" ", "_")
-    return f" (did you mean {ALSO_CALLED[spelt]!r}?)" if spelt in ALSO_CALLED else did_you_mean(kind, MODELS)
 
 
 def _check_templates(step: dict[str, Any], path: Path, document: Document) -> None:

@@ -39,7 +39,7 @@ def test_a_step_is_due_at_another_time_and_those_behind_it_keep_their_distance(v
     before = {step["step"]: step["due_at"] for step in visit("explain", "1", "--json").check(0).document["steps"]}
     told = visit("reschedule", "1", "hello", "--delay", "3 days").check(0).out
     assert "hello due " in told
-    assert "3 days after the step before" in told
+    assert "3 days after the enrollment" in told
     explained = visit("explain", "1", "--json").check(0).document
     after = {step["step"]: step["due_at"] for step in explained["steps"]}
     assert [after[key][:10] > before[key][:10] for key in ("hello", "again", "ring")] == [True, True, True]

@@ -47,7 +47,8 @@ def test_sequences_are_listed_tagged_copied_and_reordered(visit: Cli) -> None:
     assert "visit  Visit  [demo]  active, version 1, 3 step(s)" in visit("sequences").check(0).out
     assert visit("sequence", "tag", "visit", "+web", "-demo", "+a").check(0).out == "visit: web, a\n"
     assert "write +TAG" in visit("sequence", "tag", "visit", "web").check(2).complaint
-    assert visit("sequences", "--tag", "demo").check(0).out == "no sequences\n"
+    assert "unknown tag 'demo'" in visit("sequences", "--tag", "demo").check(2).complaint
+    assert visit("sequences", "--tag", "web").check(0).out.startswith("visit  ")
 
     shown = visit("sequence", "show", "visit").check(0).out
     assert yaml.safe_load(shown)["steps"][0] == {"key": "hello", "type": "email", "subject": "Hi", "text": "Hello\n"}
@@ -113,3 +114,66 @@ def test_a_warning_is_said_and_strict_makes_it_an_error(cli: Cli) -> None:
     assert published.err.splitlines()[0] == f"greet.yaml:3: warning: {says}"
     (warning,) = cli("apply", "greet.yaml", "--json").check(0).document["warnings"]
     assert (warning["file"], warning["line"], warning["step"]) == ("greet.yaml", 3, "hi")
+
+
+def test_a_paused_sequence_says_so_where_it_is_listed(visit: Cli) -> None:
+    visit("pause", "--sequence", "visit", "--by", "ann").check(0)
+    (one,) = visit("sequences", "--json").check(0).document["sequences"]
+    assert (one["active"], one["held_by"]) == (2, "ann")
+    assert one["held_since"] is not None
+    listed = visit("sequences").check(0).out
+    assert "visit  Visit  [demo]  paused since 20" in listed
+    assert "UTC by ann, version 1" in listed
+    assert "2 active but held, 0 paused" in listed
+    assert all("active, its sequence is paused" in line for line in visit("enrollments").check(0).out.splitlines())
+    assert {one["held"] for one in visit("enrollments", "--json").check(0).document["enrollments"]} == {True}
+    visit("resume", "--sequence", "visit").check(0)
+    assert "paused since" not in visit("sequences").check(0).out
+    assert "its sequence is paused" not in visit("enrollments").check(0).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tasks", "--sequence", "viist"), "unknown sequence 'viist' (did you mean 'visit'?)"),
+        (("tasks", "--enrollment", "999"), "no enrollment 999 in this workspace"),
+        (("tasks", "--enrollment", "99999999999999999999"), "no enrollment 99999999999999999999 in this workspace"),
+        (("stale", "viist"), "unknown sequence 'viist'"),
+        (("enrollments", "viist"), "unknown sequence 'viist'"),
+        (("variants", "viist"), "unknown sequence 'viist'"),
+        (("sequences", "--tag", "dmeo"), "unknown tag 'dmeo' (did you mean 'demo'?)"),
+    ],
+)
+def test_a_filter_that_names_what_does_not_exist_is_an_error(visit: Cli, arguments: tuple[str, ...], says: str) -> None:
+    refused = visit(*arguments).check(2)
+    assert says in refused.complaint
+    assert refused.out == ""
+
+
+def test_a_list_of_somebody_without_tasks_names_them(visit: Cli) -> None:
+    assert visit("tasks", "--assignee", "nina").check(0).out == "no active tasks of 'nina'\n"
+
+
+def test_a_sequence_that_does_not_exist_is_warned_of(cli: Cli) -> None:
+    one = "sequence: one\nsteps:\n  - {key: go, type: action, enroll_in: two}\n"
+    cli.file("one.yaml", one)
+    cli.file("two.yaml", one.replace("one", "2").replace("two", "one").replace("2", "two"))
+    says = "step go: 'enroll_in': there is no sequence 'two'"
+    refused = cli("apply", "--strict", "one.yaml").check(2)
+    assert refused.err.startswith(f"one.yaml:3: error: {says}")
+    assert cli("sequences").check(0).out == "no sequences\n"
+    assert cli("apply", "--strict", "one.yaml", "two.yaml").check(0).err == ""
+    assert cli("apply", "--strict", "one.yaml").check(0).err == ""
+
+
+def test_an_explanation_fits_and_shows_one_kind_of_time_in_each_column(visit: Cli) -> None:
+    told = visit("explain", "1").check(0).out.splitlines()
+    assert "  times are sequence time in UTC" in told
+    assert not any("(20" in line for line in told), "a contact in UTC has no second time"
+    visit("contact", "set", "1", "--timezone", "America/Argentina/Buenos_Aires").check(0)
+    told = visit("explain", "1").check(0).out.splitlines()
+    assert "  times are sequence time in UTC, due times also in America/Argentina/Buenos_Aires" in told
+    due = [line for line in told if line.startswith("   due 20")]
+    assert due
+    assert all(" -03)" in line for line in due)
+    assert max(map(len, told)) <= 100

@@ -122,17 +122,21 @@ def test_an_enrollment_that_cannot_be_made_is_told(site: Site) -> None:
         "UPDATE sequences SET status = 'archived', status_before = 'active', archived_at = now() WHERE key = 'closed'"
     )
     steps = [f"{{key: to-{key}, type: action, enroll_in: {key}}}" for key in ("once", "closed", "none")]
+    steps.append("{key: bye, type: sms, body: Bye}")
     site.world.publish(f"sequence: from\nsteps: [{', '.join(steps)}]")
     who = {"email": "user1@example.com", "phone": "+12025550001"}
     site.enroll("once", **who)
     site.enroll("from", **who)
     with site.working():
-        until_step(site, "to-none", "done")
-    assert site.world.rows("reason", "type = 'action'") == [
-        ("not enrolled: in once before",),
-        ("not enrolled: closed is archived",),
-        ("not enrolled: there is no sequence none",),
+        until_step(site, "to-none", "failed")
+        until_step(site, "bye", "sent")
+    assert site.world.rows("status, reason", "type = 'action'") == [
+        ("done", "not enrolled: in once before"),
+        ("done", "not enrolled: closed is archived"),
+        ("failed", "not enrolled: there is no sequence none"),
     ]
+    assert ("from", "completed", None) in enrollments(site)
+    assert audit(site.world.database, site.sandbox.ledger).clean
 
 
 def test_actions_events_and_ends_of_one_contact_at_the_same_moment_all_come_through(site: Site) -> None:

@@ -124,6 +124,7 @@ def test_how_much_a_sequence_is_used_is_counted(world: World) -> None:
     ((last,),) = world.query("SELECT max(enrolled_at) FROM enrollments")
     assert follow_up.last_enrolled_at == last
     assert [one.sequence for one in listed(world, "demo")] == ["branches"]
-    assert listed(world, "demo", "other") == []
+    with pytest.raises(NotFound, match="unknown tag 'other': there are demo"):
+        listed(world, "demo", "other")
     archive(world.database, WHO, "follow-up")
     assert (listed(world)[1].status, listed(world)[1].cancelled) == ("archived", 3)

@@ -215,3 +215,11 @@ def test_delays_are_written_as_they_are_counted() -> None:
     assert str(Delay(business_days=3)) == "3 business days"
     assert str(Delay(seconds=86_400)) == "24 hours"
     assert str(Delay(seconds=5_400)) == "90 minutes"
+
+
+def test_the_first_step_counts_from_the_enrollment_in_words_too() -> None:
+    moment = at("2026-06-01 10:00")
+    for first, says in ((True, "2 hours after the enrollment"), (False, "2 hours after the step before")):
+        timing, calendar = step("delay: 2 hours"), Calendar(NEW_YORK)
+        found = due(timing, ended=moment, started=moment, attributes={}, calendar=calendar, first=first)
+        assert found.reasons == (says,)

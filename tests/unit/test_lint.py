@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.definition import lint
-from schema.definition.lint import SHORTENERS
+from schema.definition.link_shorteners import SHORTENERS
 from schema.definition.sms_encoding import LOOK_ALIKES, is_gsm, segments, without_spoilers
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
@@ -31,6 +31,9 @@ def found(body: str, kind: str = "sms") -> list[str]:
         "*|FNAME|*", "*|MERGE1|*", "%%First Name%%", "%FIRSTNAME%", "[First Name]", "[first_name]", "[Your Name]",
         "[Company Name]", "[[first_name]]", "<<First Name>>", "«First_Name»", "{first_name}", "{First Name}", "{email}",
         "{contact.first_name}", "${name}", "#{name}", "{!Contact.FirstName}", "<%= name %>", "<% name %>",
+        "%recipient.name%", "%first_name%", "#FIRSTNAME#", "##first_name##", "~Contact.FirstName~", "-first_name-",
+        "|FNAME|", "$FNAME$", "{$name}", "[Name]", "{name}", "{contact.name}", "[insert name]", "[Your Link]",
+        "[firstname,fallback=there]", "*|IF:FNAME|*",
     ],
 )  # fmt: skip
 def test_a_merge_tag_of_another_system_is_found(kind: str, tag: str) -> None:
@@ -47,6 +50,10 @@ def test_a_merge_tag_of_another_system_is_found(kind: str, tag: str) -> None:
         "* one | two *", "**bold** |x|", "[ ] todo", "a%%b", "5 << 6 >> 7", "price: {12}", "we say hi [smiling]",
         "{{ contact.first_name | default: 'there' }}", "name <a@example.com>", "go to https://example.com/bit.ly",
         "mybit.ly.example.com/x", "note.is.gd.example/x", "e-mail [at] example.com",
+        "[first, second]", "[1, 2, 3]", "pick [your own] one", "[name](https://example.com)", "{a, b}", "#first #last",
+        "-first- of many", "first_name", "$5-$10", "from $9 | to $12", "| one | two |", "~5 ~6",
+        "form-first_name-field", "https://example.com/?a=%20first%20b", "5% first, 6% last", "[add to calendar]",
+        "@firstname",
     ],
 )  # fmt: skip
 def test_ordinary_texts_are_left_alone(text: str) -> None:
@@ -74,7 +81,7 @@ def test_a_character_that_costs_a_segment_is_named_with_its_place() -> None:
     problems = lint(f"sequence: a\nsteps:\n  - key: b\n    type: sms\n    body: |\n      {STOP}\n      {body}\n")
     assert [(problem.line, problem.step) for problem in problems] == [(7, "b")]
     assert "(U+2019, column 3)" in problems[0].message
-    assert '(2 segments instead of 1): write "\'"' in problems[0].message
+    assert '(2 segments instead of 1, without what variables add): write "\'"' in problems[0].message
 
 
 @pytest.mark.parametrize("text", ["Привет \u2014 как дела", "Hi 👋 \u2013 you", "ñandú \u2013 déjà vu ê"])
@@ -128,3 +135,72 @@ def test_look_alikes_are_all_that_is_replaced(text: str) -> None:
 )  # fmt: skip
 def test_segments_are_counted_as_carriers_do(text: str, count: int) -> None:
     assert segments(text) == count
+
+
+ORDINARY = st.lists(
+    st.sampled_from(
+        [
+            *("Hi", "the first", "and", "last", "name", "email", "company", "you're", "at 5pm,", "50%", "10%-20%"),
+            *(
+                "$5",
+                "$9.99",
+                "(see below)",
+                "[1]",
+                "[a, b]",
+                "#1",
+                "#sale",
+                "a|b",
+                "~3",
+                "<3",
+                "& more",
+                "x < y > z",
+                "C++",
+            ),
+            *("https://example.com/a?b=%20c", "{{ contact.first_name }}", "*now*", "-", "e-mail", "it's {ok}", "1_000"),
+        ]
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@given(ORDINARY)
+def test_no_ordinary_sentence_warns(words: list[str]) -> None:
+    text = "A " + " ".join(words)
+    assert found(text) == []
+    assert found(text, "email") == []
+
+
+def test_a_tag_is_told_once() -> None:
+    for tag in ("%%first_name%%", "[[first_name]]", "{$name}", "##first_name##", "*|FNAME|*"):
+        assert len(found(f"Hi {tag}")) == 1
+
+
+def test_a_character_in_the_markup_is_not_taken_for_one_of_the_text() -> None:
+    body = "{{ contact.first_name | default: '\u2019' }} it\u2019s"
+    (message,) = found(body)
+    assert f"column {body.rindex(chr(0x2019)) + 1})" in message
+    assert found("{{ contact.first_name | default: '\u2019' }} it is") == []
+
+
+def test_each_sms_that_is_somebodys_first_says_how_to_opt_out() -> None:
+    file = """
+sequence: a
+steps:
+  - key: split
+    type: variants
+    variants:
+      x: {steps: [{key: one, type: sms, body: "Hi, reply STOP to end"}, {key: two, type: sms, delay: 1 day, body: Hi}]}
+      y: {steps: [{key: three, type: sms, body: Hi}]}
+  - {key: four, type: sms, delay: 1 day, body: Bye}
+"""
+    assert [problem.step for problem in lint(file)] == ["three"]
+    without = file.replace("y: {steps: [{key: three, type: sms, body: Hi}]}", "y: {}")
+    assert [problem.step for problem in lint(without)] == ["four"]
+    branch = """
+sequence: a
+steps:
+  - {key: asked, type: condition, if: {tag: vip}, then: [{key: one, type: sms, body: "Hi. STOP to end"}]}
+  - {key: two, type: sms, delay: 1 day, body: Hi}
+"""
+    assert [problem.step for problem in lint(branch)] == ["two"]

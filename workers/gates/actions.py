@@ -18,8 +18,9 @@ def perform(facing: Facing) -> Decision:
     if step.exit:
         return _leave(facing)
     if step.enroll_in is not None:
-        reason, due = enroll_in(session, held, step.enroll_in)
-        return Decision(_done(facing, reason), wakeups=[*due, *_heed(facing)])
+        made = enroll_in(session, held, step.enroll_in)
+        end = GateEnd(facing.place.order, made.status, made.reason)
+        return Decision(end, wakeups=[*made.wakeups, *_heed(facing)])
     if step.exit_from is not None:
         count = exit_from(session, held, step.exit_from)
         return Decision(_done(facing, f"left {step.exit_from}" if count else f"was not in {step.exit_from}"))

@@ -42,11 +42,18 @@ class Due:
 
 
 def due(
-    timing: Timing, *, ended: datetime, started: datetime, attributes: Mapping[str, Any], calendar: Calendar
+    timing: Timing,
+    *,
+    ended: datetime,
+    started: datetime,
+    attributes: Mapping[str, Any],
+    calendar: Calendar,
+    first: bool = False,
 ) -> Due:
     """Tell when a step falls due: never before the step before it `ended`, nor when its calendar is closed.
 
-    `started` is when the enrollment began; for the first step it has ended, too.
+    `started` is when the enrollment began. For the `first` step, `ended` is the same moment, and the reasons name the
+    enrollment instead of a step before it.
     """
     if timing.before is not None or timing.after is not None:
         by_date = _by_date(timing, ended, attributes, calendar)
@@ -60,7 +67,7 @@ def due(
             moment, reasons = ended, (*reasons, "which has passed: at once after the step before")
     else:
         moment = _later(ended, timing.delay, timing.at, calendar)
-        reasons = (f"{timing.delay} after the step before",) if timing.delay else ()
+        reasons = (f"{timing.delay} after {'the enrollment' if first else 'the step before'}",) if timing.delay else ()
     if timing.at is not None:
         reasons = (*reasons, f"at {time_of_day(timing.at)} in {calendar.zone}")
     return _when_open(moment, reasons, timing.at, calendar)
