@@ -11,8 +11,10 @@ from deploy.sandbox.fault import FaultReport, Kind, Stage
 from deploy.sandbox.ledger import ChannelName, Entry
 from engine.errors import InvalidInput, Unavailable
 
-#: Real seconds to wait for an answer.
+#: Real seconds to wait for an answer; and for one that a webhook gives, which may take as long as Twilio waits for it
+#: (deploy/sandbox/webhook.py: 15) and a little for the way there and back.
 TIMEOUT_SECONDS = 10
+WEBHOOK_TIMEOUT_SECONDS = 20
 
 
 class Answer(BaseModel):
@@ -87,7 +89,7 @@ class SandboxClient:
     def inbound(self, sender: str, body: str, url: str, **details: object) -> Inbound:
         """Let somebody write to the number whose webhook this is; `details` are the other fields of InboundMessage."""
         content = {"from": sender, "body": body, "url": url, **details}
-        return Inbound.model_validate_json(self._request("POST", "/sandbox/inbound", content))
+        return Inbound.model_validate_json(self._request("POST", "/sandbox/inbound", content, WEBHOOK_TIMEOUT_SECONDS))
 
     def pid(self) -> int | None:
         """The process that answers at /healthz; None if nobody does."""
@@ -97,9 +99,11 @@ class SandboxClient:
             return None  # nobody, or another program that was given the port since
         return pid
 
-    def _request(self, method: str, path: str, content: dict[str, object] | None = None) -> bytes:
+    def _request(
+        self, method: str, path: str, content: dict[str, object] | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> bytes:
         parts = urlsplit(self.url)
-        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
         try:
             body = None if content is None else json.dumps(content)
             connection.request(method, path, body, {"Content-Type": "application/json", "Connection": "close"})
