@@ -109,8 +109,8 @@ class Webhooks:
     async def _inbound(self, workspace: str, form: Form, since: float) -> Answer:
         """Take what somebody wrote to a number of ours.
 
-        After the answer to a STOP nothing more begins for its number, and nothing is in flight to it. The confirmation
-        is left to Twilio, which sends its own after the keywords (and blocks the sender, code 21610): one from us would
+        After the answer to a STOP, or to what may be one, nothing more begins for its number, and nothing is in flight
+        to it. The confirmation is left to Twilio, which sends its own after the keywords (and blocks the sender, code 21610): one from us would
         be the second, or be blocked. HELP is answered with who we are, unless Advanced Opt-Out has answered it already
         (then there is an OptOutType).
         """
@@ -118,7 +118,7 @@ class Webhooks:
         tenant = await self._tenant(workspace)
         received = await self.messages.take(Written(tenant, message))
         phone = phone_of(message.sender, tenant.region)
-        if received.says is OptOut.STOP and phone is not None:
+        if phone is not None and _keeps_from(tenant, received.says):
             await self.in_flight.wait(Phone(tenant.id, phone), since + LONGEST)
         if received.says is OptOut.HELP and message.opt_out_type is None:
             return Answer(200, _help(tenant), XML)
@@ -131,6 +131,11 @@ class Webhooks:
         if tenant is None:
             raise Forbidden("its URL names no workspace")
         return tenant
+
+
+def _keeps_from(tenant: Tenant, says: OptOut) -> bool:
+    """Return whether the message keeps the workspace from writing to its sender: for good, or until a decision."""
+    return says is OptOut.STOP or (says is OptOut.DOUBTFUL and tenant.doubtful == "hold")
 
 
 def _help(tenant: Tenant) -> bytes:

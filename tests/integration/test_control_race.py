@@ -17,6 +17,7 @@ from world import World
 
 from engine.database import Database
 from engine.errors import UnderWay
+from engine.outbox.barrier import wait_for_claims
 from engine.outbox.begin import Attempt, begin
 from engine.outbox.claim import claim
 from engine.wakeups import Wakeups
@@ -147,6 +148,12 @@ def says(text: str) -> Callable[[Race], None]:
     return act
 
 
+def writes_perhaps_stop(race: Race) -> None:
+    """The contact writes what may be an opt-out, and the answer waits for claims, as the webhook does."""
+    says("stop it")(race)
+    wait_for_claims(race.world.database)
+
+
 def skips(race: Race) -> None:
     """An operator skips the step, or is told that it is on its way."""
     try:
@@ -204,6 +211,16 @@ def test_nothing_is_begun_once_somebody_has_said_no(race: Race, act: str) -> Non
             for sequence in (None, "race"):
                 resume_all(race.world.database, race.wakeups, WHO, sequence)
     assert begun <= ROUNDS
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_nothing_is_begun_once_a_message_that_may_be_an_opt_out_is_answered(race: Race) -> None:
+    """The sequence goes on after replies: the hold alone keeps the row."""
+    race.world.publish(SEQUENCE.replace("exit_on: [replied]\n", ""))
+    with race.running():
+        for _ in range(ROUNDS):
+            returned, finally_ = race.round(writes_perhaps_stop)
+            assert returned == finally_, f"begun after it was answered: row {race.row}"
 
 
 @pytest.mark.timeout(TIMEOUT)

@@ -63,10 +63,10 @@ def until_looked_again(looks: list[int]) -> None:
 
 
 @contextmanager
-def answer_of(twilio: TwilioSide, sender: str, sid: str = "SM1") -> Iterator[list[Answer]]:
+def answer_of(twilio: TwilioSide, sender: str, sid: str = "SM1", body: str = "STOP") -> Iterator[list[Answer]]:
     """The answer to a STOP, as soon as there is one; at the end there is one."""
     answers: list[Answer] = []
-    thread = Thread(target=lambda: answers.append(twilio.inbound(sender, "STOP", sid=sid)))
+    thread = Thread(target=lambda: answers.append(twilio.inbound(sender, body, sid=sid)))
     thread.start()
     yield answers
     thread.join(GENEROUS)
@@ -165,3 +165,32 @@ def test_nobody_asks_while_nobody_waits(twilio: TwilioSide, world: World, looks:
     assert looks == []
     assert twilio.inbound(ANA, "STOP").status == 200
     assert looks == [1]
+
+
+def test_the_answer_to_what_may_be_an_opt_out_waits_too(
+    twilio: TwilioSide, world: World, database_url: str, looks: list[int]
+) -> None:
+    """The hold changes no row of the outbox, so it meets no claim that has not seen it."""
+    world.enroll(phone=ANA)
+    worker = Database(database_url, name="cadenza worker")
+    with worker.transaction() as session:
+        (row,) = claim(session, world.ids("step_order = 1"))
+        with answer_of(twilio, ANA, body="stop it") as answers:
+            wait_for(lambda: world.query("SELECT count(*) FROM contact_holds") == [(1,)], "it is stored")
+            until_looked_again(looks)
+            assert answers == []
+            begin(session, [Attempt(row.id, row.fence, row.recipient, "{}", 0.0)], 60)
+            session.commit()
+            until_looked_again(looks)
+            assert answers == []
+            end(world, row)
+    worker.close()
+
+
+def test_it_does_not_wait_where_the_workspace_goes_on_in_doubt(
+    twilio: TwilioSide, world: World, looks: list[int]
+) -> None:
+    world.execute("UPDATE workspaces SET doubtful = 'go-on'")
+    handed_over(world)
+    assert twilio.inbound(ANA, "stop it").status == 200
+    assert looks == []
