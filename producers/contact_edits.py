@@ -12,6 +12,7 @@ from engine.errors import InvalidInput, NotFound
 from engine.outbox.decide import heed
 from engine.outbox.history import note_scope
 from engine.outbox.leave_many import leave_many
+from engine.outbox.suppressing import STRONGEST_OF_PERSON_STAYS, STRONGEST_STAYS
 from engine.wakeups import Due
 from producers.emails import email_address
 from producers.fields import NotStorableError, json_of
@@ -68,11 +69,11 @@ MOVE: Final = (
     "UPDATE enrollments SET contact_id = %(keep)s WHERE contact_id = %(other)s",
     "UPDATE events SET contact_id = %(keep)s WHERE contact_id = %(other)s",
     "UPDATE contact_holds SET contact_id = %(keep)s WHERE contact_id = %(other)s",
-    """
+    f"""
     INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason, created_at)
     SELECT %(keep)s, channel, workspace_id, reason, created_at FROM contact_opt_outs WHERE contact_id = %(other)s
-    ON CONFLICT DO NOTHING
-    """,
+    {STRONGEST_OF_PERSON_STAYS}
+    """,  # noqa: S608 (composed of our own constants)
     "DELETE FROM contacts WHERE id = %(other)s",
 )
 
@@ -93,13 +94,13 @@ ERASE: Final = (
     """,
     "UPDATE events SET payload = '{}' WHERE contact_id = %(contact)s",
     "UPDATE enrollments SET data = '{}' WHERE contact_id = %(contact)s",
-    """
+    f"""
     INSERT INTO suppressions (workspace_id, channel, address, reason)
     SELECT c.workspace_id, gone.channel, CASE gone.channel WHEN 'sms' THEN c.phone ELSE c.email_key END, gone.reason
     FROM contact_opt_outs gone JOIN contacts c ON c.id = gone.contact_id
     WHERE c.id = %(contact)s AND CASE gone.channel WHEN 'sms' THEN c.phone ELSE c.email_key END IS NOT NULL
-    ON CONFLICT DO NOTHING
-    """,
+    {STRONGEST_STAYS}
+    """,  # noqa: S608 (composed of our own constants)
     """
     UPDATE contacts SET external_id = 'erased-' || id, email = NULL, email_key = NULL, phone = NULL, first_name = NULL,
         last_name = NULL, timezone = NULL, attributes = '{}', tags = '{}', updated_at = clock_timestamp()

@@ -30,7 +30,7 @@ WHERE status = 'doubtful' AND (%(workspace)s::bigint IS NULL OR workspace_id = %
 """
 
 MESSAGE: Final = """
-SELECT e.status, coalesce(e.payload ->> 'From', ''), w.region, w.opt_out_scope
+SELECT e.status, e.contact_id, coalesce(e.payload ->> 'From', ''), w.region, w.opt_out_scope
 FROM events e JOIN workspaces w ON w.id = e.workspace_id
 WHERE e.id = %s AND e.workspace_id = %s AND e.kind = 'inbound' FOR UPDATE OF e
 """
@@ -82,6 +82,7 @@ def count_doubtful(session: Session, workspace_id: int | None) -> int:
 def read_message(session: Session, workspace_id: int, event_id: int, reading: Reading) -> list[Due]:
     """Do what the message asks for, as a person reads it, in the caller's transaction; the contact's hold ends.
 
+    An opt-out bars the number that the message came from and the contact who wrote it, whatever its number is now.
     Return the wake-ups for after the COMMIT.
 
     Raises:
@@ -91,7 +92,7 @@ def read_message(session: Session, workspace_id: int, event_id: int, reading: Re
     row = session.execute(MESSAGE, (event_id, workspace_id)).fetchone()
     if row is None:
         raise NotFound(f"no message {event_id} in this workspace: `cadenza review --messages` lists those in doubt")
-    status, sender, region, scope = row
+    status, contact_id, sender, region, scope = row
     if status != OptOut.DOUBTFUL:
         raise InvalidInput(f"message {event_id} says {status!r}: it needs no decision")
     session.execute(DECIDE, (STATUS[reading], event_id))
@@ -99,5 +100,6 @@ def read_message(session: Session, workspace_id: int, event_id: int, reading: Re
     if reading is Reading.IGNORE:
         return wakeups_of(session, going_on)
     phone = phone_of(sender, region)
-    opt_out(session, workspace_id, scope, phone, contact_with(session, workspace_id, phone))
+    person = contact_with(session, workspace_id, phone) if contact_id is None else contact_id
+    opt_out(session, workspace_id, scope, phone, person)
     return []

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from engine.database import Database, Session
 from engine.errors import InvalidInput
 from engine.outbox.history import note_scope
+from engine.outbox.suppressing import STRONGEST_STAYS, strength
 from producers.bulk.reading import open_records
 from producers.bulk.records import BrokenRecord, Record, Reject
 from producers.bulk.rejects import RejectsFile, place_of_rejects
@@ -53,12 +54,17 @@ WHERE gone.workspace_id = %(workspace)s AND (gone.contact_id, gone.channel) > (%
 ORDER BY gone.contact_id, gone.channel LIMIT %(limit)s
 """
 
-ADD: Final = """
+ADD: Final = f"""
 INSERT INTO suppressions (workspace_id, channel, address, reason, note)
-SELECT %(workspace)s, row.channel, row.address, row.reason, row.note
-FROM unnest(%(channels)s::text[], %(addresses)s::text[], %(reasons)s::text[], %(notes)s::text[])
-    AS row (channel, address, reason, note)
-ON CONFLICT DO NOTHING
+SELECT %(workspace)s, channel, address, reason, note
+FROM (
+    SELECT DISTINCT ON (channel, address) *
+    FROM unnest(%(channels)s::text[], %(addresses)s::text[], %(reasons)s::text[], %(notes)s::text[])
+        WITH ORDINALITY AS row (channel, address, reason, note, number)
+    ORDER BY channel, address, {strength("reason")} DESC, number
+) AS strongest
+ORDER BY number
+{STRONGEST_STAYS}
 """
 
 REMOVE: Final = """
@@ -97,7 +103,7 @@ class Imported:
     lines: int = 0
     added: int = 0
     known: int = 0
-    """Addresses that were on the list before, and repeats."""
+    """Addresses that were on the list before for a reason as strong, and repeats."""
     rejected: int = 0
     rejects_file: str | None = None
 
@@ -123,7 +129,7 @@ def listed(
 
 
 def add(session: Session, operator: Operator, channel: Channel | None, address: str) -> bool:
-    """Suppress an address; return False if it is suppressed already.
+    """Suppress an address; return False if it is suppressed already for a reason as strong.
 
     Raises:
         InvalidInput: it is neither an email address nor a phone number.

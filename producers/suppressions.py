@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from engine.database import Session
+from engine.outbox.suppressing import STRONGEST_OF_PERSON_STAYS, STRONGEST_STAYS
 from schema.states import THEIR_OWN
 
 Scope: TypeAlias = Literal["channel", "all"]
@@ -25,15 +26,15 @@ UNDELIVERABLE: Final = "undeliverable"
 #: What recipients can take back by themselves.
 TAKEN_BACK: Final = (STOP, UNSUBSCRIBED)
 
-SUPPRESS: Final = """
+SUPPRESS: Final = f"""
 INSERT INTO suppressions (workspace_id, channel, address, reason, note) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT DO NOTHING
+{STRONGEST_STAYS}
 """
 LIFT: Final = "DELETE FROM suppressions WHERE workspace_id = %s AND channel = %s AND address = %s AND reason = ANY(%s)"
 
-OPT_OUT: Final = """
+OPT_OUT: Final = f"""
 INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason)
-SELECT %(contact)s, unnest(%(channels)s::text[]), %(workspace)s, %(reason)s ON CONFLICT DO NOTHING
+SELECT %(contact)s, unnest(%(channels)s::text[]), %(workspace)s, %(reason)s {STRONGEST_OF_PERSON_STAYS}
 """
 OPT_IN: Final = "DELETE FROM contact_opt_outs WHERE contact_id = %s AND channel = ANY(%s) AND reason = ANY(%s)"
 
@@ -51,9 +52,9 @@ SELECT EXISTS (
 def suppress(
     session: Session, workspace_id: int, channel: str, address: str, reason: str, note: str | None = None
 ) -> bool:
-    """Bar an address on a channel; return False if it is barred already.
+    """Bar an address on a channel; return False if it is barred already for a reason as strong.
 
-    An older reason stays, so that no recipient can take back an operator's.
+    The stronger reason stays: a delivered message lifts no opt-out, and no recipient takes back an operator's reason.
     """
     return session.execute(SUPPRESS, (workspace_id, channel, address, reason, note)).rowcount == 1
 

@@ -8,6 +8,7 @@ from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
 from engine.outbox.lookups import checked, look_up
+from engine.outbox.suppressing import STRONGEST_OF_PERSON_STAYS, STRONGEST_STAYS, strength
 from engine.outbox.pause import pause
 from schema.states import BLOCKING, THEIR_OWN, AttemptOutcome, RowStatus, sql_list
 
@@ -94,11 +95,13 @@ person AS (
         CASE w.opt_out_scope WHEN 'all' THEN ARRAY['sms', 'email'] ELSE ARRAY[barred.type] END
     ) AS channel
     WHERE barred.reason = ANY(%(their_own)b::text[])
-    ON CONFLICT DO NOTHING
+    ORDER BY barred.contact_id, channel, {strength("barred.reason")} DESC
+    {STRONGEST_OF_PERSON_STAYS}
 )
 INSERT INTO suppressions (workspace_id, channel, address, reason, note)
-SELECT workspace_id, type, address, min(reason), min(code) FROM barred GROUP BY workspace_id, type, address
-ON CONFLICT DO NOTHING
+SELECT DISTINCT ON (workspace_id, type, address) workspace_id, type, address, reason, code FROM barred
+ORDER BY workspace_id, type, address, {strength("reason")} DESC, reason, code
+{STRONGEST_STAYS}
 """
 
 EXIT: Final = f"""

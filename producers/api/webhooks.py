@@ -110,9 +110,9 @@ class Webhooks:
         """Take what somebody wrote to a number of ours.
 
         After the answer to a STOP, or to what may be one, nothing more begins for its number, and nothing is in flight
-        to it. The confirmation is left to Twilio, which sends its own after the keywords (and blocks the sender, code 21610): one from us would
-        be the second, or be blocked. HELP is answered with who we are, unless Advanced Opt-Out has answered it already
-        (then there is an OptOutType).
+        to it. The confirmation is left to Twilio, which sends its own after the keywords (and blocks the sender, code
+        21610): one from us would be the second, or be blocked. HELP is answered with who we are, unless Advanced
+        Opt-Out has answered it already (then there is an OptOutType).
         """
         message = message_of(form)
         tenant = await self._tenant(workspace)

@@ -171,3 +171,28 @@ def test_a_workspace_has_words_of_its_own(world: World, body: str) -> None:
     with world.database.transaction() as session:
         other = receive(session, Tenant(1, "Default", "DE", "secret"), InboundMessage("SM2", ANA, body, None, {}))
     assert other.says is not OptOut.STOP
+
+
+def test_the_person_who_wrote_opts_out_whatever_their_number_is_by_then(world: World) -> None:
+    """The hold is one of the person; the decision that ends it bars the person and the number that it came from."""
+    world.enroll(phone=ANA)
+    write_to_us(world, "stop it")
+    world.execute("UPDATE contacts SET phone = '+12025550199'")
+    ((event_id, _),) = waiting(world)
+    read(world, event_id, Reading.STOP)
+    assert suppressions(world) == [(ANA, "stop")]
+    assert world.query("SELECT channel, reason FROM contact_opt_outs") == [("sms", "stop")]
+    assert world.statuses() == ["cancelled"] * 3
+
+
+def test_the_person_who_has_the_number_by_then_is_not_the_one_who_wrote(world: World) -> None:
+    world.enroll(phone=ANA)
+    write_to_us(world, "stop it")
+    world.execute("UPDATE contacts SET phone = '+12025550199'")
+    world.enroll(phone=ANA, email="ben@example.com")
+    ((event_id, _),) = waiting(world)
+    read(world, event_id, Reading.STOP)
+    assert world.query("SELECT contact_id FROM contact_opt_outs") == [(1,)]
+    assert world.query("SELECT contact_id, status FROM enrollments ORDER BY 1") == [(1, "cancelled"), (2, "active")]
+    (row,) = world.claim(world.ids("step_order = 1 AND enrollment_id = 2"))
+    assert row.suppressed == "stop"

@@ -52,6 +52,7 @@ STATE = (
     "SELECT outbox_id, fence, outcome, provider_id FROM attempts ORDER BY 1, 2",
     "SELECT id, status, exit_reason FROM enrollments ORDER BY id",
     "SELECT channel, address, reason FROM suppressions ORDER BY 1, 2",
+    "SELECT address, in_a_row, error_code FROM undelivered ORDER BY 1",
     "SELECT outbox_id, was, became, reason FROM history ORDER BY 1, 2, 3, 4",
 )
 
@@ -60,7 +61,7 @@ REPORTS = st.lists(
     st.tuples(
         st.sampled_from(SIDS),
         st.sampled_from(WORDS),
-        st.sampled_from([None, None, "30005", "30008", "21610"]),
+        st.sampled_from([None, None, "30003", "30005", "30008", "21610"]),
         st.sampled_from([0, 0, 1, 2, 3, 4]),
     ),
     max_size=14,
@@ -137,6 +138,8 @@ def ground(world: World) -> Iterator[Ground]:
 @example(groups=[[(SENT, "delivered", None, 1), (SENT, "sent", None, 1), (SENT, "read", "30005", 0)]])
 @example(groups=[[(ASKED, "sent", None, 2), (ASKED, "delivered", None, 0), (ASKED, "delivered", None, 2)]])
 @example(groups=[[(SENDING, "sent", None, 0), (SENDING, "queued", None, 3), (SENDING, "delivered", None, 0)]])
+@example(groups=[[(SENT, "failed", "30005", 1), (ASKED, "delivered", None, 2)]])
+@example(groups=[[(SENT, "failed", "30003", 1), (ASKED, "delivered", None, 2), (STRANGE, "failed", "30003", 0)]])
 @example(groups=[[(DOUBTFUL, "failed", "21610", 4), (SENT, "failed", "30008", 1)], [(SENT, "undelivered", None, 1)]])
 def test_a_group_ends_as_one_by_one(ground: Ground, groups: list[list[tuple[str, str, str | None, int]]]) -> None:
     told = [[ground.told(*report) for report in group] for group in groups]

@@ -320,3 +320,23 @@ def test_the_list_has_pages_and_people(world: World, monkeypatch: pytest.MonkeyP
         assert [one.address for one in suppression_list.listed(session, mine, None, "+1 202 555 0103")] == [
             "+12025550103"
         ]
+
+
+def test_a_repeat_in_one_list_keeps_the_reason_that_is_harder_to_take_back(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"phone,reason\n{OLD},stop\n{OLD},legal hold\n{OLD},unsubscribed\n{NEW},stop\n{NEW},unsubscribed\n")
+    for added in (2, 0):
+        done = suppression_list.import_file(world.database, WHO, str(file))
+        assert (done.added, done.known) == (added, 5 - added)
+    assert barred(world) == [("sms", OLD, "legal hold"), ("sms", NEW, "stop")]
+
+
+def test_a_complaint_after_a_stop_is_not_taken_back_by_a_start(world: World) -> None:
+    """The workspace bars all channels, so START lifts what the person themselves took back on all of them."""
+    with world.database.transaction() as session:
+        change(session, "default", opt_out_scope="all")
+    enroll(world, "text", external_id="q1", phone=OLD, email="q1@example.com")
+    say(world, OLD, "STOP")
+    hear(world, SignalKind.COMPLAINED, external_id="q1")
+    say(world, OLD, "START")
+    assert [reason for *_, reason in people(world)] == ["complained", "complained"]

@@ -10,12 +10,16 @@ from engine.outbox.claim import claim
 from engine.outbox.settle import Ending, settle
 from producers.delivery_reports import DeliveryReport, Told, take_report
 from producers.inbound import InboundMessage, receive
+from producers.operator import Operator
 from producers.report_group import take_reports
+from producers.suppression_list import add
+from producers.suppressions import suppress
 from producers.tenants import Tenant
 from schema.states import RowStatus
 
 ANA, BEN = "+12025550101", "+12025550102"
 TENANT = Tenant(1, "Default", "US", "secret")
+OPERATOR = Operator("default", "ann", "asked by phone")
 
 
 def report(world: World, *told: tuple[str, str | None, str]) -> None:
@@ -104,3 +108,42 @@ def test_it_is_allowed_again_when_it_is_reached(world: World, how: str) -> None:
     else:
         report(world, *[("delivered", None, ANA), ("delivered", None, BEN)][: 1 + (how != "delivered")])
     assert barred(world) == [(BEN, "stop", None)]
+
+
+@pytest.mark.parametrize("reason", ["stop", "unsubscribed", "complained", "operator"])
+def test_a_delivered_message_lifts_no_reason_that_came_after_the_number_was_dead(world: World, reason: str) -> None:
+    report(world, ("failed", "30005", ANA))
+    with world.database.transaction() as session:
+        if reason == "operator":
+            add(session, OPERATOR, "sms", ANA)
+        else:
+            suppress(session, 1, "sms", ANA, reason)
+    report(world, ("delivered", None, ANA))
+    assert [(address, why) for address, why, _ in barred(world)] == [(ANA, reason)]
+
+
+@pytest.mark.parametrize("later", ["operator", "complained", "imported"])
+def test_what_an_operator_bars_after_a_stop_is_not_taken_back_by_a_start(world: World, later: str) -> None:
+    with world.database.transaction() as session:
+        receive(session, TENANT, InboundMessage("SM1", ANA, "STOP", None, {}))
+        assert suppress(session, 1, "sms", ANA, later)
+        assert not suppress(session, 1, "sms", ANA, "stop")
+        assert not suppress(session, 1, "sms", ANA, "undeliverable", "30005")
+        receive(session, TENANT, InboundMessage("SM2", ANA, "START", None, {}))
+    assert [(address, why) for address, why, _ in barred(world)] == [(ANA, later)]
+
+
+def test_a_refusal_for_a_stop_is_stronger_than_a_dead_number(world: World) -> None:
+    """Twilio refuses two messages to one number at the same moment, each for another reason."""
+    world.enroll(phone=ANA)
+    world.enroll(phone=BEN)
+    rows = world.begin(world.ids("step_order = 1"))
+    world.execute("UPDATE attempt_records SET recipient = %s", ANA)
+    codes = [("21614", "undeliverable"), ("21610", "unsubscribed")]
+    endings = [
+        Ending(row.id, row.fence, "sms", RowStatus.FAILED, "no", outcome="refused", error_code=code, suppress=why)
+        for row, (code, why) in zip(rows, codes, strict=True)
+    ]
+    with world.database.transaction() as session:
+        settle(session, endings)
+    assert barred(world) == [(ANA, "unsubscribed", "21610")]
