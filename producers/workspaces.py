@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
-from engine.rules.opt_out import OptOut, classify
+from engine.rules.opt_out import check_opt_out_word
 from producers.suppressions import Scope
 from producers.time_zones import time_zone
 from producers.unknown import unknown
@@ -222,10 +222,10 @@ def _opt_out_words(words: Sequence[str]) -> list[str]:
     """Return the words without spaces at their ends, each once."""
     words = list(dict.fromkeys(word.strip() for word in words))
     for word in words:
-        if not 2 <= len(word) <= 40 or not any(character.isalpha() for character in word):
-            raise InvalidInput(f"{word!r} can't be an opt-out word: expected 2 to 40 characters, with a letter")
-        if classify(word) in (OptOut.START, OptOut.HELP):
-            raise InvalidInput(f"{word!r} can't be an opt-out word: carriers give it another meaning")
+        try:
+            check_opt_out_word(word)
+        except ValueError as error:
+            raise InvalidInput(f"{word!r} can't be an opt-out word: {error}") from None
     return words
 
 

@@ -57,6 +57,8 @@ class Row:
     """What a gate came to."""
     reopened_at: float | None = None
     """Real time at which somebody last said that a task was not done after all."""
+    on_hold: bool = False
+    """It waits until an operator decides whether a message of its contact is an opt-out."""
 
     @property
     def is_message(self) -> bool:

@@ -134,6 +134,8 @@ def _check_pending(book: Book, row: Row, enrollment: Enrollment | None, before: 
         yield violation(Kind.LOST, row, "pending, though its enrollment is completed: it will never go out")
     elif enrollment is not None and enrollment.status == EnrollmentStatus.PAUSED:
         return
+    elif row.on_hold or any(other.on_hold for other in before):
+        return
     elif row.due_at is not None and row.due_at <= book.now and not any(other.status in HELD for other in before):
         yield violation(Kind.LOST, row, "due, and still pending")
 

@@ -13,7 +13,11 @@ from engine.outbox.hold import KEEPS
 ROWS: Final = """
 SELECT o.id, o.workspace_id, o.enrollment_id, o.step_order, o.step_key, o.type, o.status, o.reason,
     extract(epoch FROM o.due_at)::float8 AS due_at, o.provider_id, o.outcome,
-    extract(epoch FROM t.reopened_at)::float8 AS reopened_at
+    extract(epoch FROM t.reopened_at)::float8 AS reopened_at,
+    o.status = 'pending' AND EXISTS (
+        SELECT FROM enrollments e JOIN contact_holds h ON h.contact_id = e.contact_id AND h.channel = o.type
+        WHERE e.id = o.enrollment_id
+    ) AS on_hold
 FROM (
     SELECT id, workspace_id, enrollment_id, step_order, step_key, type, status, reason, due_at, provider_id, outcome
     FROM outbox

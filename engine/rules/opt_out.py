@@ -41,6 +41,9 @@ class OptOut(StrEnum):
 #: Longer than any message that Twilio takes apart into segments.
 LONGEST: Final = 2_000
 
+#: The longest word that a workspace may add.
+LONGEST_WORD: Final = 40
+
 #: The short messages in which `stop` alone is a hint already.
 FEW_WORDS: Final = 4
 
@@ -83,7 +86,7 @@ def classify(
     body = body[:LONGEST]
     if REACTION.fullmatch(body):
         return OptOut.NONE
-    if _is_a_word(body, {plain(word).replace(" ", "") for word in words}):
+    if _is_a_word(body, {_key(word) for word in words}):
         return OptOut.STOP
     text = _plain(body)
     word = _drawn_in(_words(text).replace(" ", ""))
@@ -97,11 +100,37 @@ def classify(
     return OptOut.STOP if _is_clear(clauses) else _perhaps(" ".join(clauses))
 
 
+def check_opt_out_word(word: str) -> None:
+    """Accept a word that a workspace wants to count as an opt-out.
+
+    Raises:
+        ValueError: no message can be only this word, or it means something else already.
+    """
+    if not 2 <= len(word) <= LONGEST_WORD or not any(character.isalpha() for character in _key(word)):
+        raise ValueError(f"expected 2 to {LONGEST_WORD} characters, with a letter")
+    if classify(word) in (OptOut.START, OptOut.HELP):
+        raise ValueError("carriers give it another meaning")
+    if not _POLITE.sub("", _letters(word)).strip():
+        raise ValueError("people write it to be polite: it is only polite words")
+    if classify(word, words=(word,)) is not OptOut.STOP:
+        raise ValueError("carriers give it another meaning: a phone writes such a message as a reaction")
+
+
 def _is_a_word(body: str, own: Collection[str]) -> bool:
     """Return whether a message is only a word that opts out: of another language than English, or of the workspace."""
-    words = _words(plain(_APOSTROPHES.sub(" ", body)))
+    words = _letters(body)
     candidates = (candidate.replace(" ", "") for candidate in (words, _words(_POLITE.sub(" ", words))))
     return any(candidate in STOP_ABROAD or candidate in own for candidate in candidates)
+
+
+def _letters(text: str) -> str:
+    """Return the words of a text without accents, in lower case, with single spaces; an apostrophe ends a word."""
+    return _words(plain(_APOSTROPHES.sub(" ", text)))
+
+
+def _key(word: str) -> str:
+    """Return a word as messages are compared with it: hyphens, apostrophes and spaces make no difference."""
+    return _letters(word).replace(" ", "")
 
 
 def _is_clear(clauses: list[str]) -> bool:

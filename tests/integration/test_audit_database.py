@@ -21,7 +21,9 @@ from engine.outbox.settle import Ending, settle
 from engine.settings import Settings
 from engine.wakeups import Wakeups
 from producers.enroll_event import EnrollEvent, publish
+from producers.inbound import InboundMessage, receive
 from producers.sequences import publish as publish_sequence
+from producers.tenants import Tenant
 from producers.workspaces import add, find_workspace
 from schema.definition import parse
 from schema.states import RowStatus
@@ -33,6 +35,15 @@ steps:
   - {key: welcome, type: email, subject: "Hi", text: "Hello"}
   - {key: reminder, type: sms, delay: 1 day, body: "Still there?"}
 """
+
+HELD_UP = """
+sequence: held-up
+steps:
+  - {key: first, type: sms, body: "Hi"}
+  - {key: second, type: sms, delay: 1 hour, body: "Still there?"}
+"""
+
+ANA = "+12025550101"
 
 
 class World:
@@ -211,3 +222,17 @@ def test_the_command(world: World, settings: Settings) -> None:
     missing = run("--ledger", "nowhere.ndjson")
     assert missing.returncode == 2
     assert missing.stderr.count("\n") == 1 and "nowhere.ndjson" in missing.stderr
+
+
+def test_a_row_that_waits_for_an_operators_decision_is_not_lost(world: World) -> None:
+    """Neither is the row behind it."""
+    with world.database.transaction() as session:
+        publish_sequence(session, 1, parse(HELD_UP))
+    publish(world.database, world.wakeups, EnrollEvent("held-up", phone=ANA))
+    with world.database.transaction() as session:
+        tenant = Tenant(1, "Default", "US", "secret")
+        receive(session, tenant, InboundMessage("SM1", ANA, "stop it", None, {"From": ANA, "Body": "stop it"}))
+    world.day_passes()
+    assert world.audited().clean
+    world.execute("DELETE FROM contact_holds")
+    assert world.audited().counts == {Kind.LOST: 2}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.rules.opt_out import OptOut, classify
+from engine.rules.opt_out import OptOut, check_opt_out_word, classify
 from engine.rules.opt_out_words import HELP_WORDS, START_WORDS, STOP_WORDS
 
 STOP = """
@@ -517,3 +517,29 @@ def test_yes_starts_only_who_has_stopped() -> None:
     assert classify("Yes") is OptOut.NONE
     assert classify("yes please", stopped=True) is OptOut.NONE
     assert classify("START") is OptOut.START
+
+
+def _is_accepted(word: str) -> bool:
+    try:
+        check_opt_out_word(word)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("word", ["raus!", "opt-aus", "j'arr\u00eate", "don\u2019t", "#raus", "nie wieder", "\u9000\u8ba2\u5427"])
+def test_a_word_of_a_workspace_counts_however_it_is_spelled(word: str) -> None:
+    check_opt_out_word(word)
+    for body in (word, word.upper(), f"  {word}!", f"{word}, please", f"bitte {word}"):
+        assert classify(body, words=[word]) is OptOut.STOP
+
+
+@given(word=st.text(min_size=2, max_size=40).filter(_is_accepted), before=AROUND, after=AROUND)
+def test_each_word_that_is_accepted_opts_out(word: str, before: str, after: str) -> None:
+    assert classify(before + word + after, words=[word]) is OptOut.STOP
+
+
+@pytest.mark.parametrize("word", ["", "x", " ", "12", "!!", "a" * 41, "help", "Start!", "UNSTOP", "please", "thank you", "\u0301\u0301"])
+def test_what_can_be_no_word_of_a_workspace(word: str) -> None:
+    with pytest.raises(ValueError, match=r"expected 2 to 40|another meaning|only polite"):
+        check_opt_out_word(word)
