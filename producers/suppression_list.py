@@ -65,7 +65,7 @@ FROM (
 ) AS strongest
 ORDER BY number
 {STRONGEST_STAYS}
-"""
+"""  # noqa: S608 (composed of our own constants)
 
 REMOVE: Final = """
 DELETE FROM suppressions WHERE workspace_id = %(workspace)s AND channel = %(channel)s AND address = %(address)s

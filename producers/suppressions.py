@@ -29,7 +29,7 @@ TAKEN_BACK: Final = (STOP, UNSUBSCRIBED)
 SUPPRESS: Final = f"""
 INSERT INTO suppressions (workspace_id, channel, address, reason, note) VALUES (%s, %s, %s, %s, %s)
 {STRONGEST_STAYS}
-"""
+"""  # noqa: S608 (composed of our own constants)
 LIFT: Final = "DELETE FROM suppressions WHERE workspace_id = %s AND channel = %s AND address = %s AND reason = ANY(%s)"
 
 OPT_OUT: Final = f"""

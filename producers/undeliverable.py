@@ -6,12 +6,11 @@ from typing import Final
 from engine.arrays import BigInts, Texts
 from engine.database import Session
 from engine.rules.answers import may_be_unreachable, suppressed_by
+from engine.rules.delivery_status import NOT_DELIVERED
 from producers.suppressions import UNDELIVERABLE, suppress
 
 CHANNEL: Final = "sms"
 
-#: What Twilio says of a message that it could not deliver.
-NOT_DELIVERED: Final = ("failed", "undelivered")
 DELIVERED: Final = "delivered"
 
 #: Messages in a row that are not delivered for a reason that may pass.

@@ -13,6 +13,8 @@ from engine.metrics import MESSAGES, RECOVERED
 from engine.outbox.dispatch import read_pulse
 from engine.outbox.doubt import Doubtful, doubtful, note_look, open_attempts, taken_ids
 from engine.outbox.resolve import Resolution, Resolved, note_acceptance, resolve
+from engine.outbox.settle import Ending, bar_recipients
+from engine.rules.answers import suppressed_by
 from engine.rules.doubt import (
     Decision,
     decide_email,
@@ -153,15 +155,22 @@ class Reconciler:
         unexplained = strangers(found.others, taken, others.texts, row.ended_at)
         decision = decide_sms(matches, unexplained, row.looks, has_rivals=others.may_own(row.payload["body"]))
         empty = decision.status is None or decision.status is RowStatus.PENDING
-        return self._write(row, decision, looked=True, empty=empty)
+        return self._write(
+            row, decision, looked=True, empty=empty, code=found.error_codes.get(decision.provider_id or "")
+        )
 
-    def _write(self, row: Doubtful, decision: Decision, *, looked: bool, empty: bool = False) -> list[Due]:
+    def _write(
+        self, row: Doubtful, decision: Decision, *, looked: bool, empty: bool = False, code: str | None = None
+    ) -> list[Due]:
+        """Write a decision down; `code`: the provider's, if it could not deliver the message that it accepted."""
         with self._database.transaction() as session:
             if looked:
                 note_look(session, row, empty=empty)
             if decision.status is None:
                 return []
             resolved = self._settle(session, row, decision)
+            if row.id in resolved.ids:
+                _bar(session, row, code)
         if row.id not in resolved.ids:
             return []
         log.info(
@@ -182,6 +191,16 @@ class Reconciler:
             note_acceptance(session, row.id, row.attempt_fence, decision.provider_id, decision.reason)
         resolution = Resolution(row.id, row.fence, decision.status, decision.reason, decision.provider_id)
         return resolve(session, self._clock, [resolution])
+
+
+def _bar(session: Session, row: Doubtful, code: str | None) -> None:
+    """Suppress the number if the code says that nothing can be delivered to it, or that its owner has unsubscribed.
+
+    A code that may pass is counted by callbacks alone: counted here too, one message would count twice.
+    """
+    if reason := suppressed_by(code):
+        ending = Ending(row.id, row.attempt_fence, row.channel, RowStatus.SENT, error_code=code, suppress=reason)
+        bar_recipients(session, [ending])
 
 
 def _message(row: Doubtful) -> Sms:

@@ -132,12 +132,15 @@ def _check_pending(book: Book, row: Row, enrollment: Enrollment | None, before: 
         yield violation(Kind.WRONG, row, "pending, though its enrollment was cancelled")
     elif enrollment is not None and enrollment.status == EnrollmentStatus.COMPLETED:
         yield violation(Kind.LOST, row, "pending, though its enrollment is completed: it will never go out")
-    elif enrollment is not None and enrollment.status == EnrollmentStatus.PAUSED:
-        return
-    elif row.on_hold or any(other.on_hold for other in before):
+    elif (enrollment is not None and enrollment.status == EnrollmentStatus.PAUSED) or _waits_for_operator(row, before):
         return
     elif row.due_at is not None and row.due_at <= book.now and not any(other.status in HELD for other in before):
         yield violation(Kind.LOST, row, "due, and still pending")
+
+
+def _waits_for_operator(row: Row, before: Sequence[Row]) -> bool:
+    """Return whether the row, or one before it, waits for an operator's decision about a message of the contact."""
+    return row.on_hold or any(other.on_hold for other in before)
 
 
 def _failed_for_a_reason(book: Book, row: Row) -> bool:

@@ -417,8 +417,8 @@ CONTROLLING: Final = (
         "stop-no-wait",
         "a STOP is answered while something is in flight to its number",
         "producers/api/webhooks.py",
-        "if received.says is OptOut.STOP and phone is not None:",
-        "if received.says is OptOut.STOP and phone is None:",
+        "if phone is not None and _keeps_from(tenant, received.says):",
+        "if phone is None and _keeps_from(tenant, received.says):",
         (f"{TEST_STOP_WAITS}::test_it_waits_for_what_was_handed_over",),
     ),
     Mutant(

@@ -7,7 +7,7 @@ from engine.database import Session
 #: Of a row (`o`) and its enrollment (`e`). Nothing is asked about each row while no contact is on hold.
 NOT_ON_HOLD: Final = """
     (NOT (SELECT EXISTS (SELECT FROM contact_holds)) OR NOT EXISTS (
-        SELECT FROM contact_holds doubt WHERE doubt.contact_id = e.contact_id AND doubt.channel = o.type
+        SELECT FROM contact_holds doubt WHERE doubt.contact_id = e.contact_id AND doubt.channel = o.type OFFSET 0
     ))
 """
 

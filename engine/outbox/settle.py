@@ -8,8 +8,8 @@ from engine.database import Session
 from engine.outbox.following import FOLLOWING, Settled
 from engine.outbox.leave import EXIT_RULE, called_off, cancel_returned
 from engine.outbox.lookups import checked, look_up
-from engine.outbox.suppressing import STRONGEST_OF_PERSON_STAYS, STRONGEST_STAYS, strength
 from engine.outbox.pause import pause
+from engine.outbox.suppressing import STRONGEST_OF_PERSON_STAYS, STRONGEST_STAYS, strength
 from schema.states import BLOCKING, THEIR_OWN, AttemptOutcome, RowStatus, sql_list
 
 #: How attempts ended, whatever it was; and what is known beforehand of those that a provider accepted.
@@ -182,7 +182,7 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[Settled]:
     cancel_returned(session, [ending.id for ending in endings if ending.status is RowStatus.PENDING])
     if refused := [ending.id for ending in endings if ending.pauses]:
         pause(session, refused)
-    _suppress(session, [ending for ending in endings if ending.suppress])
+    bar_recipients(session, [ending for ending in endings if ending.suppress])
     _exit(session, settled, {ending.id: ending.exit_reason for ending in endings if ending.exit_reason})
     return settled
 
@@ -203,7 +203,8 @@ def _settle_accepted(session: Session, endings: Sequence[Ending]) -> list[Settle
     return [Settled._make(row) for row in rows]
 
 
-def _suppress(session: Session, barred: Sequence[Ending]) -> None:
+def bar_recipients(session: Session, barred: Sequence[Ending]) -> None:
+    """Suppress the addresses that these attempts went to, each for what its ending names in `suppress`."""
     if barred:
         session.execute(
             SUPPRESS,

@@ -20,6 +20,9 @@ RANKS: Final[dict[str, int]] = {
     "read": 5,
 }
 
+#: What Twilio says of a message that it could not deliver.
+NOT_DELIVERED: Final = ("failed", "undelivered")
+
 
 def replaceable_by(status: str) -> list[str]:
     """The statuses that this one of RANKS replaces, beside none at all."""

@@ -1,7 +1,7 @@
 """What becomes of a row in doubt, by what a look-up at its provider showed."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -43,6 +43,8 @@ class Sighting:
     """Messages that may be the one: to its recipient, made since, with its text."""
     others: tuple[Seen, ...] = ()
     """Others to its recipient, made since."""
+    error_codes: Mapping[str, str] = field(default_factory=dict)
+    """The provider's codes of those in `provider_ids` that it could not deliver, by their ids."""
 
 
 @dataclass(frozen=True, slots=True)

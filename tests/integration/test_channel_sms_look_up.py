@@ -99,3 +99,12 @@ def test_who_does_not_answer_may_do_so_later(status: int, for_good: bool) -> Non
     with twilio([], status=status) as channel, pytest.raises(LookUpFailed) as failed:
         channel.look_up(SMS, NOW)
     assert failed.value.for_good is for_good
+
+
+def test_the_error_code_of_a_message_that_was_not_delivered_comes_along() -> None:
+    undelivered = {**message("SM1"), "status": "undelivered", "error_code": 30005}
+    failed = {**message("SM2"), "status": "failed", "error_code": 21610}
+    delivered = {**message("SM3"), "status": "delivered", "error_code": None}
+    under_way = {**message("SM4"), "status": "sent", "error_code": 30003}
+    found = look_up([undelivered, failed, delivered, under_way])
+    assert found.error_codes == {"SM1": "30005", "SM2": "21610"}

@@ -253,3 +253,37 @@ def test_no_look_reads_all_attempts(single: World, statement: str, parameters: d
     for node in nodes(row[0][0]["Plan"]):
         if node.get("Relation Name") == "attempt_records":
             assert "Index Cond" in node, node
+
+
+@pytest.mark.parametrize(
+    ("code", "barred", "people"),
+    [
+        ("30005", [(ANA, "undeliverable", "30005")], []),
+        ("30006", [(ANA, "undeliverable", "30006")], []),
+        ("21610", [(ANA, "unsubscribed", "21610")], [("sms", "unsubscribed")]),
+        ("30003", [], []),
+        ("30007", [], []),
+    ],
+)
+def test_what_a_look_up_says_of_the_number_counts(
+    single: World, redis_url: str, code: str, barred: list[tuple[str, str, str]], people: list[tuple[str, str]]
+) -> None:
+    """No callback may come: there may be no public URL. The number is the one that was written to."""
+    row_id = in_doubt(single)
+    single.execute("UPDATE contacts SET phone = '+12025550199'")
+    provider = Lists("SM1")
+    provider.sighting = Sighting(("SM1",), error_codes={"SM1": code})
+    reconcile(single, redis_url, provider)
+    assert status_of(single, row_id) == ("sent", "SM1")
+    assert single.query("SELECT address, reason, note FROM suppressions") == barred
+    assert single.query("SELECT channel, reason FROM contact_opt_outs") == people
+
+
+def test_what_a_look_up_says_of_another_message_counts_for_nothing(single: World, redis_url: str) -> None:
+    """Two messages may be the one, so a person decides, and nobody is barred by a guess."""
+    row_id = in_doubt(single)
+    provider = Lists("SM1", "SM2")
+    provider.sighting = Sighting(("SM1", "SM2"), error_codes={"SM1": "30005"})
+    reconcile(single, redis_url, provider)
+    assert status_of(single, row_id) == ("review", None)
+    assert single.query("SELECT count(*) FROM suppressions") == [(0,)]

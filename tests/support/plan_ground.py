@@ -12,7 +12,7 @@ WORKSPACES: Final = 100
 FREEZE: Final = """
 DO $$ DECLARE name text; BEGIN
     FOREACH name IN ARRAY ARRAY[
-        'contacts', 'enrollments', 'outbox', 'attempt_records', 'suppressions', 'events', 'tasks'
+        'contacts', 'enrollments', 'outbox', 'attempt_records', 'suppressions', 'events', 'tasks', 'contact_holds'
     ] LOOP
         EXECUTE format('ALTER TABLE %I SET (autovacuum_enabled = off)', name);
     END LOOP;
@@ -26,6 +26,18 @@ INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, di
 SELECT workspace_id, id, 1, '{{"steps": [], "exit_on": ["replied"]}}', 'd' FROM sequences ORDER BY id;
 """
 
+#: Contacts that wait for an operator's decision: none of those that the statements are given.
+HELD_CONTACTS: Final = f"""
+WITH written AS (
+    INSERT INTO events (workspace_id, provider, kind, provider_id, status, contact_id, payload)
+    SELECT workspace_id, 'twilio', 'inbound', 'SMin' || id, 'doubtful', id, '{{}}'
+    FROM contacts WHERE id > {ENROLLMENTS // 2 + 10_000}
+    RETURNING id, contact_id, workspace_id
+)
+INSERT INTO contact_holds (event_id, contact_id, channel, workspace_id)
+SELECT id, contact_id, 'sms', workspace_id FROM written;
+"""
+
 PEOPLE: Final = f"""
 INSERT INTO contacts (workspace_id, email, email_key, phone)
 SELECT 1 + n %% {WORKSPACES}, 'p' || n || '@example.com', 'p' || n || '@example.com', '+1' || (2015550000 + n)
@@ -35,6 +47,7 @@ SELECT c.workspace_id, c.workspace_id, c.workspace_id, c.id, 'once', now() - int
 FROM contacts c ORDER BY c.id;
 INSERT INTO suppressions (workspace_id, channel, address, reason)
 SELECT 1, 'sms', '+1' || (3015550000 + n), 'stop' FROM generate_series(1, 20000) AS n;
+{HELD_CONTACTS}
 """
 
 #: The first is sent, the second is due, the third will be, the others wait; and the first few enrollments are special.

@@ -527,7 +527,9 @@ def _is_accepted(word: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("word", ["raus!", "opt-aus", "j'arr\u00eate", "don\u2019t", "#raus", "nie wieder", "\u9000\u8ba2\u5427"])
+@pytest.mark.parametrize(
+    "word", ["raus!", "opt-aus", "j'arr\u00eate", "don\u2019t", "#raus", "nie wieder", "\u9000\u8ba2\u5427"]
+)
 def test_a_word_of_a_workspace_counts_however_it_is_spelled(word: str) -> None:
     check_opt_out_word(word)
     for body in (word, word.upper(), f"  {word}!", f"{word}, please", f"bitte {word}"):
@@ -539,7 +541,9 @@ def test_each_word_that_is_accepted_opts_out(word: str, before: str, after: str)
     assert classify(before + word + after, words=[word]) is OptOut.STOP
 
 
-@pytest.mark.parametrize("word", ["", "x", " ", "12", "!!", "a" * 41, "help", "Start!", "UNSTOP", "please", "thank you", "\u0301\u0301"])
+@pytest.mark.parametrize(
+    "word", ["", "x", " ", "12", "!!", "a" * 41, "help", "Start!", "UNSTOP", "please", "thank you", "\u0301\u0301"]
+)
 def test_what_can_be_no_word_of_a_workspace(word: str) -> None:
     with pytest.raises(ValueError, match=r"expected 2 to 40|another meaning|only polite"):
         check_opt_out_word(word)

@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from engine.clock import WRONG_CLOCK
 from engine.rules.answers import masked
+from engine.rules.delivery_status import NOT_DELIVERED
 from engine.rules.doubt import Seen, Sighting, comparable
 from workers.channels.channel import LookUpFailed, Sms
 from workers.channels.sms.asking import AskingHttp
@@ -36,6 +37,7 @@ def look_up(messages: MessageList, http: AskingHttp, sms: Sms, since: datetime) 
     """
     same: list[str] = []
     others: list[Seen] = []
+    error_codes: dict[str, str] = {}
     text = comparable(sms.body)
     try:
         for message in messages.stream(to=sms.to, page_size=PAGE, limit=MOST):
@@ -47,9 +49,11 @@ def look_up(messages: MessageList, http: AskingHttp, sms: Sms, since: datetime) 
             body = message.body or ""
             if comparable(body) == text:
                 same.append(message.sid)
+                if str(message.status) in NOT_DELIVERED and message.error_code is not None:
+                    error_codes[message.sid] = str(message.error_code)
             else:
                 others.append(Seen(message.sid, body, made_at))
     except (TwilioException, HTTPError, OSError, ValueError) as error:
         says = f"answer {http.status}" if http.status else f"no answer: {type(error).__name__}"
         raise LookUpFailed(masked(says), for_good=http.status in FOR_GOOD) from None
-    return Sighting(tuple(same), tuple(others))
+    return Sighting(tuple(same), tuple(others), error_codes)
