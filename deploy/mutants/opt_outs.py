@@ -8,6 +8,8 @@ TEST_SUPPRESSIONS: Final = "tests/integration/test_suppressions.py"
 TEST_DOUBTFUL: Final = "tests/integration/test_doubtful.py"
 TEST_UNDELIVERABLE: Final = "tests/integration/test_undeliverable.py"
 TEST_COUNTS_FROM: Final = "tests/integration/test_counts_from.py"
+TEST_STOP_WAITS: Final = "tests/integration/test_stop_waits.py"
+TEST_GROUPS: Final = "tests/integration/test_report_groups.py"
 TEST_LINK: Final = "tests/integration/test_unsubscribe_link.py"
 
 OPT_OUTS: Final = (
@@ -83,5 +85,40 @@ OPT_OUTS: Final = (
         '"counts_from": now if end.began else None,',
         '"counts_from": None,',
         (f"{TEST_COUNTS_FROM}::test_no_message_goes_out_early_behind_a_task_that_was_skipped_late",),
+    ),
+    Mutant(
+        "doubt-no-wait",
+        "the answer to what may be an opt-out does not wait for claims that have not seen the hold",
+        "producers/api/webhooks.py",
+        'return says is OptOut.STOP or (says is OptOut.DOUBTFUL and tenant.doubtful == "hold")',
+        "return says is OptOut.STOP",
+        (f"{TEST_STOP_WAITS}::test_the_answer_to_what_may_be_an_opt_out_waits_too",),
+    ),
+    Mutant(
+        "weak-reason-stays",
+        "a delivered message lifts what an operator barred after the number was found dead",
+        "engine/outbox/suppressing.py",
+        'WHERE {strength("excluded.reason")} > {strength("suppressions.reason")}',
+        "WHERE false",
+        (
+            f"{TEST_UNDELIVERABLE}::test_a_delivered_message_lifts_no_reason_that_came_after_the_number_was_dead",
+            f"{TEST_UNDELIVERABLE}::test_what_an_operator_bars_after_a_stop_is_not_taken_back_by_a_start",
+        ),
+    ),
+    Mutant(
+        "doubt-of-today",
+        "a decision bars the contact who has the number today, not the one who wrote",
+        "producers/doubtful.py",
+        "contact_with(session, workspace_id, phone) if contact_id is None else contact_id",
+        "contact_with(session, workspace_id, phone)",
+        (f"{TEST_DOUBTFUL}::test_the_person_who_wrote_opts_out_whatever_their_number_is_by_then",),
+    ),
+    Mutant(
+        "lift-first",
+        "in a group, a delivered message does not come after the failure that it followed",
+        "producers/report_group.py",
+        'following += groups[tenant.id, "number", report.recipient] if _says_something(report) else []',
+        "following += []",
+        (f"{TEST_GROUPS}::test_a_group_ends_as_one_by_one",),
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
-from engine.rules.opt_out_languages import POLITE_ABROAD, STOP_ABROAD, plain
+from engine.rules.opt_out_languages import POLITE_ABROAD, STOP_ABROAD, UNSPACED_ABROAD, plain
 from engine.rules.opt_out_words import (
     BARE,
     CLEAR,
@@ -60,6 +60,9 @@ _LOOK_ALIKES: Final = str.maketrans(
 )
 
 _POLITE: Final = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, POLITE_ABROAD))})(?!\w)")
+
+_UNSPACED: Final = "|".join(map(re.escape, UNSPACED_ABROAD))
+_UNSPACED_AT_ENDS: Final = re.compile(rf"^(?:(?:{_UNSPACED})\s*)+|(?:\s*(?:{_UNSPACED}))+$")
 
 _FILLERS: Final = re.compile(rf"\b(?:{FILLERS})\b")
 _TAKEN_BACK: Final = re.compile(TAKEN_BACK)
@@ -119,7 +122,8 @@ def check_opt_out_word(word: str) -> None:
 def _is_a_word(body: str, own: Collection[str]) -> bool:
     """Return whether a message is only a word that opts out: of another language than English, or of the workspace."""
     words = _letters(body)
-    candidates = (candidate.replace(" ", "") for candidate in (words, _words(_POLITE.sub(" ", words))))
+    polite = _words(_POLITE.sub(" ", words))
+    candidates = (candidate.replace(" ", "") for candidate in (words, polite, _UNSPACED_AT_ENDS.sub("", polite)))
     return any(candidate in STOP_ABROAD or candidate in own for candidate in candidates)
 
 

@@ -42,6 +42,19 @@ WORDS: Final = {
     "th": ("ยกเลิก", "หยุด"),
 }
 
+#: Polite words of languages that put no space between words: they stand right before or behind another word.
+UNSPACED: Final = (
+    "谢谢",
+    "謝謝",
+    "请",
+    "請",
+    "ありがとう",
+    "ありがとうございます",
+    "お願いします",
+    "감사합니다",
+    "ขอบคุณ",
+)
+
 #: What changes nothing beside such a word: please, thank you, all.
 POLITE: Final = (
     *("please", "pls", "plz", "thank you", "thanks", "thx", "all"),
@@ -54,7 +67,8 @@ POLITE: Final = (
     *("proszę", "dziękuję", "wszystko"),
     *("пожалуйста", "спасибо", "все", "всё", "будь ласка", "дякую"),
     *("lütfen", "tack", "tak", "takk", "kiitos", "prosím", "děkuji", "köszönöm"),
-    *("בבקשה", "תודה", "من فضلك", "شكرا", "谢谢", "謝謝", "请", "請", "ありがとう", "감사합니다"),
+    *("בבקשה", "תודה", "من فضلك", "شكرا"),
+    *UNSPACED,
 )
 
 
@@ -67,4 +81,5 @@ def plain(text: str) -> str:
 
 #: The words without their spaces and accents, and the polite ones with single spaces, the longest first.
 STOP_ABROAD: Final = frozenset(plain(word).replace(" ", "") for words in WORDS.values() for word in words)
+UNSPACED_ABROAD: Final = tuple(sorted({plain(word) for word in UNSPACED}, key=len, reverse=True))
 POLITE_ABROAD: Final = tuple(sorted({plain(word) for word in POLITE}, key=len, reverse=True))

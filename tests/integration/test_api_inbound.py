@@ -9,6 +9,7 @@ from world import World
 
 from engine.settings import Settings
 from producers.enroll_event import EnrollEvent, write
+from producers.workspaces import change
 
 ANA = "+12025550101"
 BEN = "+12025550102"
@@ -55,6 +56,38 @@ def test_stop_suppresses_and_ends_everything(twilio: TwilioSide, world: World, b
     assert enrollments(world) == [("cancelled", "unsubscribed"), ("cancelled", "unsubscribed"), ("active", None)]
     assert world.rows("status, reason, fence") == [("cancelled", "unsubscribed", 1)] * 5 + [("pending", None, 0)] * 3
     assert events(world) == ["stop"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"),
+        *("ARRET", "arr\u00eat", "Arre\u0302t, merci !", "UNSUBSCRIBE ALL", "unsubscribe all, thank you"),
+        *(
+            "\u0421\u0422\u041e\u041f",
+            "\u0441\u0442\u043e\u043f, \u043f\u043e\u0436\u0430\u043b\u0443\u0439\u0441\u0442\u0430",
+            "BAJA por favor",
+            "Sair.",
+            "AFMELDEN aub",
+        ),
+        *(
+            "\u05d4\u05e1\u05e8",
+            "\u05d4\u05e1\u05e8 \u05ea\u05d5\u05d3\u05d4",
+            "\u9000\u8ba2",
+            "\u8acb\u9000\u8a02\u3002",
+        ),
+        "opt-aus, bitte!",
+    ],
+)
+def test_a_word_of_any_language_is_a_stop_on_its_way_through_the_socket(
+    twilio: TwilioSide, world: World, body: str
+) -> None:
+    with world.database.transaction() as session:
+        change(session, "default", opt_out_words=["Opt-Aus"])
+    world.enroll(phone=ANA)
+    assert twilio.inbound(ANA, body).status == 200
+    assert suppressions(world) == [("sms", ANA, "stop")]
+    assert enrollments(world) == [("cancelled", "unsubscribed")]
 
 
 def test_what_was_handed_over_or_has_ended_stays_as_it_is(twilio: TwilioSide, world: World) -> None:

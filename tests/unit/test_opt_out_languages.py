@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.rules.opt_out import OptOut, classify
-from engine.rules.opt_out_languages import POLITE, WORDS
+from engine.rules.opt_out_languages import POLITE, UNSPACED, WORDS
 
 EVERY_WORD = sorted({word for words in WORDS.values() for word in words})
 
@@ -57,3 +57,17 @@ def test_what_people_send(body: str) -> None:
 )
 def test_what_only_holds_such_a_word_is_none(body: str, says: OptOut) -> None:
     assert classify(body) is says
+
+
+@given(
+    word=st.sampled_from([word for language in ("zh", "ja", "ko", "th") for word in WORDS[language]]),
+    before=st.lists(st.sampled_from(UNSPACED), max_size=2).map("".join),
+    after=st.lists(st.sampled_from(UNSPACED), max_size=2).map("".join),
+)
+def test_languages_without_spaces_are_polite_too(word: str, before: str, after: str) -> None:
+    assert classify(before + word + after) is OptOut.STOP
+
+
+@pytest.mark.parametrize("body", ["请问退订后还能用吗", "谢谢", "请", "ありがとう", "请不要退订我"])
+def test_what_is_more_than_such_a_word_is_no_stop(body: str) -> None:
+    assert classify(body) is not OptOut.STOP
