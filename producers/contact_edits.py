@@ -254,9 +254,7 @@ def erase(session: Session, workspace: Workspace, operator: Operator, contact_id
     """
     _hold(session, [contact_id])
     if session.execute(DOUBTFUL, (contact_id,)).fetchone() is not None:
-        raise InvalidInput(
-            f"contact {contact_id} wrote what may be an opt-out: decide it first, see `cadenza review`"
-        )
+        raise InvalidInput(f"contact {contact_id} wrote what may be an opt-out: decide it first, see `cadenza review`")
     running = [one for (one,) in session.execute(RUNNING, (contact_id,))]
     if running and not end:
         raise InvalidInput(
