@@ -52,6 +52,8 @@ SELECT count(*) FROM enrollments e JOIN outbox o ON o.enrollment_id = e.id
 WHERE e.contact_id = %s AND o.status = 'sending'
 """
 
+DOUBTFUL: Final = "SELECT FROM contact_holds WHERE contact_id = %s LIMIT 1"
+
 #: Enrollments of the other contact in sequences, or of files, in which the first has one: they end, and bar nobody.
 TWICE: Final = """
 SELECT other.id FROM enrollments other WHERE other.contact_id = %(other)s AND EXISTS (
@@ -66,9 +68,16 @@ UPDATE enrollments SET reentry = 'always',
 WHERE id = ANY(%(enrollments)s)
 """
 MOVE: Final = (
+    """
+    UPDATE contacts SET tags = ARRAY(
+        SELECT DISTINCT tag FROM contacts both_of_them, unnest(both_of_them.tags) AS tag
+        WHERE both_of_them.id IN (%(keep)s, %(other)s) ORDER BY tag
+    ) WHERE id = %(keep)s
+    """,
     "UPDATE enrollments SET contact_id = %(keep)s WHERE contact_id = %(other)s",
     "UPDATE events SET contact_id = %(keep)s WHERE contact_id = %(other)s",
     "UPDATE contact_holds SET contact_id = %(keep)s WHERE contact_id = %(other)s",
+    # what a START can't take back has the say
     f"""
     INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason, created_at)
     SELECT %(keep)s, channel, workspace_id, reason, created_at FROM contact_opt_outs WHERE contact_id = %(other)s
@@ -89,8 +98,12 @@ ERASE: Final = (
     WHERE a.outbox_id = o.id AND a.archived_month = o.archived_month AND e.contact_id = %(contact)s
     """,
     """
-    UPDATE tasks t SET description = NULL, note = NULL FROM enrollments e
+    UPDATE tasks t SET name = 'erased', description = NULL, note = NULL FROM enrollments e
     WHERE t.enrollment_id = e.id AND e.contact_id = %(contact)s
+    """,
+    """
+    DELETE FROM undelivered u USING contacts c
+    WHERE c.id = %(contact)s AND u.workspace_id = c.workspace_id AND u.address = c.phone
     """,
     "UPDATE events SET payload = '{}' WHERE contact_id = %(contact)s",
     "UPDATE enrollments SET data = '{}' WHERE contact_id = %(contact)s",
@@ -102,7 +115,11 @@ ERASE: Final = (
     {STRONGEST_STAYS}
     """,  # noqa: S608 (composed of our own constants)
     """
-    UPDATE contacts SET external_id = 'erased-' || id, email = NULL, email_key = NULL, phone = NULL, first_name = NULL,
+    UPDATE contacts SET external_id = 'erased-' || id || CASE WHEN EXISTS (
+            SELECT FROM contacts taken
+            WHERE taken.workspace_id = contacts.workspace_id AND taken.external_id = 'erased-' || contacts.id
+        ) THEN '-' || gen_random_uuid() ELSE '' END,
+        email = NULL, email_key = NULL, phone = NULL, first_name = NULL,
         last_name = NULL, timezone = NULL, attributes = '{}', tags = '{}', updated_at = clock_timestamp()
     WHERE id = %(contact)s
     """,
@@ -205,8 +222,9 @@ def merge(session: Session, workspace: Workspace, operator: Operator, keep: int,
         InvalidInput: both are the same contact, or a message to the other is on its way.
         NotFound: one of them is gone.
     """
+    both = _hold(session, [keep, other])  # before the plan: nobody is enrolled in between
     planned = plan_merge(session, keep, other)
-    first, second = _in_order(_hold(session, [keep, other]), keep)
+    first, second = _in_order(both, keep)
     _require_quiet(session, other)
     leave_many(session, workspace.id, planned.ended, MERGED, operator.name, operator.reason)
     pair = {"keep": keep, "other": other}
@@ -229,10 +247,13 @@ def erase(session: Session, workspace: Workspace, operator: Operator, contact_id
     `end`: end what runs; without it a running enrollment refuses. Return the enrollments that were ended.
 
     Raises:
-        InvalidInput: something runs, or a message is on its way.
+        InvalidInput: something runs, a message is on its way, or what they wrote may be an opt-out that nobody has
+            decided: afterwards nobody could.
         NotFound: there is no such contact.
     """
     _hold(session, [contact_id])
+    if session.execute(DOUBTFUL, (contact_id,)).fetchone() is not None:
+        raise InvalidInput(f"contact {contact_id} wrote what may be an opt-out: decide it first, see `cadenza review`")
     running = [one for (one,) in session.execute(RUNNING, (contact_id,))]
     if running and not end:
         raise InvalidInput(

@@ -34,6 +34,8 @@ _ABOUT_RECIPIENT: Final = ("rcpt", "dot")
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',:;]*@[^\s<>()\[\]\"',:;]+")
 _NUMBER: Final = re.compile(r"\+?\(?\d(?:[\s().\-]{0,2}\d){6,}")
 _BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+#: Whole words, outside addresses: `<spfeiffer@example.com>: Recipient address rejected` is about nobody's SPF.
+_SENDER_WORD: Final = re.compile(r"\b(?:" + "|".join(map(re.escape, SENDER_WORDS)) + r")\b", re.IGNORECASE)
 _ENHANCED: Final = re.compile(r"\s*[245]\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
 
 
@@ -132,7 +134,7 @@ def _meaning(code: int, text: str) -> Meaning | None:
     """Look up the enhanced code, then what the words say of the sender, then the reply code."""
     status = _ENHANCED.match(text)
     by_policy = status is not None and code >= 500 and (status[1], status[2]) == ("7", "1")
-    if by_policy and any(word in text.lower() for word in SENDER_WORDS):
+    if by_policy and _SENDER_WORD.search(_ADDRESS.sub("", text)):
         return _SENDER_WORDS
     return _enhanced_meaning(code, text) or _SMTP_REPLIES.get(str(code))
 

@@ -14,8 +14,21 @@ MAX_VALUE: Final = 900
 #: Headers that carry no meaning for mail servers, beside those that begin with X-. Cadenza writes all others itself.
 SAFE: Final = frozenset({"comments", "keywords", "organization", "sensitivity", "importance", "priority"})
 
-#: X- headers that mail servers and auto-responders act on.
-UNSAFE: Final = frozenset({"x-auto-response-suppress", "x-original-to", "x-forwarded-to", "x-spam-status"})
+#: X- headers that mail servers and auto-responders act on; and those with which a provider takes other recipients, or
+#: drops the message and says that it was delivered: SendGrid (X-SMTPAPI), Mailgun (X-Mailgun-Drop-Message,
+#: X-Mailgun-Recipient-Variables), Mandrill (X-MC-BccAddress). See their manuals of sending by SMTP.
+UNSAFE: Final = frozenset(
+    {
+        "x-auto-response-suppress",
+        "x-forwarded-to",
+        "x-mailgun-drop-message",
+        "x-mailgun-recipient-variables",
+        "x-mc-bccaddress",
+        "x-original-to",
+        "x-smtpapi",
+        "x-spam-status",
+    }
+)
 
 REPLY_TO_EXPECTED: Final = "where answers go, a template: Sales <sales@example.com>"
 CC_EXPECTED: Final = f"one address, or a list of up to {MAX_CC}, templates: boss@example.com"

@@ -201,3 +201,59 @@ def test_an_enroll_event_says_what_it_changed_of_the_contact(two: World) -> None
     }
     new = two.enroll("beside", email="eve@example.com", phone="+12025550103")[0]
     assert (new.contact_id, new.contact_changes) == (3, {})
+
+
+def merge_both(world: World) -> None:
+    with world.database.transaction() as session:
+        merge(session, find_workspace(session, "default"), WHO, 1, 2)
+
+
+def erase_contact(world: World, contact: int) -> None:
+    with world.database.transaction() as session:
+        erase(session, find_workspace(session, "default"), WHO, contact, end=True)
+
+
+def test_a_merge_unites_tags(two: World) -> None:
+    two.execute("UPDATE contacts SET tags = CASE id WHEN 1 THEN '{new,lead}' ELSE '{vip,lead}' END::text[]")
+    merge_both(two)
+    assert two.query("SELECT tags FROM contacts") == [(["lead", "new", "vip"],)]
+
+
+@pytest.mark.parametrize(("kept", "other"), [("unsubscribed", "complained"), ("complained", "unsubscribed")])
+def test_a_merge_keeps_the_opt_out_that_nobody_takes_back(two: World, kept: str, other: str) -> None:
+    two.execute(
+        "INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason)"
+        f" VALUES (1, 'email', 1, '{kept}'), (2, 'email', 1, '{other}')"
+    )
+    merge_both(two)
+    assert two.query("SELECT contact_id, reason FROM contact_opt_outs") == [(1, "complained")]
+
+
+def test_whoever_is_in_doubt_is_not_erased(two: World) -> None:
+    two.execute(
+        "INSERT INTO events (workspace_id, provider, kind, provider_id, status, contact_id, payload)"
+        " VALUES (1, 'twilio', 'inbound', 'SM1', 'doubtful', 2, '{}')"
+    )
+    two.execute(
+        "INSERT INTO contact_holds (event_id, contact_id, channel, workspace_id)"
+        " SELECT id, 2, 'sms', 1 FROM events WHERE provider_id = 'SM1'"
+    )
+    with pytest.raises(InvalidInput, match="contact 2 wrote what may be an opt-out: decide it first"):
+        erase_contact(two, 2)
+    assert two.query("SELECT phone FROM contacts WHERE id = 2") == [(BEN,)]
+
+
+def test_an_erased_contact_leaves_no_name_and_no_number(two: World) -> None:
+    two.execute("UPDATE contacts SET external_id = 'erased-2' WHERE id = 1")
+    two.execute(
+        f"INSERT INTO undelivered (workspace_id, address, in_a_row, error_code) VALUES (1, '{BEN}', 1, '30003')"
+    )
+    two.execute(
+        "INSERT INTO tasks (workspace_id, enrollment_id, type, name, due_at)"
+        f" VALUES (1, 2, 'call', 'Call Ben on {BEN}', now())"
+    )
+    erase_contact(two, 2)
+    assert two.query("SELECT address FROM undelivered") == []
+    assert two.query("SELECT name FROM tasks") == [("erased",)]
+    ((external_id,),) = two.query("SELECT external_id FROM contacts WHERE id = 2")
+    assert external_id.startswith("erased-2-")

@@ -212,7 +212,7 @@ def test_what_was_promised_for_ever_holds_when_the_rest_is_gone(world: World) ->
     assert retain(world.database, 18).moved() == 3
 
     with world.database.transaction() as session:
-        assert write(session, event) == replace(enrolled, created=False, wakeups=[])
+        assert write(session, event) == replace(enrolled, created=False, contact_id=None, wakeups=[])
         assert not write(session, replace(event, idempotency_key=None)).created
     ((row, provider_id, public_id),) = world.query(
         "SELECT o.id, o.provider_id, w.public_id FROM archived_outbox o JOIN workspaces w ON w.id = o.workspace_id"

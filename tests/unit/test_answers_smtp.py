@@ -37,6 +37,11 @@ ACCEPTED, REFUSED, DEFERRED, HELD, UNANSWERED = (
         (550, "5.7.1 Unauthenticated email from example.com is not accepted due to domain's DMARC policy", "dot", True),
         (554, "5.7.1 SPF check failed", "rcpt", True),
         (550, "5.7.1 Message rejected as spam", "dot", False),
+        # What is the recipient's own is not about the sender.
+        (550, "5.7.1 <spfeiffer@example.com>: Recipient address rejected", "rcpt", False),
+        (550, "5.7.1 <ann@spfabrik.example> relaying denied", "rcpt", False),
+        (550, "5.7.1 <ann@dmarc.example>: Recipient address rejected", "rcpt", False),
+        (550, "5.7.1 mailbox of Spfeiffer is closed", "rcpt", False),
         (550, "5.7.1 Recipient not authorized, your IP has been found on a block list", "rcpt", False),
     ],
 )

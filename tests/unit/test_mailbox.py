@@ -27,6 +27,7 @@ from workers.channels.email.mime import build
         ("Müller & Söhne (Wien) <info@example.com>", "Müller & Söhne (Wien)", "info@example.com"),
         ("=?utf-8?B?TcO8bGxlcg==?= <info@example.com>", "Müller", "info@example.com"),
         ("A <B> C <info@example.com>", "A <B> C", "info@example.com"),
+        ('"Ann <ann@example.com>" <info@example.com>', "Ann <ann@example.com>", "info@example.com"),
         ("  Acme   <info@example.com>  ", "Acme", "info@example.com"),
     ],
 )
@@ -34,9 +35,28 @@ def test_what_people_paste_is_read(written: str, name: str, address: str) -> Non
     assert read_sender(written) == Sender(name, address)
 
 
-@pytest.mark.parametrize("written", ["", "Acme", "Acme info@example.com", "Acme <info>", "<info@example.com", "a@b\n"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "Acme",
+        "Acme info@example.com",
+        "Acme <info>",
+        "<info@example.com",
+        "a@b\n",
+        "a@.",
+        # one of two would be dropped
+        "Ann <ann@example.com>, Bob <bob@example.com>",
+        '"Ann" <ann@example.com>, "Bob" <bob@example.com>',
+        # names that can't be decoded, or that hide a second line
+        "=?nope?q?a?= <info@example.com>",
+        "=?utf-8?B?a?= <info@example.com>",
+        "=?utf-8?q?=FF?= <info@example.com>",
+        "=?utf-8?q?a=0D=0ABcc:_eve?= <info@example.com>",
+    ],
+)
 def test_what_has_no_address_is_refused(written: str) -> None:
-    with pytest.raises(ValueError, match=r"email address|control|expected"):
+    with pytest.raises(ValueError, match=r"email address|control|expected|one address|decoded"):
         read_sender(written)
 
 
@@ -57,6 +77,9 @@ HEAD = "sequence: a\nsteps:\n  - {key: b, type: email, subject: Hi, text: Hi, MO
         "headers: {DKIM-Signature: x}",
         "headers: {List-Unsubscribe: x}",
         "headers: {X-Auto-Response-Suppress: All}",
+        'headers: {X-SMTPAPI: "{}"}',
+        "headers: {X-MC-BccAddress: eve@example.com}",
+        'headers: {x-mailgun-drop-message: "yes"}',
         'headers: {X-A: "a\\nBcc: eve@example.com"}',
         "headers: {X-A: b, x-a: c}",
         "headers: {'X A': b}",

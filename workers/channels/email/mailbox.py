@@ -2,16 +2,21 @@
 
 import re
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Final
 
 #: RFC 5321 section 4.1.2 without quoted strings and address literals: ASCII only, as contacts' addresses are kept.
-_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9.\-]{1,255}")
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@(?=.{1,255}\Z)[A-Za-z0-9\-][A-Za-z0-9.\-]*")
 
 #: RFC 5322 section 3.2.4, and RFC 2047 section 2: a name that was copied from a header.
 _ESCAPED: Final = re.compile(r"\\(.)")
 _ENCODED: Final = re.compile(r"=\?[\w-]+\?[bBqQ]\?[^ ?]*\?=")
+
+#: RFC 5322 section 3.2.4: one quoted string; and an address inside a name that is not one, so there are two mailboxes.
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_SECOND: Final = re.compile(r"<[^<>]*@[^<>]*>")
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -54,6 +59,17 @@ def read_sender(sender: str) -> Sender:
 
 def _name(written: str) -> str:
     """Return a display name as people read it: commas, colons and brackets need no quotes."""
-    if len(written) > 1 and written[0] == written[-1] == '"':
-        written = _ESCAPED.sub(r"\1", written[1:-1])
-    return str(make_header(decode_header(written))) if _ENCODED.search(written) else written
+    quoted = _QUOTED.fullmatch(written)
+    if quoted:
+        written = _ESCAPED.sub(r"\1", quoted[1])
+    elif _SECOND.search(written):
+        raise ValueError("expected one address, and there are two: write them as a list")
+    if not _ENCODED.search(written):
+        return written
+    try:
+        name = str(make_header(decode_header(written)))
+    except (LookupError, ValueError, MessageError):
+        raise ValueError("the name can't be decoded (RFC 2047)") from None
+    if _CONTROL.search(name):
+        raise ValueError("control characters in a sender")
+    return name
