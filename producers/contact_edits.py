@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import psycopg
 
+from engine.clock import sequence_now
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
+from engine.outbox.cold_months import MonthState, state_of
 from engine.outbox.decide import heed
 from engine.outbox.history import note_scope
 from engine.outbox.leave_many import leave_many
@@ -53,6 +55,12 @@ WHERE e.contact_id = %s AND o.status = 'sending'
 """
 
 DOUBTFUL: Final = "SELECT FROM contact_holds WHERE contact_id = %s LIMIT 1"
+
+DETACHED: Final = """
+SELECT DISTINCT m.month FROM enrollments e
+JOIN archive_months m ON m.month = e.archived_month AND m.detached_at IS NOT NULL
+WHERE e.contact_id = %s ORDER BY m.month
+"""
 
 #: Enrollments of the other contact in sequences, or of files, in which the first has one: they end, and bar nobody.
 TWICE: Final = """
@@ -161,6 +169,8 @@ class Merge:
     enrollments: int
     ended: list[int]
     """Enrollments of the other contact that end, since the first is in the same sequence."""
+    wakeups: list[Due] = field(default_factory=list)
+    """To be scheduled after the COMMIT."""
 
 
 def edit(
@@ -216,7 +226,7 @@ def merge(session: Session, workspace: Workspace, operator: Operator, keep: int,
     """Make one contact of two: what the first lacks it takes from the other, and opt-outs of both hold.
 
     Where both are in a sequence, the other's enrollment ends. Addresses that only the other had stay suppressed if they
-    were.
+    were. Waits and goals that the united events and attributes meet end.
 
     Raises:
         InvalidInput: both are the same contact, or a message to the other is on its way.
@@ -238,7 +248,7 @@ def merge(session: Session, workspace: Workspace, operator: Operator, keep: int,
     attributes = json.dumps({**second["attributes"], **first["attributes"]})
     session.execute(SET, {**united, "id": keep, "attributes": attributes})
     _note(session, workspace, operator, "contacts merged", f"contact {other} into contact {keep}")
-    return planned
+    return replace(planned, wakeups=heed(session, keep, sequence_now(session).timestamp()))
 
 
 def erase(session: Session, workspace: Workspace, operator: Operator, contact_id: int, *, end: bool) -> list[int]:
@@ -247,13 +257,14 @@ def erase(session: Session, workspace: Workspace, operator: Operator, contact_id
     `end`: end what runs; without it a running enrollment refuses. Return the enrollments that were ended.
 
     Raises:
-        InvalidInput: something runs, a message is on its way, or what they wrote may be an opt-out that nobody has
-            decided: afterwards nobody could.
+        InvalidInput: an enrollment runs; a message is on its way; some messages are in a detached archive; or what the
+            contact wrote may be an opt-out that nobody has decided, which afterwards nobody could.
         NotFound: there is no such contact.
     """
     _hold(session, [contact_id])
     if session.execute(DOUBTFUL, (contact_id,)).fetchone() is not None:
         raise InvalidInput(f"contact {contact_id} wrote what may be an opt-out: decide it first, see `cadenza review`")
+    _require_readable(session, contact_id)
     running = [one for (one,) in session.execute(RUNNING, (contact_id,))]
     if running and not end:
         raise InvalidInput(
@@ -280,6 +291,16 @@ def _hold(session: Session, contacts: Sequence[int]) -> list[dict[str, Any]]:
 
 def _in_order(rows: list[dict[str, Any]], first: int) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["id"] != first)
+
+
+def _require_readable(session: Session, contact_id: int) -> None:
+    """Raise InvalidInput if messages to the contact are in tables of detached months. Dropped tables hold nothing."""
+    for (month,) in session.execute(DETACHED, (contact_id,)):
+        if state_of(session, month) is MonthState.DETACHED:
+            raise InvalidInput(
+                f"messages to contact {contact_id} are archived, and {month:%Y-%m} is detached: attach it first, so"
+                f" that they are erased too (`cadenza archives attach {month:%Y-%m}`)"
+            )
 
 
 def _require_quiet(session: Session, contact_id: int) -> None:

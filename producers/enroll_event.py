@@ -7,25 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
 import psycopg
-import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from engine.database import Database, Session
 from engine.errors import InvalidInput
 from engine.rules.dates import ContactDates
-from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from engine.wakeups import Due, Wakeups
 from producers.callers_session import lent
 from producers.enrollment import enroll_people
 from producers.fields import NotStorableError, json_of
 from producers.people import person
 from producers.sequences import PublishedSequence, find_sequence
+from producers.waking import wake
 from producers.workspaces import find_workspace
 from schema.messages import ENROLLED_CHANNEL
 
 if TYPE_CHECKING:
     import sqlalchemy
-
-log = structlog.get_logger(__name__)
 
 CallersConnection: TypeAlias = Union[Session, "sqlalchemy.Connection"]
 
@@ -93,11 +91,7 @@ def publish(database: Database, wakeups: Wakeups, event: EnrollEvent) -> Enrolle
         Unavailable: the database can't be reached.
     """
     enrolled = _in_own_transaction(database, event)
-    if enrolled.wakeups:
-        try:
-            wakeups.schedule(enrolled.wakeups)
-        except WakeupsUnavailable as error:
-            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+    wake(wakeups, enrolled.wakeups)
     return enrolled
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -107,6 +107,8 @@ class About:
     external_id: str | None = None
     email: str | None = None
     phone: str | None = None
+    channel: Literal["sms", "email"] | None = None
+    """What an opt-out without a message bars; None: all channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +188,9 @@ def take_signal(session: Session, workspace: Workspace, heard: Heard) -> Taken:
         return Taken(None, target.contact_id, machine, [])
     _act(session, workspace, heard.kind, target)
     log.info("event", workspace=workspace.id, event_id=event_id, says=heard.kind, contact=target.contact_id)
-    ignored = machine is not None or target.contact_id is None
-    due = [] if ignored or target.contact_id is None else heed(session, target.contact_id, now.timestamp())
-    return Taken(event_id, target.contact_id, machine, due)
+    if machine is not None or target.contact_id is None:
+        return Taken(event_id, target.contact_id, machine, [])
+    return Taken(event_id, target.contact_id, None, heed(session, target.contact_id, now.timestamp()))
 
 
 def _act(session: Session, workspace: Workspace, kind: SignalKind, target: _Target) -> None:
@@ -222,7 +224,9 @@ def _opt_out(session: Session, workspace: Workspace, target: _Target, reason: st
         leave_for(session, Happened(workspace.id, target.contact_id, UNSUBSCRIBED))
         opt_out_contact(session, workspace.id, target.contact_id, channels, reason)
     if target.row_id is None:
-        _suppress(session, workspace.id, _addresses(session, target), reason)
+        current = _addresses(session, target)
+        named = {channel: current[channel] for channel in current if target.channel in (None, channel)}
+        _suppress(session, workspace.id, named, reason)
     _suppress(session, workspace.id, target.addresses, reason)
 
 
@@ -331,9 +335,9 @@ def _contact(session: Session, workspace: Workspace, heard: Heard) -> _Target:
     asked = {"workspace": workspace.id, "external_id": about.external_id, "email": email, "phone": phone}
     found = session.execute(CONTACT, asked).fetchall()
     if not found and heard.kind in OPT_OUTS and (email is not None or phone is not None):
-        return _Target(None, addresses=_by_channel(email, phone))
+        return _Target(None, channel=about.channel, addresses=_by_channel(email, phone))
     if not found:
         raise NotFound("no contact has these keys in this workspace")
     if len(found) > 1:
         raise InvalidInput("these keys belong to different contacts")
-    return _Target(int(found[0][0]), addresses=_by_channel(email, phone))
+    return _Target(int(found[0][0]), channel=about.channel, addresses=_by_channel(email, phone))

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from deploy.audit.book import Attempt, Book, Row
 from deploy.sandbox.ledger import Entry
+from schema.mailbox import read_sender
 from schema.states import AttemptOutcome
-from workers.channels.email.mailbox import read_sender
 
 Content: TypeAlias = tuple[str | None, str | None, tuple[str, ...]]
 """Of a text message: the recipient, the body and the media."""

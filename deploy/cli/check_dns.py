@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 import dns.exception
 import dns.rdatatype
 import dns.resolver
 
 from engine.errors import CadenzaError, InvalidInput, Unavailable
-from workers.channels.email.mailbox import read_sender
+from schema.mailbox import read_sender
 
 #: A receiver looks up no more than this for one SPF check (RFC 7208 section 4.6.4).
 MOST_LOOK_UPS: Final = 10
@@ -47,8 +49,15 @@ class SenderDns:
 
     @property
     def domain(self) -> str:
-        """Return the domain of the From header, which is that of the envelope too."""
-        return read_sender(self.sender).address.rpartition("@")[2].lower()
+        """Return the domain of the From header, which is that of the envelope too.
+
+        Raises:
+            WeakSender: the sender has no email address.
+        """
+        try:
+            return read_sender(self.sender).address.rpartition("@")[2].lower()
+        except ValueError:
+            raise WeakSender("it has no email address: write `Name <name@example.com>` or name@example.com") from None
 
     def spf(self) -> str:
         """Look at who may send for the domain."""
@@ -137,7 +146,7 @@ class SenderDns:
 
 
 def resolver_at(place: str | None) -> dns.resolver.Resolver:
-    """Return the resolver of this machine, or the one at `HOST[:PORT]`.
+    """Return the resolver of this machine, or the one at `HOST[:PORT]`; HOST is an IPv4 or IPv6 address.
 
     Raises:
         InvalidInput: it is no address of a server.
@@ -148,13 +157,15 @@ def resolver_at(place: str | None) -> dns.resolver.Resolver:
             return dns.resolver.Resolver()
         except dns.exception.DNSException:
             raise Unavailable("this machine has no resolver: name one with --resolver HOST") from None
-    host, _, port = place.partition(":")
     resolver = dns.resolver.Resolver(configure=False)
     try:
-        resolver.nameservers = [host]
-        resolver.port = int(port or PORT)
+        parts = urlsplit(f"//[{place}]" if place.count(":") > 1 and "[" not in place else f"//{place}")
+        resolver.nameservers = [str(ip_address(parts.hostname or ""))]
+        resolver.port = parts.port or PORT
     except ValueError:
-        raise InvalidInput(f"--resolver {place!r}: write an IP address, with :PORT if need be") from None
+        raise InvalidInput(
+            f"--resolver {place!r}: write an IP address, such as 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353"
+        ) from None
     return resolver
 
 

@@ -8,11 +8,9 @@ import typer
 from deploy.cli.confirming import Yes, confirm
 from deploy.cli.control import By, Reason, operator
 from deploy.cli.enrolling import json_object
-from deploy.cli.output import Json, WorkspaceName, counted, note, report, table
-from deploy.cli.session import opened
+from deploy.cli.output import Json, WorkspaceName, counted, report, table
+from deploy.cli.session import opened, wake
 from engine.clock import sequence_now
-from engine.errors import InvalidInput
-from engine.wakeups import WakeupsUnavailable
 from producers import contact_edits
 from producers.contact_edits import Edit
 from producers.contact_lookup import find_contact
@@ -61,10 +59,7 @@ def change(
             who = operator(session, by, reason)
             now = sequence_now(transaction).timestamp()
             edited = contact_edits.edit(transaction, mine, who, found, wanted, now)
-        try:
-            session.wakeups.schedule(edited.wakeups)
-        except WakeupsUnavailable as error:
-            note(f"cadenza: {error}; the contact is changed, and the sweeper makes up for the wake-ups")
+        wake(session, edited.wakeups, "the contact is changed")
     document = {"contact": found, "changes": {name: list(pair) for name, pair in edited.changes.items()}}
     changed = "\n".join(f"{name}: {before!r} -> {after!r}" for name, (before, after) in edited.changes.items())
     report(as_json, document, lambda: f"contact {found}\n{changed}" if changed else f"contact {found}: nothing is new")
@@ -90,7 +85,9 @@ def merge(
         confirm(f"contact {second}, with {counted(planned.enrollments, 'enrollment')}{ending}, goes into {first}", yes)
         with session.database.transaction() as transaction:
             done = contact_edits.merge(transaction, mine, operator(session, by, reason), first, second)
-    report(as_json, asdict(done), lambda: f"contact {second} is merged into contact {first}")
+        wake(session, done.wakeups, "the contacts are merged")
+    document = {"keep": first, "other": second, "enrollments": done.enrollments, "ended": done.ended}
+    report(as_json, document, lambda: f"contact {second} is merged into contact {first}")
 
 
 @app.command()
@@ -158,9 +155,3 @@ def _message(one: dict[str, Any]) -> str:
 def _event(one: dict[str, Any]) -> str:
     when = "-" if one["occurred_at"] is None else f"{one['occurred_at']:%Y-%m-%d %H:%M}"
     return f"{when}  {one['status']}  {one['text'] or ''}".rstrip()
-
-
-def require_one(contact: str | None, sequence: str | None) -> None:
-    """Raise InvalidInput if a list is asked for by a contact and by a sequence at once."""
-    if contact is not None and sequence is not None:
-        raise InvalidInput("name a sequence or --contact, not both")

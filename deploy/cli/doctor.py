@@ -88,7 +88,7 @@ def _examine(session: Open) -> list[Finding]:
 
 def _senders(session: Open, has_database: bool, selector: str | None, place: str | None) -> list[Finding]:
     """Look at the DNS of every sender of email: that of the settings, and those of workspaces."""
-    from deploy.cli.check_dns import SenderDns, resolver_at  # the library takes a moment to import
+    from deploy.cli.check_dns import SenderDns, WeakSender, resolver_at  # the library takes a moment to import
 
     senders = [session.settings.email_from]
     if has_database:
@@ -96,8 +96,15 @@ def _senders(session: Open, has_database: bool, selector: str | None, place: str
             found = transaction.execute("SELECT DISTINCT email_from FROM workspaces WHERE email_from IS NOT NULL")
             senders += [sender for (sender,) in found]
     asked = resolver_at(place)
-    domains = {one.domain: one for sender in senders for one in [SenderDns(sender, selector, asked)]}
-    return [_check(name, check) for one in domains.values() for name, check in one.checks()]
+    findings: list[Finding] = []
+    domains: dict[str, SenderDns] = {}
+    for sender in senders:
+        one = SenderDns(sender, selector, asked)
+        try:
+            domains.setdefault(one.domain, one)
+        except WeakSender as error:
+            findings.append(Finding(f"sender {sender!r}", False, str(error)))
+    return [*findings, *(_check(name, check) for one in domains.values() for name, check in one.checks())]
 
 
 def _check(name: str, check: Callable[[], str]) -> Finding:

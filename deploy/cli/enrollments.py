@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.contacts import require_one
 from deploy.cli.output import Json, WorkspaceName, report
 from deploy.cli.session import opened
+from engine.errors import InvalidInput
 from engine.outbox.hold import held
 from engine.outbox.listing import Listed, page
 from producers.contact_lookup import find_contact
@@ -28,7 +28,8 @@ def enrollments(
     as_json: Json = False,
 ) -> None:
     """List enrollments, the oldest first, page by page."""
-    require_one(contact, sequence)
+    if contact is not None and sequence is not None:
+        raise InvalidInput("name a sequence or --contact, not both")
     with opened(workspace) as session, session.database.transaction() as transaction:
         mine = find_workspace(transaction, session.settings.workspace)
         workspace_id = mine.id

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from deploy.cli.enrolling import json_object
-from deploy.cli.output import Json, WorkspaceName, note, report
-from deploy.cli.session import opened
+from deploy.cli.output import Json, WorkspaceName, report
+from deploy.cli.session import opened, wake
 from engine.errors import InvalidInput
-from engine.wakeups import WakeupsUnavailable
 from producers.signals import About, Heard, take_signal
 from producers.workspaces import find_workspace
 from schema.states import SignalKind
@@ -48,10 +47,7 @@ def event(
     with opened(workspace) as session:
         with session.database.transaction() as transaction:
             taken = take_signal(transaction, find_workspace(transaction, session.settings.workspace), heard)
-        try:
-            session.wakeups.schedule(taken.wakeups)
-        except WakeupsUnavailable as error:
-            note(f"cadenza: {error}; the event is taken, and the sweeper makes up for the wake-ups")
+        wake(session, taken.wakeups, "the event is taken")
     document = {"event": taken.event_id, "contact": taken.contact_id, "machine": taken.machine}
     said = "was known already: nothing is new" if taken.event_id is None else "taken"
     by = f"; it was {taken.machine}, no person" if taken.machine is not None else ""

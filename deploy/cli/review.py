@@ -8,18 +8,20 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.output import Json, fitted, note, report
-from deploy.cli.session import Open, opened
+from deploy.cli.output import Json, fitted, report
+from deploy.cli.session import Open, opened, wake
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput
 from engine.rules.answers import words_of
-from engine.wakeups import Due, WakeupsUnavailable
 from producers.doubtful import Doubtful, Reading, count_doubtful, doubtful_messages, read_message
 from producers.review import Decision, Review, count_reviews, decide, reviews
 from producers.workspaces import find_workspace
 
 #: So many are shown to people; --json lists all.
 SHOWN: Final = 100
+
+#: What a note says that Redis is away.
+STANDS: Final = "the decision stands"
 
 
 class Verdict(StrEnum):
@@ -95,14 +97,7 @@ def _decide(session: Open, row: int, verdict: Verdict) -> None:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         clock = SequenceClock(session.database)
         resolved = decide(transaction, clock, workspace_id, row, Decision(verdict.value))
-    _wake(session, resolved.wakeups)
-
-
-def _wake(session: Open, due: Sequence[Due]) -> None:
-    try:
-        session.wakeups.schedule(due)
-    except WakeupsUnavailable as error:
-        note(f"cadenza: {error}; the decision stands, and the sweeper makes up for the wake-ups")
+    wake(session, resolved.wakeups, STANDS)
 
 
 def _read(session: Open, message: int, verdict: Verdict) -> None:
@@ -111,7 +106,7 @@ def _read(session: Open, message: int, verdict: Verdict) -> None:
     with session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         woken = read_message(transaction, workspace_id, message, Reading(verdict.value))
-    _wake(session, woken)
+    wake(session, woken, STANDS)
 
 
 def _done(row: int, verdict: Verdict) -> str:

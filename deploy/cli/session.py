@@ -1,18 +1,19 @@
 """What a command works with: settings, servers, the database and the wake-ups, closed when it ends."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from deploy.cli.output import note
 from deploy.local.servers import local_servers
 from engine.database import Database
 from engine.errors import Unavailable
 from engine.logs import set_up_logs
 from engine.settings import Settings, read_settings
-from engine.wakeups import Wakeups
+from engine.wakeups import Due, Wakeups, WakeupsUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ def opened(workspace: str | None = None, *, check: bool = True) -> Iterator[Open
         if check:
             database.check()
         yield Open(settings, database, wakeups)
+
+
+def wake(session: Open, due: Sequence[Due], stands: str) -> None:
+    """Schedule wake-ups after a COMMIT. If Redis is away, a note says what `stands` all the same."""
+    try:
+        session.wakeups.schedule(due)
+    except WakeupsUnavailable as error:
+        note(f"cadenza: {error}; {stands}, and the sweeper makes up for the wake-ups")
 
 
 def required(url: SecretStr | None) -> str:

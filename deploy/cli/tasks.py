@@ -8,10 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.output import Json, WorkspaceName, note, report
-from deploy.cli.session import opened
+from deploy.cli.session import opened, wake
 from engine.database import Session
 from engine.errors import InvalidInput
-from engine.wakeups import WakeupsUnavailable
 from producers.enrollments import find_enrollment
 from producers.sequences import find_sequence
 from producers.tasks import acts, by_hand
@@ -216,10 +215,7 @@ def _act(
     with opened(workspace) as session:
         with session.database.transaction() as transaction:
             acted = act(transaction, find_workspace(transaction, session.settings.workspace).id)
-        try:
-            session.wakeups.schedule(acted.wakeups)
-        except WakeupsUnavailable as error:
-            note(f"cadenza: {error}; what was done stands, and the sweeper makes up for the wake-ups")
+        wake(session, acted.wakeups, "what was done stands")
     for warning in acted.warnings:
         note(f"cadenza: {warning}")
     document = {"enrollment": enrollment, "step": step, "changed": acted.changed, "warnings": acted.warnings}

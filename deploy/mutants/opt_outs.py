@@ -10,6 +10,8 @@ TEST_UNDELIVERABLE: Final = "tests/integration/test_undeliverable.py"
 TEST_COUNTS_FROM: Final = "tests/integration/test_counts_from.py"
 TEST_STOP_WAITS: Final = "tests/integration/test_stop_waits.py"
 TEST_GROUPS: Final = "tests/integration/test_report_groups.py"
+TEST_EDITS: Final = "tests/integration/test_contact_edits.py"
+TEST_ARCHIVED: Final = "tests/integration/test_unsubscribe_archived.py"
 TEST_LINK: Final = "tests/integration/test_unsubscribe_link.py"
 
 OPT_OUTS: Final = (
@@ -120,5 +122,30 @@ OPT_OUTS: Final = (
         'following += groups[tenant.id, "number", report.recipient] if _says_something(report) else []',
         "following += []",
         (f"{TEST_GROUPS}::test_a_group_ends_as_one_by_one",),
+    ),
+    Mutant(
+        "archived-link",
+        "the link of an email whose steps are in a detached archive unsubscribes nobody",
+        "producers/unsubscribing.py",
+        "    if owner is None:",
+        "    if owner is None or True:",
+        (f"{TEST_ARCHIVED}::test_the_link_of_a_detached_email_unsubscribes_whoever_has_the_address",),
+    ),
+    Mutant(
+        "merge-unheld",
+        "a merge plans before it holds the contacts",
+        "producers/contact_edits.py",
+        "    both = _hold(session, [keep, other])  # before the plan: nobody is enrolled in between\n"
+        "    planned = plan_merge(session, keep, other)\n",
+        "    planned = plan_merge(session, keep, other)\n    both = _hold(session, [keep, other])\n",
+        (f"{TEST_EDITS}::test_whoever_is_enrolled_while_a_merge_waits_is_in_a_sequence_once",),
+    ),
+    Mutant(
+        "erase-in-part",
+        "a contact is erased though messages to it are in a detached archive",
+        "producers/contact_edits.py",
+        "if state_of(session, month) is MonthState.DETACHED:",
+        "if False:",
+        (f"{TEST_EDITS}::test_nobody_is_erased_whose_messages_are_in_a_detached_archive",),
     ),
 )

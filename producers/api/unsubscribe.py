@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-import structlog
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from engine.database import Database
 from engine.errors import NotFound
-from engine.wakeups import Wakeups, WakeupsUnavailable
+from engine.wakeups import Wakeups
 from producers.unsubscribing import subscription_of, unsubscribe
-
-log = structlog.get_logger(__name__)
+from producers.waking import wake
 
 #: No script, nothing from elsewhere, not in a frame, and no search engine keeps it.
 HEADERS: Final = {
@@ -86,10 +84,7 @@ class UnsubscribePage:
                 due = unsubscribe(session, public_id, token)
         except NotFound as error:
             return _page("Link not known", f"<p>{escape(str(error))}.</p>", 404)
-        try:
-            self.wakeups.schedule(due)
-        except WakeupsUnavailable as error:
-            log.warning("wake-ups not scheduled: the sweeper will make up for them", error=str(error))
+        wake(self.wakeups, due)
         return _page("You are unsubscribed", "<p>You will get no more of these emails.</p>")
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from schema.mailbox import read_sender
+
 #: At most so many, and so long (RFC 5322 section 2.1.1).
 MAX_CC: Final = 10
 MAX_HEADERS: Final = 20
@@ -47,11 +49,11 @@ def is_template(text: str) -> bool:
 
 
 def _mailbox(value: str) -> str:
-    """Return a mailbox as it is written; one without a template must be an address now."""
+    """Return a mailbox as it is written. A template is checked when it is filled in."""
     if _CONTROL.search(value):
         raise ValueError("it has a control character")
-    if not is_template(value) and "@" not in value:
-        raise ValueError("it is no email address")
+    if not is_template(value):
+        read_sender(value)
     return value
 
 

@@ -1,6 +1,9 @@
 """Contacts are found, corrected, merged and erased; nobody who opted out is written to afterwards."""
 
+from threading import Thread
+
 import pytest
+from stage_site import wait_for
 from world import World
 
 from engine.clock import sequence_now
@@ -10,6 +13,7 @@ from engine.outbox.listing import page
 from producers.contact_edits import Edit, Edited, edit, erase, merge, plan_merge
 from producers.contact_lookup import find_contact
 from producers.contact_view import view
+from producers.enroll_event import EnrollEvent, write
 from producers.operator import Operator
 from producers.signals import About, Heard, take_signal
 from producers.workspaces import find_workspace
@@ -17,6 +21,9 @@ from schema.states import SignalKind
 
 WHO = Operator("default", "ann", "they rang")
 ANA, BEN = "+12025550101", "+12025550102"
+WAITING_FOR_A_LOCK = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def change(world: World, contact: int, **wanted: object) -> Edited:
@@ -257,3 +264,55 @@ def test_an_erased_contact_leaves_no_name_and_no_number(two: World) -> None:
     assert two.query("SELECT name FROM tasks") == [("erased",)]
     ((external_id,),) = two.query("SELECT external_id FROM contacts WHERE id = 2")
     assert external_id.startswith("erased-2-")
+
+
+def test_nobody_is_erased_whose_messages_are_in_a_detached_archive(two: World) -> None:
+    two.execute("INSERT INTO archive_months (month, detached_at) VALUES ('2024-03-01', now())")
+    two.execute("CREATE TABLE archives.outbox_2024_03 (LIKE archived_outbox)")
+    two.execute("CREATE TABLE archives.attempts_2024_03 (LIKE archived_attempts)")
+    two.execute("UPDATE enrollments SET archived_month = '2024-03-01' WHERE contact_id = 2")
+    with pytest.raises(InvalidInput, match=r"2024-03 is detached.*cadenza archives attach 2024-03"):
+        erase_contact(two, 2)
+    assert two.query("SELECT phone FROM contacts WHERE id = 2") == [(BEN,)]
+    two.execute("DROP TABLE archives.outbox_2024_03, archives.attempts_2024_03")
+    erase_contact(two, 2)
+    assert two.query("SELECT phone FROM contacts WHERE id = 2") == [(None,)]
+
+
+WAITING = """
+sequence: waiting
+name: Waiting
+steps:
+  - {key: plan, type: wait, until: {attribute: {plan: pro}, within: 3 days}}
+  - {key: hello, type: sms, body: Hi}
+"""
+
+
+def test_what_waits_for_an_attribute_is_looked_at_after_a_merge(world: World) -> None:
+    world.publish(WAITING)
+    world.publish("sequence: beside\nsteps: [{key: only, type: sms, body: Hi}]")
+    world.enroll("waiting", external_id="a1", phone=ANA)
+    world.enroll("beside", external_id="b2", phone=BEN, attributes={"plan": "pro"})
+    world.execute(
+        "UPDATE outbox SET outcome = 'undecided', due_at = due_at + interval '3 days' WHERE step_key = 'plan'"
+    )
+    with world.database.transaction() as session:
+        merged = merge(session, find_workspace(session, "default"), WHO, 1, 2)
+    assert world.rows("status", "step_key = 'plan'") == [("done",)]
+    assert [rows for _, rows in merged.wakeups] == [world.ids("step_key = 'hello'")]
+
+
+def test_whoever_is_enrolled_while_a_merge_waits_is_in_a_sequence_once(world: World) -> None:
+    world.publish()
+    world.publish("sequence: beside\nsteps: [{key: only, type: sms, body: Hi}]")
+    world.enroll(external_id="a1", phone=ANA)
+    world.enroll("beside", external_id="b2", phone=BEN)
+    merging = Thread(target=merge_both, args=(world,))
+    with world.database.transaction() as session:
+        write(session, EnrollEvent("follow-up", external_id="b2", email="ben@example.com", phone=BEN))
+        merging.start()
+        wait_for(lambda: world.query(WAITING_FOR_A_LOCK) == [(1,)], "the merge waits for the enrollment")
+    merging.join()
+    running = "SELECT count(*) FROM enrollments e JOIN sequences s ON s.id = e.sequence_id WHERE s.key = 'follow-up'"
+    assert world.query(f"{running} AND e.status = 'active'") == [(1,)]
+    assert world.query(running) == [(2,)]

@@ -74,8 +74,26 @@ def test_a_server_that_does_not_answer_is_said() -> None:
     silent.resolver.timeout = 0.2
     with pytest.raises(Unavailable, match=r"DNS does not tell example\.com"):
         silent.spf()
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:dns", "127.0.0.1:99999", "dns.example.com", "[::1", "", ":53"])
+def test_what_is_no_address_of_a_server_is_refused(place: str) -> None:
     with pytest.raises(InvalidInput, match="write an IP address"):
-        resolver_at("127.0.0.1:dns")
+        resolver_at(place)
+
+
+@pytest.mark.parametrize(
+    ("place", "host", "port"),
+    [
+        ("127.0.0.1", "127.0.0.1", 53),
+        ("127.0.0.1:5353", "127.0.0.1", 5353),
+        ("::1", "::1", 53),
+        ("[::1]:5353", "::1", 5353),
+    ],
+)
+def test_an_address_of_a_server_is_read(place: str, host: str, port: int) -> None:
+    resolver = resolver_at(place)
+    assert (resolver.nameservers, resolver.port) == ([host], port)
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +116,12 @@ def test_doctor_looks_at_dns_when_asked(settings: Settings, tmp_path: Path, serv
     with dns_server({}) as place:
         weak = cli("doctor", "--dns", "--resolver", place).check(1)
     assert "FAILED  there is no SPF record: publish a TXT record at example.com" in weak.out
+
+
+def test_doctor_says_which_sender_has_no_address(
+    settings: Settings, tmp_path: Path, server: "subprocess.Popen[bytes]"
+) -> None:
+    cli: Cli = ReadyCli(settings.model_copy(update={"email_from": "Acme"}), tmp_path, server)
+    with dns_server({}) as place:
+        told = cli("doctor", "--dns", "--resolver", place).check(1)
+    assert "FAILED  it has no email address: write `Name <name@example.com>` or name@example.com" in told.out

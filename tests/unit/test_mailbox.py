@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.definition import InvalidDefinition, parse
+from schema.mailbox import Sender, read_sender
 from workers.channels.channel import Email
-from workers.channels.email.mailbox import Sender, read_sender
 from workers.channels.email.mime import build
 
 
@@ -87,6 +87,10 @@ HEAD = "sequence: a\nsteps:\n  - {key: b, type: email, subject: Hi, text: Hi, MO
         'reply_to: "a@example.com\\nBcc: eve@example.com"',
         'reply_to: "{{ contact.mail }}"',
         "cc: nobody",
+        'reply_to: "foo@"',
+        'reply_to: "a b@example.com"',
+        'reply_to: "Sales <sales@example.com"',
+        'cc: ["Ann <ann@example.com>, Bob <bob@example.com>"]',
         "cc: [" + ", ".join(f"a{number}@example.com" for number in range(11)) + "]",
     ],
 )

@@ -17,7 +17,7 @@ from engine.rules import unsubscribe
 from engine.rules.rendering import Renderer, RenderError, Variables
 from schema.definition import Definition, EmailStep
 from schema.definition.mail import is_template
-from workers.channels.email.mailbox import read_sender
+from schema.mailbox import read_sender
 from workers.delivery.known import Tenant, Version
 
 #: The last field of a Feedback-ID names the sender: 5 to 15 characters.

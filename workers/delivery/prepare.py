@@ -16,9 +16,9 @@ from engine.rules.token import status_callback_url
 from engine.settings import Settings
 from schema.definition import AnyStep, EmailStep, MessageStep, SmsStep
 from schema.definition.templates.check import UNSUBSCRIBE_URL
+from schema.mailbox import read_sender
 from schema.states import RowStatus
 from workers.channels.channel import Email, Message, Sms
-from workers.channels.email.mailbox import read_sender
 from workers.delivery.email_headers import addresses_of, headers_of, unsubscribe_by
 from workers.delivery.hours import OpeningHours
 from workers.delivery.known import Known, Tenant, Version

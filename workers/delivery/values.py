@@ -5,7 +5,7 @@ from functools import lru_cache
 from engine.outbox.claim import Claimed
 from engine.rules.rendering import Variables, variables
 from engine.settings import Settings
-from workers.channels.email.mailbox import read_sender
+from schema.mailbox import read_sender
 from workers.delivery.known import Tenant, Version
 
 

@@ -18,9 +18,9 @@ from engine.rules.webhooks import MOST, Told, call_key, document, rendered
 from engine.settings import Settings
 from schema.definition import ActionStep
 from schema.definition.outward import ASSIGNEE, OWNER, Notify, Webhook
+from schema.mailbox import read_sender
 from schema.states import RowStatus
 from workers.channels.channel import Call, Email, Message
-from workers.channels.email.mailbox import read_sender
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepare import as_before, domain_of, payload_of
 from workers.delivery.prepared import Prepared

@@ -10,10 +10,10 @@ from engine.rules.answers import Stage, masked, smtp_outcome
 from engine.rules.doubt import Sighting
 from engine.rules.outcome import Outcome
 from engine.settings import Settings
+from schema.mailbox import check_address, read_sender
 from schema.states import AttemptOutcome
 from workers.channels.channel import Email, LookUpFailed, Message
 from workers.channels.deadlines import Deadline, Deadlines
-from workers.channels.email.mailbox import check_address, read_sender
 from workers.channels.email.mime import build
 from workers.channels.email.pool import ConnectionPool
 from workers.channels.email.replies import Refused

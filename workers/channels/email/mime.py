@@ -15,8 +15,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
+from schema.mailbox import Sender, check_address, read_sender
 from workers.channels.channel import Email
-from workers.channels.email.mailbox import Sender, check_address, read_sender
 
 CRLF: Final = b"\r\n"
 
