@@ -16,6 +16,7 @@ from engine.outbox.hold import one_by_one
 from producers.operator import Operator
 from producers.sequences import PublishedSequence, find_sequence
 from producers.workspaces import find_workspace
+from schema.counted import counted
 
 #: Real seconds to wait for who may still be enrolling when all that was to be seen has been ended.
 PATIENCE: Final = 10.0
@@ -103,8 +104,8 @@ def unarchive(database: Database, operator: Operator, key: str) -> Restored:
         left = archived.running(session, found.sequence_id)
         if left.active + left.paused:
             raise InvalidInput(
-                f"sequence {key!r} is still being archived: {left.active + left.paused:,} enrollment(s) have not been"
-                f" ended; run `cadenza archive {key}` to the end first"
+                f"sequence {key!r} is still being archived: {counted(left.active + left.paused, 'enrollment')} still"
+                f" to end; run `cadenza archive {key}` to the end first"
             )
         note_scope(session, workspace_id, found.sequence_id, operator.name, status, "brought back from the archive")
     return Restored(changed=True, status=status)

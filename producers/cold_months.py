@@ -10,6 +10,7 @@ from engine.database import Database, Session, first_line
 from engine.errors import InvalidInput, NotFound, Unavailable
 from engine.outbox import cold_months
 from engine.outbox.cold_months import ArchivedMonth, MonthState, tables_of
+from schema.counted import counted
 
 #: How often `detach` tries while a transaction reads the month, and real seconds between two tries.
 TRIES: Final = 5
@@ -60,14 +61,14 @@ def attach(database: Database, month: date) -> None:
             strange = cold_months.strangers(session, month)
             if strange:
                 raise InvalidInput(
-                    f"{rows_table} has {strange:,} row(s) of enrollments that are not archived in {month:%Y-%m}:"
+                    f"{rows_table} has {counted(strange, 'row')} of enrollments that are not archived in {month:%Y-%m}:"
                     " restore the dump of this database and month"
                 )
             rows, attempts, moved_rows, moved_attempts = cold_months.sizes(session, month)
             if (rows, attempts) != (moved_rows, moved_attempts):
                 raise InvalidInput(
-                    f"{rows_table} has {rows:,} of {moved_rows:,} archived row(s), and {attempts_table} {attempts:,} of"
-                    f" {moved_attempts:,} attempt(s): restore the whole dump"
+                    f"{rows_table} has {rows:,} of {counted(moved_rows, 'archived row')}, and {attempts_table}"
+                    f" {attempts:,} of {counted(moved_attempts, 'attempt')}: restore the whole dump"
                 )
             cold_months.attach(session, month)
     except psycopg.errors.CheckViolation:

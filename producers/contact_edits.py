@@ -12,23 +12,21 @@ from engine.database import Session
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.cold_months import MonthState, state_of
 from engine.outbox.decide import heed
-from engine.outbox.history import note_scope
 from engine.outbox.leave_many import leave_many
 from engine.outbox.suppressing import STRONGEST_OF_PERSON_STAYS, STRONGEST_STAYS
 from engine.wakeups import Due
+from producers.contacts import COLUMNS, TOLD
 from producers.emails import email_address
 from producers.fields import NotStorableError, json_of
 from producers.operator import Operator
 from producers.phones import e164
 from producers.time_zones import time_zone
 from producers.workspaces import Workspace
+from schema.counted import counted
 
 #: The exit reason of enrollments that end because their contact is erased, or merged into another.
 ERASED: Final = "erased"
 MERGED: Final = "merged"
-
-#: What may be set, beside attributes.
-KEYS: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone")
 
 HOLD: Final = """
 SELECT id, external_id, email, email_key, phone, first_name, last_name, timezone, attributes FROM contacts
@@ -191,7 +189,7 @@ def edit(
     after["email_key"] = None if after["email"] is None else after["email"].casefold()
     if all(after[key] is None for key in ("external_id", "email", "phone")):
         raise InvalidInput("a contact needs an external_id, an email or a phone")
-    changes = {name: (before[name], after[name]) for name in (*KEYS, "attributes") if before[name] != after[name]}
+    changes = {name: (before[name], after[name]) for name in TOLD if before[name] != after[name]}
     if not changes:
         return Edited(contact_id, {})
     try:
@@ -203,7 +201,7 @@ def edit(
             f"contact {'another' if row is None else row[0]} has that key already: `cadenza contact merge` makes one of"
             " the two"
         ) from None
-    _note(session, workspace, operator, "contact changed", f"contact {contact_id}: {', '.join(changes)}")
+    operator.note(session, workspace.id, "contact changed", f"contact {contact_id}: {', '.join(changes)}")
     return Edited(contact_id, changes, heed(session, contact_id, now))
 
 
@@ -242,12 +240,12 @@ def merge(session: Session, workspace: Workspace, operator: Operator, keep: int,
     session.execute(SPARE, {**pair, "enrollments": twice})
     for statement in MOVE:
         session.execute(statement.encode(), pair)
-    united = {name: first[name] if first[name] is not None else second[name] for name in (*KEYS, "email_key")}
+    united = {name: first[name] if first[name] is not None else second[name] for name in (*COLUMNS, "email_key")}
     if first["email"] is None:
         united["email_key"] = second["email_key"]
     attributes = json.dumps({**second["attributes"], **first["attributes"]})
     session.execute(SET, {**united, "id": keep, "attributes": attributes})
-    _note(session, workspace, operator, "contacts merged", f"contact {other} into contact {keep}")
+    operator.note(session, workspace.id, "contacts merged", f"contact {other} into contact {keep}")
     return replace(planned, wakeups=heed(session, keep, sequence_now(session).timestamp()))
 
 
@@ -268,14 +266,14 @@ def erase(session: Session, workspace: Workspace, operator: Operator, contact_id
     running = [one for (one,) in session.execute(RUNNING, (contact_id,))]
     if running and not end:
         raise InvalidInput(
-            f"contact {contact_id} is in {len(running)} running enrollment(s) ({', '.join(map(str, running[:5]))}):"
-            " cancel them first, or add --erase to end them"
+            f"contact {contact_id} is in {counted(len(running), 'running enrollment')}"
+            f" ({', '.join(map(str, running[:5]))}): cancel them first, or add --erase to end them"
         )
     _require_quiet(session, contact_id)
     leave_many(session, workspace.id, running, ERASED, operator.name, operator.reason)
     for statement in ERASE:
         session.execute(statement.encode(), {"contact": contact_id})
-    _note(session, workspace, operator, "contact erased", f"contact {contact_id}")
+    operator.note(session, workspace.id, "contact erased", f"contact {contact_id}")
     return running
 
 
@@ -317,7 +315,7 @@ def _read(workspace: Workspace, wanted: Edit) -> dict[str, str | None]:
         "timezone": time_zone,
     }
     read: dict[str, str | None] = {}
-    for name in KEYS:
+    for name in COLUMNS:
         text = getattr(wanted, name)
         if text is None:
             continue
@@ -334,7 +332,3 @@ def _attributes(wanted: Edit) -> dict[str, Any]:
         return dict(json.loads(json_of("attributes", given)))
     except NotStorableError as error:
         raise InvalidInput(str(error)) from None
-
-
-def _note(session: Session, workspace: Workspace, operator: Operator, became: str, what: str) -> None:
-    note_scope(session, workspace.id, None, operator.name, became, "; ".join(filter(None, [what, operator.reason])))

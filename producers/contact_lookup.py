@@ -1,6 +1,5 @@
 """Find a contact by what people know of it: its id, an email address, a phone number, or an id of theirs."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from engine.database import Session
@@ -12,20 +11,13 @@ from producers.workspaces import Workspace
 #: Before an id of another system.
 EXTERNAL: Final = "external_id:"
 
-FIND: Final = """
-SELECT id FROM contacts WHERE workspace_id = %(workspace)s AND (
-    %(id)s::bigint IS NOT NULL AND id = %(id)s OR %(external_id)s::text IS NOT NULL AND external_id = %(external_id)s
-    OR %(email)s::text IS NOT NULL AND email_key = %(email)s OR %(phone)s::text IS NOT NULL AND phone = %(phone)s
-) ORDER BY id LIMIT 2
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    id: int | None = None
-    external_id: str | None = None
-    email: str | None = None
-    phone: str | None = None
+#: By one key, each of which one contact of the workspace has at most.
+FIND: Final = {
+    "id": "SELECT id FROM contacts WHERE workspace_id = %s AND id = %s",
+    "external_id": "SELECT id FROM contacts WHERE workspace_id = %s AND external_id = %s",
+    "email": "SELECT id FROM contacts WHERE workspace_id = %s AND email_key = %s",
+    "phone": "SELECT id FROM contacts WHERE workspace_id = %s AND phone = %s",
+}
 
 
 def find_contact(session: Session, workspace: Workspace, written: str) -> int:
@@ -37,34 +29,30 @@ def find_contact(session: Session, workspace: Workspace, written: str) -> int:
         InvalidInput: it is none of these.
         NotFound: the workspace has no such contact.
     """
-    for keys in _readings(workspace, written.strip()):
-        asked = {
-            "workspace": workspace.id,
-            "id": keys.id,
-            "external_id": keys.external_id,
-            "email": keys.email,
-            "phone": keys.phone,
-        }
-        found = session.execute(FIND, asked).fetchall()
-        if found:
-            return int(found[0][0])
+    for key, value in _readings(workspace, written.strip()):
+        found = session.execute(FIND[key].encode(), (workspace.id, value)).fetchone()
+        if found is not None:
+            return int(found[0])
     raise NotFound(
         f"no contact {written!r} in workspace {workspace.key!r}: give an email address, a phone number, the contact's"
         f" id, or {EXTERNAL}YOURS"
     )
 
 
-def _readings(workspace: Workspace, written: str) -> list[_Keys]:
+def _readings(workspace: Workspace, written: str) -> list[tuple[str, str | int]]:
+    """Return the keys that it may be, each with its value; the likeliest first."""
     if written.startswith(EXTERNAL):
-        return [_Keys(external_id=written.removeprefix(EXTERNAL))]
+        return [("external_id", written.removeprefix(EXTERNAL))]
     if "@" in written:
         try:
-            return [_Keys(email=email_address(written).casefold())]
+            return [("email", email_address(written).casefold())]
         except ValueError as error:
             raise InvalidInput(f"email {written!r} {error}") from None
-    by_id = [_Keys(id=int(written))] if written.isascii() and written.isdigit() and len(written) < 19 else []
+    by_id: list[tuple[str, str | int]] = []
+    if written.isascii() and written.isdigit() and len(written) < 19:
+        by_id.append(("id", int(written)))
     try:
-        return [*by_id, _Keys(phone=e164(written, workspace.region))]
+        return [*by_id, ("phone", e164(written, workspace.region))]
     except ValueError as error:
         if by_id:
             return by_id

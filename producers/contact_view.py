@@ -34,14 +34,30 @@ FROM enrollments e JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versio
 WHERE e.contact_id = %(contact)s ORDER BY e.id DESC LIMIT %(limit)s
 """
 
-#: Of one contact, by its enrollments: a contact has few.
-MESSAGES: Final = """
+_MESSAGES: Final = """
 SELECT a.started_at AS at, o.enrollment_id AS enrollment, o.step_key AS step, a.channel, a.recipient,
     coalesce(a.payload ->> 'body', a.payload ->> 'subject') AS text, a.outcome, a.provider_id,
-    coalesce(a.error_code, o.error_code) AS error_code, a.detail, o.delivery_status AS delivery
-FROM enrollments e JOIN outbox o ON o.enrollment_id = e.id JOIN attempts a ON a.outbox_id = o.id
-WHERE e.contact_id = %(contact)s ORDER BY a.started_at DESC, a.outbox_id DESC LIMIT %(limit)s
+    coalesce(a.error_code, o.error_code) AS error_code, a.detail, o.delivery_status AS delivery, a.outbox_id
+FROM enrollments e JOIN {outbox} o ON o.enrollment_id = e.id{month} JOIN {attempts} a ON a.outbox_id = o.id{month_too}
+WHERE e.contact_id = %(contact)s
 """
+
+#: Of one contact, by its enrollments: a contact has few. Those of detached months are not here.
+MESSAGES: Final = "".join(
+    (
+        "SELECT at, enrollment, step, channel, recipient, text, outcome, provider_id, error_code, detail, delivery",
+        " FROM (",
+        _MESSAGES.format(outbox="outbox", attempts="attempts", month="", month_too=""),
+        "UNION ALL",
+        _MESSAGES.format(
+            outbox="archived_outbox",
+            attempts="archived_attempts",
+            month=" AND o.archived_month = e.archived_month",
+            month_too=" AND a.archived_month = e.archived_month",
+        ),
+        ") AS message ORDER BY at DESC, outbox_id DESC LIMIT %(limit)s",
+    )
+)
 
 EVENTS: Final = """
 SELECT kind, status, payload ->> 'Body' AS text, occurred_at FROM events
@@ -76,6 +92,6 @@ def view(session: Session, workspace_id: int, contact_id: int) -> ContactView:
             contact,
             cursor.execute(BARRED, asked).fetchall(),
             cursor.execute(ENROLLMENTS, asked).fetchall(),
-            cursor.execute(MESSAGES, asked).fetchall(),
+            cursor.execute(MESSAGES.encode(), asked).fetchall(),
             cursor.execute(EVENTS, asked).fetchall(),
         )

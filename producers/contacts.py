@@ -69,6 +69,9 @@ FROM changed JOIN person ON person.id = changed.id
 WHERE contacts.id = changed.id
 """
 
+#: What a contact has beside its attributes.
+COLUMNS: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone")
+
 #: The same, with what each of them was before and is now, by field.
 REFRESH_TOLD: Final = "".join(
     (
@@ -78,7 +81,7 @@ REFRESH_TOLD: Final = "".join(
 )
 
 #: What is told of a contact that was changed.
-TOLD: Final = ("external_id", "email", "phone", "first_name", "last_name", "timezone", "attributes")
+TOLD: Final = (*COLUMNS, "attributes")
 
 
 @dataclass(slots=True, eq=False)

@@ -24,11 +24,6 @@ WHERE e.status = 'doubtful' AND (%(workspace)s::bigint IS NULL OR e.workspace_id
 ORDER BY e.id LIMIT %(limit)s
 """
 
-COUNT: Final = """
-SELECT count(*) FROM events
-WHERE status = 'doubtful' AND (%(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s)
-"""
-
 MESSAGE: Final = """
 SELECT e.status, e.contact_id, coalesce(e.payload ->> 'From', ''), w.region, w.opt_out_scope
 FROM events e JOIN workspaces w ON w.id = e.workspace_id
@@ -71,12 +66,6 @@ def doubtful_messages(session: Session, workspace_id: int | None, *, limit: int 
     with session.cursor(row_factory=class_row(Doubtful)) as cursor:
         cursor.execute(WAITING, {"workspace": workspace_id, "limit": limit})
         return cursor.fetchall()
-
-
-def count_doubtful(session: Session, workspace_id: int | None) -> int:
-    """How many there are."""
-    row = session.execute(COUNT, {"workspace": workspace_id}).fetchone()
-    return int(row[0]) if row else 0
 
 
 def read_message(session: Session, workspace_id: int, event_id: int, reading: Reading) -> list[Due]:

@@ -11,7 +11,6 @@ from psycopg.rows import class_row
 
 from engine.database import Database, Session
 from engine.errors import InvalidInput
-from engine.outbox.history import note_scope
 from engine.outbox.suppressing import STRONGEST_STAYS, strength
 from producers.bulk.reading import open_records
 from producers.bulk.records import BrokenRecord, Record, Reject
@@ -140,7 +139,7 @@ def add(session: Session, operator: Operator, channel: Channel | None, address: 
     one = {"channels": [kind], "addresses": [key], "reasons": [OPERATOR], "notes": [operator.reason]}
     added = session.execute(ADD, {"workspace": workspace.id, **one}).rowcount == 1
     if added:
-        _note(session, workspace, operator, "suppressed", f"{kind} {key}")
+        operator.note(session, workspace.id, "suppressed", f"{kind} {key}")
     return added
 
 
@@ -158,7 +157,7 @@ def remove(session: Session, operator: Operator, channel: Channel | None, addres
     asked = {"workspace": workspace.id, "channel": kind, "address": key}
     found = [reason for query in (REMOVE, REMOVE_PERSON) for (reason,) in session.execute(query, asked)]
     if found:
-        _note(session, workspace, operator, "suppression removed", f"{kind} {key} ({', '.join(found)})")
+        operator.note(session, workspace.id, "suppression removed", f"{kind} {key} ({', '.join(found)})")
     return found
 
 
@@ -194,7 +193,7 @@ def import_file(
             rejects.close()
         done.rejects_file = str(rejects.path) if rejects.exists else None
     with database.transaction() as session:
-        _note(session, workspace, operator, "suppressed", f"{done.added} addresses of {source.name}")
+        operator.note(session, workspace.id, "suppressed", f"{done.added} addresses of {source.name}")
     return done
 
 
@@ -292,8 +291,3 @@ def _channel(text: str | None) -> Channel | None:
             return "sms"
         case _:
             raise InvalidInput(f"channel {text!r}: expected {' or '.join(CHANNELS)}")
-
-
-def _note(session: Session, workspace: Workspace, operator: Operator, became: str, what: str) -> None:
-    reason = "; ".join(filter(None, [what, operator.reason]))
-    note_scope(session, workspace.id, None, operator.name, became, reason)

@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
+from engine.rules.calendar import Hours
 from engine.rules.opt_out import check_opt_out_word
 from producers.suppressions import Scope
 from producers.time_zones import time_zone
@@ -34,13 +35,16 @@ COLUMNS: Final[LiteralString] = (
     " opt_out_scope, doubtful, opt_out_words, reply_to, cc, headers"
 )
 
+ADD: Final = "INSERT INTO workspaces (key, name, timezone, region, quiet_hours) VALUES (%s, %s, %s, %s, %s)"
+
 CHANGE: Final[LiteralString] = """
-UPDATE workspaces SET name = coalesce(%s, name), timezone = coalesce(%s, timezone), region = coalesce(%s, region),
-    quiet_hours = coalesce(%s, quiet_hours), holidays = coalesce(%s::date[], holidays),
-    opt_out_scope = coalesce(%s, opt_out_scope), doubtful = coalesce(%s, doubtful),
-    opt_out_words = coalesce(%s::text[], opt_out_words), reply_to = nullif(coalesce(%s, reply_to), ''),
-    cc = coalesce(%s::text[], cc), headers = coalesce(%s::jsonb, headers)
-WHERE key = %s
+UPDATE workspaces SET name = coalesce(%(name)s, name), timezone = coalesce(%(timezone)s, timezone),
+    region = coalesce(%(region)s, region), quiet_hours = coalesce(%(quiet_hours)s, quiet_hours),
+    holidays = coalesce(%(holidays)s::date[], holidays), opt_out_scope = coalesce(%(opt_out_scope)s, opt_out_scope),
+    doubtful = coalesce(%(doubtful)s, doubtful), opt_out_words = coalesce(%(opt_out_words)s::text[], opt_out_words),
+    reply_to = nullif(coalesce(%(reply_to)s, reply_to), ''), cc = coalesce(%(cc)s::text[], cc),
+    headers = coalesce(%(headers)s::jsonb, headers)
+WHERE key = %(key)s
 """
 
 
@@ -109,17 +113,12 @@ def add(
             " the first a letter or digit"
         )
     _check_name(name)
-    quiet_hours = None if quiet_hours is None else _quiet_hours(quiet_hours)
+    quiet_hours = Hours().quiet_hours if quiet_hours is None else _quiet_hours(quiet_hours)
     timezone = "UTC" if timezone is None else _timezone(timezone)
     region = "US" if region is None else _region(region)
     try:
         with session.transaction():
-            session.execute(
-                "INSERT INTO workspaces (key, name, timezone, region) VALUES (%s, %s, %s, %s)",
-                (key, name or key, timezone, region),
-            )
-            if quiet_hours is not None:
-                session.execute(CHANGE, (None, None, None, quiet_hours, *[None] * 7, key))
+            session.execute(ADD, (key, name or key, timezone, region, quiet_hours))
     except UniqueViolation:
         raise InvalidInput(f"there is a workspace {key!r} already") from None
     return find_workspace(session, key)
@@ -147,18 +146,19 @@ def change(
     """
     find_workspace(session, key)
     _check_name(name)
-    given = (
-        name,
-        None if timezone is None else _timezone(timezone),
-        None if region is None else _region(region),
-        None if quiet_hours is None else _quiet_hours(quiet_hours),
-        None if holidays is None else _holidays(holidays),
-        opt_out_scope,
-        doubtful,
-        None if opt_out_words is None else _opt_out_words(opt_out_words),
-        *_mail(mail or Mail()),
-    )
-    session.execute(CHANGE, (*given, key))
+    given = {
+        "key": key,
+        "name": name,
+        "timezone": None if timezone is None else _timezone(timezone),
+        "region": None if region is None else _region(region),
+        "quiet_hours": None if quiet_hours is None else _quiet_hours(quiet_hours),
+        "holidays": None if holidays is None else _holidays(holidays),
+        "opt_out_scope": opt_out_scope,
+        "doubtful": doubtful,
+        "opt_out_words": None if opt_out_words is None else _opt_out_words(opt_out_words),
+        **_mail(mail or Mail()),
+    }
+    session.execute(CHANGE, given)
     return find_workspace(session, key)
 
 
@@ -203,8 +203,8 @@ def _holidays(dates: Sequence[str]) -> list[date]:
         raise InvalidInput(f"{', '.join(dates)!r} can't be holidays: expected dates, such as 2026-12-24") from None
 
 
-def _mail(mail: Mail) -> tuple[str | None, list[str] | None, str | None]:
-    """Return the values of the columns."""
+def _mail(mail: Mail) -> dict[str, str | list[str] | None]:
+    """Return the values of the columns, by name."""
     try:
         if mail.reply_to:
             MAIL_BOX.validate_python(mail.reply_to)
@@ -215,7 +215,7 @@ def _mail(mail: Mail) -> tuple[str | None, list[str] | None, str | None]:
     for source in [mail.reply_to or "", *(mail.cc or ())]:
         for problem in check_template(source).problems:
             raise InvalidInput(f"{source!r}: {problem.message}")
-    return mail.reply_to, cc, headers
+    return {"reply_to": mail.reply_to, "cc": cc, "headers": headers}
 
 
 def _opt_out_words(words: Sequence[str]) -> list[str]:

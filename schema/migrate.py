@@ -8,6 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from schema.counted import counted
+
 #: One migration at a time: an advisory lock with this key is held meanwhile.
 MIGRATION_LOCK = 4_207_001
 
@@ -49,7 +51,7 @@ def down(connection: Connection, steps: int) -> str | None:
     _lock(connection)
     history = list(ScriptDirectory.from_config(_config()).iterate_revisions(current(connection) or "base", "base"))
     if steps > len(history):
-        raise ValueError(f"the database is only {len(history)} revision(s) up; it cannot go down by {steps}")
+        raise ValueError(f"the database is only {counted(len(history), 'revision')} up; it cannot go down by {steps}")
     command.downgrade(_config(connection), f"-{steps}")
     return current(connection)
 

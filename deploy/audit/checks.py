@@ -10,6 +10,7 @@ from deploy.audit.match import Acceptance
 from deploy.audit.verdict import Kind, Violation
 from engine.rules.skip_reasons import PATTERNS, SkipKind, skip_kind
 from producers.review import OUTCOME, Decision
+from producers.suppressions import UNDELIVERABLE
 from schema.states import THEIR_OWN, AttemptOutcome, EnrollmentStatus, RowStatus
 
 #: Real seconds by which two readings of one moment may differ: what a double keeps of microseconds.
@@ -25,7 +26,7 @@ SAID_TO_BE_SENT: Final = OUTCOME[Decision.SENT][1]
 SUPPRESSED: Final = "suppressed: "
 
 #: Reasons of suppressions that go away by themselves: the recipient takes them back, or a message reaches the number.
-LIFTED: Final = (*THEIR_OWN, "undeliverable")
+LIFTED: Final = (*THEIR_OWN, UNDELIVERABLE)
 
 REFUSALS: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED)
 

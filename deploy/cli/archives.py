@@ -2,17 +2,15 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.output import Json, note, report
+from deploy.cli.output import IN_PART, Json, note, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from engine.outbox.cold_months import ArchivedMonth, tables_of
 from producers import cold_months
-
-IN_PART: Final = 3
 
 MonthName = Annotated[str, typer.Argument(metavar="MONTH", help="The month, such as 2025-03.")]
 

@@ -1,21 +1,20 @@
 """`cadenza archive` and `cadenza unarchive`."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from deploy.cli.confirming import Yes, confirm
 from deploy.cli.control import By, Reason, operator
-from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.output import IN_PART, Json, WorkspaceName, handed_over, note, report
 from deploy.cli.progress import counting
 from deploy.cli.session import opened
 from engine.outbox.archive import Running
 from producers import archiving
+from schema.counted import counted
 
 Key = Annotated[str, typer.Argument(metavar="SEQUENCE", help="The key of the sequence.")]
-
-IN_PART: Final = 3
 
 
 def archive(
@@ -43,9 +42,8 @@ def archive(
             "cadenza: a transaction that was open before may still enroll somebody, who is held back:"
             f" run `cadenza archive {sequence}` again when it has ended (see pg_stat_activity)"
         )
-    said = f"{sequence} {'is' if done.changed else 'was already'} archived; {done.enrollments:,} enrollment(s) ended"
-    if done.under_way:
-        said += f"; {done.under_way:,} step(s) had been handed over by then and can't be called back"
+    ended = counted(done.enrollments, "enrollment")
+    said = f"{sequence} {'is' if done.changed else 'was already'} archived; {ended} ended{handed_over(done.under_way)}"
     report(as_json, {**document, **asdict(done)}, lambda: said)
     if not done.finished:
         raise typer.Exit(IN_PART)
@@ -66,5 +64,5 @@ def unarchive(
 
 
 def _what(runs: Running) -> str:
-    tasks = f", with {runs.tasks:,} open task(s)" if runs.tasks else ""
-    return f"{runs.active:,} active and {runs.paused:,} paused enrollment(s){tasks}"
+    tasks = f", with {counted(runs.tasks, 'open task')}" if runs.tasks else ""
+    return f"{runs.active:,} active and {counted(runs.paused, 'paused enrollment')}{tasks}"

@@ -8,7 +8,7 @@ import typer
 from deploy.cli.confirming import Yes, confirm
 from deploy.cli.control import By, Reason, operator
 from deploy.cli.enrolling import json_object
-from deploy.cli.output import Json, WorkspaceName, counted, report, table
+from deploy.cli.output import Json, WorkspaceName, report, table
 from deploy.cli.session import opened, wake
 from engine.clock import sequence_now
 from producers import contact_edits
@@ -16,6 +16,7 @@ from producers.contact_edits import Edit
 from producers.contact_lookup import find_contact
 from producers.contact_view import ContactView, view
 from producers.workspaces import find_workspace
+from schema.counted import counted
 
 HELP: Final = "EMAIL, PHONE, the contact's id, or external_id:X."
 Contact = Annotated[str, typer.Argument(help=HELP, metavar="CONTACT")]

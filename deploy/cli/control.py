@@ -6,11 +6,11 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.output import Json, WorkspaceName, handed_over, note, report
 from deploy.cli.session import Open, opened
 from engine.errors import InvalidInput
 from producers.operator import Operator
-from producers.pausing import Paused, pause_all, pause_enrollment, resume_all, resume_one
+from producers.pausing import pause_all, pause_enrollment, resume_all, resume_one
 
 EnrollmentId: TypeAlias = Annotated[int, typer.Argument(metavar="ENROLLMENT", help="The id of the enrollment.")]
 Reason: TypeAlias = Annotated[str | None, typer.Option("--reason", help="Why: for the history.")]
@@ -39,7 +39,11 @@ def pause(
             paused = pause_all(session.database, who, sequence)
     what = _what(enrollment, sequence, who.workspace)
     document = {"enrollment": enrollment, "sequence": sequence, "workspace": who.workspace, **asdict(paused)}
-    report(as_json, document, lambda: f"{what} {'is' if paused.changed else 'was already'} paused{_under_way(paused)}")
+    report(
+        as_json,
+        document,
+        lambda: f"{what} {'is' if paused.changed else 'was already'} paused{handed_over(paused.under_way)}",
+    )
 
 
 def resume(
@@ -91,9 +95,3 @@ def _what(enrollment: int | None, sequence: str | None, workspace: str) -> str:
     if enrollment is not None:
         return f"enrollment {enrollment}"
     return f"workspace {workspace}" if sequence is None else f"sequence {sequence}"
-
-
-def _under_way(paused: Paused) -> str:
-    if not paused.under_way:
-        return ""
-    return f"; {paused.under_way} step(s) had been handed over by then and can't be called back"

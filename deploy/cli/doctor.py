@@ -21,6 +21,7 @@ from engine.errors import CadenzaError, Unavailable
 from engine.outbox.dispatch import read_pulse
 from engine.settings import PREFIX, Settings
 from producers.channels_in_use import channels_in_use
+from schema.counted import counted
 from workers.channels import open_channels
 
 
@@ -164,8 +165,8 @@ def _backups(session: Open) -> str:
         behind = known - read_pulse(transaction).beat
     if behind > 0:
         raise Unavailable(
-            f"the database went back in time, by {behind} heartbeat(s): it was restored from a backup. The workers"
-            " hold what fell due since; decide with `cadenza review`"
+            f"the database went back in time, by {counted(behind, 'heartbeat')}: it was restored from a backup. The"
+            " workers hold what fell due since; decide with `cadenza review`"
         )
     return "the database is not an older copy of itself"
 

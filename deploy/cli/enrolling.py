@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.output import Json, WorkspaceName, note, report, table
+from deploy.cli.output import IN_PART, Json, WorkspaceName, note, report, table
 from deploy.cli.progress import EnrollProgress
 from deploy.cli.session import opened
 from deploy.cli.signals import told_to_stop
@@ -15,9 +15,7 @@ from engine.errors import InvalidInput
 from producers.bulk.run import BulkReport, run_bulk
 from producers.enroll_event import EnrollEvent
 from producers.enroll_event import publish as publish_event
-
-#: Exit codes: some lines were rejected, or the run was stopped before the end.
-IN_PART = 3
+from schema.counted import counted
 
 
 def enroll(
@@ -138,19 +136,21 @@ def _warnings(done: BulkReport) -> list[str]:
     """What a user should know, a line each."""
     used = f"; {done.workspace_timezone}, the workspace's zone, is used instead"
     said = [
-        f"{count:,} line(s) ({_first(done.warning_lines[column], count)}):"
+        f"{counted(count, 'line')} ({_first(done.warning_lines[column], count)}):"
         f" {column} was invalid and is not needed by the sequence: left out{used if column == 'timezone' else ''}"
         for column, count in done.warnings.items()
     ]
     said += [
-        f"{dates.count:,} line(s) ({_first(dates.lines, dates.count)}): {attribute} can't be read as a date; the first:"
-        f" {dates.first}"
+        f"{counted(dates.count, 'line')} ({_first(dates.lines, dates.count)}): {attribute} can't be read as a date;"
+        f" the first: {dates.first}"
         for attribute, dates in done.unread_dates.items()
     ]
     if done.short_lines:
-        said.append(f"{done.short_lines:,} line(s) had fewer columns than the header: their last columns are empty")
+        said.append(
+            f"{counted(done.short_lines, 'line')} with fewer columns than the header: the last columns are empty"
+        )
     if done.latin1_lines:
-        said.append(f"{done.latin1_lines:,} line(s) were not UTF-8 and were read as latin-1")
+        said.append(f"{counted(done.latin1_lines, 'line')} not in UTF-8, read as latin-1")
     if done.wakeups_warning is not None:
         said.append(f"{done.wakeups_warning}; the enrollments stand, and the sweeper makes up for their wake-ups")
     if not done.complete:

@@ -9,6 +9,7 @@ from deploy.cli.output import Json, WorkspaceName, fitted, report
 from deploy.cli.session import opened
 from engine.outbox.cold_months import MonthState
 from producers.explaining import Explained, explain_enrollment
+from schema.counted import counted
 
 #: Zones whose times are not shown a second time.
 UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC"})
@@ -104,7 +105,7 @@ def _step(step: dict[str, Any], timezone: str) -> list[str]:
     if step["retry_at"]:
         lines.append(f"   tried again from {_time(step['retry_at'])} on, real time; tries used: {step['tries']}")
     for attempt in step["attempts"]:
-        looked = f"; looked up {attempt['looks']} time(s) in vain" if attempt["looks"] else ""
+        looked = f"; looked up {counted(attempt['looks'], 'time')} in vain" if attempt["looks"] else ""
         code = f" {attempt['error_code']}" if attempt["error_code"] else ""
         started = _time(datetime.fromisoformat(attempt["started_at"]))
         lines.append(

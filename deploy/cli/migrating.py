@@ -1,18 +1,16 @@
 """`cadenza migrate-enrollments`."""
 
 import sys
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from deploy.cli.control import By, Reason, operator
-from deploy.cli.output import Json, WorkspaceName, note, report, say
+from deploy.cli.output import IN_PART, Json, WorkspaceName, note, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers.migrating import Group, Migrated, Plan, plan_migration, run_migration
-
-#: Some were left alone.
-IN_PART: Final = 3
+from schema.counted import counted
 
 
 def migrate_enrollments(
@@ -62,7 +60,7 @@ def _ask(plan: Plan, sequence: str) -> None:
     if not sys.stdin.isatty():
         raise InvalidInput("migrate-enrollments: nobody can be asked here: --yes moves them, --dry-run only tells")
     number = plan.target.new.number
-    if not typer.confirm(f"move {plan.moving:,} enrollment(s) to version {number} of {sequence}?", err=True):
+    if not typer.confirm(f"move {counted(plan.moving, 'enrollment')} to version {number} of {sequence}?", err=True):
         raise InvalidInput("migrate-enrollments: nothing was moved")
 
 
@@ -84,7 +82,7 @@ def _ended(done: Migrated | None) -> str:
     if done is None:
         return ""
     left = [f"{count:,} left alone: {reason}; run it again later" for reason, count in sorted(done.left_alone.items())]
-    return "\n".join([f"{done.moved:,} enrollment(s) moved", *left])
+    return "\n".join([f"{counted(done.moved, 'enrollment')} moved", *left])
 
 
 def _document(plan: Plan, sequence: str, done: Migrated | None) -> dict[str, Any]:

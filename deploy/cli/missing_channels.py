@@ -35,8 +35,7 @@ def missing_channel(channel: str, sequences: Collection[str]) -> str:
     """Say that a channel is not configured though these sequences send on it."""
     some = ", ".join(list(sequences)[:SHOWN]) + (", ..." if len(sequences) > SHOWN else "")
     return (
-        f"{channel} is not configured, and {len(sequences)} published sequence(s) send on it ({some}):"
-        f" set {REQUIRED_BY_CHANNEL[channel]}"
+        f"{channel} is not configured, and published sequences send on it ({some}): set {REQUIRED_BY_CHANNEL[channel]}"
     )
 
 

@@ -13,11 +13,15 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 
 from engine.errors import StorageFull
+from schema.counted import counted
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
 WorkspaceName: TypeAlias = Annotated[
     str | None, typer.Option("--workspace", "-w", help="The workspace; CADENZA_WORKSPACE otherwise.")
 ]
+
+#: The exit code of a command that did only a part of what it was asked for.
+IN_PART: Final = 3
 
 #: How wide the lines of an explanation are.
 COLUMNS: Final = 100
@@ -54,9 +58,9 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number of things: `1 minute`, `2 minutes`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def handed_over(count: int | None) -> str:
+    """Return the end of a sentence about steps that can't be stopped any more; empty if there are none."""
+    return f"; {counted(count, 'step')} had been handed over by then and can't be called back" if count else ""
 
 
 def fitted(lines: Iterable[str]) -> str:

@@ -5,13 +5,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.confirming import Yes, confirm
-from deploy.cli.output import Json, note, report, table
+from deploy.cli.output import IN_PART, Json, note, report, table
 from deploy.cli.progress import counting
 from deploy.cli.session import opened
 from producers.retention import Retained
 from producers.retention import retain as remove
-
-IN_PART: Final = 3
+from schema.counted import counted
 
 #: What is removed, in the order in which it is listed.
 TABLES: Final = ("events", "history")
@@ -35,8 +34,8 @@ def retain(
         moved, removed = done.moved(), done.removed()
         if not dry_run and moved + removed:
             confirm(
-                f"this archives {moved:,} step(s) and removes {removed:,} row(s) from before {done.before:%Y-%m-%d},"
-                " of all workspaces",
+                f"this archives {counted(moved, 'step')} and removes {counted(removed, 'row')} from before"
+                f" {done.before:%Y-%m-%d}, of all workspaces",
                 yes,
             )
             with counting("moving and removing", moved + removed) as progress:
@@ -57,7 +56,7 @@ def _text(done: Retained, dry_run: bool) -> str:
     archive = "would archive" if dry_run else "archived"
     rows.append(("steps", f"{archive} {done.moved():,}" + (f", {done.kept:,} stay" if done.kept else "")))
     rows.extend(
-        (f"  {month:%Y-%m}", f"{archive} {held.rows:,} with {held.attempts:,} attempt(s)")
+        (f"  {month:%Y-%m}", f"{archive} {held.rows:,} with {counted(held.attempts, 'attempt')}")
         for month, held in sorted(done.archived.items())
     )
     for name in TABLES:

@@ -12,10 +12,12 @@ from deploy.cli.output import Json, fitted, report
 from deploy.cli.session import Open, opened, wake
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput
+from engine.outbox.contact_holds import count_doubtful
 from engine.rules.answers import words_of
-from producers.doubtful import Doubtful, Reading, count_doubtful, doubtful_messages, read_message
+from producers.doubtful import Doubtful, Reading, doubtful_messages, read_message
 from producers.review import Decision, Review, count_reviews, decide, reviews
 from producers.workspaces import find_workspace
+from schema.counted import counted
 
 #: So many are shown to people; --json lists all.
 SHOWN: Final = 100
@@ -125,7 +127,7 @@ def _told(row: Review) -> str:
         lines.append(
             f"  attempt {_utc(datetime.fromisoformat(attempt['started_at']))} to {attempt['recipient']}:"
             f" {attempt['outcome'] or 'no outcome'}{_code(attempt['error_code'])}; {attempt['detail'] or '-'}"
-            f"; looked up {attempt['looks']} time(s) in vain; provider id {attempt['provider_id'] or '-'}"
+            f"; looked up {counted(attempt['looks'], 'time')} in vain; provider id {attempt['provider_id'] or '-'}"
         )
         text = attempt["payload"].get("body") or attempt["payload"].get("subject") or ""
         lines.append(f"    {text[:100]!r}")

@@ -13,6 +13,7 @@ from producers import sequence_edits, sequence_list
 from producers.sequence_list import Used
 from producers.sequences import publish
 from producers.workspaces import find_workspace
+from schema.counted import counted
 from schema.definition.writing import to_data, to_yaml
 
 app = typer.Typer(help="Show, copy, reorder or tag a sequence.", no_args_is_help=True)
@@ -138,8 +139,8 @@ def _line(one: Used) -> str:
         status = f"paused since {one.held_since:%Y-%m-%d %H:%M} UTC by {one.held_by}"
         held = " but held"
     return (
-        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {one.steps} step(s)\n"
+        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {counted(one.steps, 'step')}\n"
         f"    {one.active:,} active{held}, {one.paused:,} paused, {one.completed:,} completed,"
-        f" {one.cancelled:,} cancelled; {one.messages_sent:,} message(s) sent,"
-        f" {one.tasks_open:,} task(s) open; last enrolled {last}"
+        f" {one.cancelled:,} cancelled; {counted(one.messages_sent, 'message')} sent,"
+        f" {counted(one.tasks_open, 'task')} open; last enrolled {last}"
     )

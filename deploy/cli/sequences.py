@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from deploy.cli.missing_channels import warn_when_published
-from deploy.cli.output import Json, WorkspaceName, counted, note, report, say
+from deploy.cli.output import Json, WorkspaceName, note, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers.sequences import Published, definition_of, publish, read_sequence_text, sequence_keys
 from producers.webhook_check import check_webhooks
 from producers.workspaces import find_workspace
+from schema.counted import counted
 from schema.definition import Definition, Problem, json_schema, lint, unknown_sequences
 
 
@@ -113,7 +114,7 @@ def _read(files: list[Path]) -> list[_Read]:
         origin[definition.sequence] = file
         read.append(_Read(file, text, definition))
     if invalid:
-        raise InvalidInput(f"nothing was published: {invalid} of {len(files)} file(s) can't be used")
+        raise InvalidInput(f"nothing was published: {invalid} of {counted(len(files), 'file')} can't be used")
     return read
 
 

@@ -44,7 +44,7 @@ def _text(found: list[Stale], days: float, ended: list[int] | None) -> str:
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN:,} more: --json lists all")
     if not found:
-        lines.append(f"no enrollment waits for a person with nothing happening for {days:g} day(s)")
+        lines.append(f"no enrollment waits for a person with nothing happening for {days:g} days")
     if ended is not None:
         lines.append(f"{len(ended):,} ended")
     return "\n".join(lines)

@@ -9,11 +9,11 @@ from deploy.cli.output import Json, note, report, table
 from deploy.cli.session import Open, opened
 from engine.clock import SequenceClock, from_epoch
 from engine.outbox import counters
+from engine.outbox.contact_holds import count_doubtful
 from engine.outbox.counts import archived_rows, oldest_due, rows_by_status, sent_in_the_last_minute
 from engine.outbox.hold import held
 from engine.outbox.pause import paused
 from engine.wakeups import WakeupsUnavailable
-from producers.doubtful import count_doubtful
 from producers.workspaces import find_workspace
 from schema.states import RowStatus
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.control import By, EnrollmentId, Reason, operator
-from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.output import Json, WorkspaceName, handed_over, note, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers import steering
@@ -71,8 +71,7 @@ def run_now(
 def _report(as_json: bool, enrollment: int, done: Steered, said: str) -> None:
     if not done.woken:
         note("cadenza: Redis is away: the sweeper makes up for the wake-ups")
-    if done.under_way:
-        said += f"; {done.under_way} step(s) had been handed over by then and can't be called back"
+    said += handed_over(done.under_way)
     document = {"enrollment": enrollment, **asdict(done)}
     del document["woken"]
     report(as_json, document, lambda: said)

@@ -12,18 +12,16 @@ from typing import Annotated, Final, TextIO
 import typer
 
 from deploy.cli.control import By, Reason, operator
-from deploy.cli.output import Json, WorkspaceName, counted, note, report
+from deploy.cli.output import IN_PART, Json, WorkspaceName, note, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput, StorageFull
 from producers import suppression_list
 from producers.suppression_list import Suppression
 from producers.workspaces import find_workspace
+from schema.counted import counted
 
 #: So many are shown to people; --json lists all.
 SHOWN: Final = 100
-
-#: The exit code when some lines were rejected.
-IN_PART: Final = 3
 
 
 class ChannelName(StrEnum):

@@ -18,8 +18,8 @@ OPT_OUTS: Final = (
     Mutant(
         "opt-out-stays",
         "an opt-out does not follow the person to another address",
-        "engine/outbox/claim.py",
-        "WHERE gone.contact_id = claimed.contact_id AND gone.channel = claimed.type",
+        "engine/outbox/suppressing.py",
+        "WHERE gone.contact_id = c.id AND gone.channel = {row}.type",
         "WHERE false",
         (f"{TEST_SUPPRESSIONS}::test_a_stop_follows_the_person_and_start_lifts_it",),
     ),

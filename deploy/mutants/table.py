@@ -103,9 +103,9 @@ CLAIMING: Final = (
     Mutant(
         "claim-suppression",
         "a claim does not tell that the recipient is suppressed",
-        CLAIM,
-        "WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type",
-        "WHERE false AND s.channel = claimed.type",
+        "engine/outbox/suppressing.py",
+        "WHERE s.workspace_id = {row}.workspace_id AND s.channel = {row}.type",
+        "WHERE false AND s.channel = {row}.type",
         (f"{TEST_STOP}::test_a_suppressed_recipient_is_told_with_the_claim",),
     ),
     Mutant(

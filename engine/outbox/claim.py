@@ -10,6 +10,7 @@ from engine.outbox.contact_holds import NOT_ON_HOLD
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import NOT_PAUSED
+from engine.outbox.suppressing import barred
 from schema.states import BLOCKING, sql_list
 
 #: The steps before have ended.
@@ -53,14 +54,7 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
     date_part('epoch', claimed.retry_at) AS retry_at, claimed.attempts, claimed.version_id,
     nullif(claimed.data, '{{}}') AS data,
     c.external_id, c.email, c.phone, c.first_name, c.last_name, c.timezone, c.attributes,
-    coalesce((
-        SELECT s.reason FROM suppressions s
-        WHERE s.workspace_id = claimed.workspace_id AND s.channel = claimed.type
-            AND s.address = CASE claimed.type WHEN 'sms' THEN c.phone ELSE c.email_key END
-    ), (
-        SELECT gone.reason FROM contact_opt_outs gone
-        WHERE gone.contact_id = claimed.contact_id AND gone.channel = claimed.type
-    )) AS suppressed,
+    {barred("claimed")} AS suppressed,
     CASE WHEN claimed.type = 'email' AND claimed.fence > 1 THEN (
         SELECT a.payload FROM attempts a WHERE a.outbox_id = claimed.id AND a.outcome = 'unanswered'
         ORDER BY a.fence DESC LIMIT 1

@@ -22,13 +22,15 @@ LET_GO_ALL: Final = "DELETE FROM contact_holds WHERE contact_id = %s AND channel
 
 RUNNING: Final = "SELECT id FROM enrollments WHERE contact_id = %s AND status IN ('active', 'paused')"
 
+COUNT: Final = """
+SELECT count(*) FROM events
+WHERE status = 'doubtful' AND (%(workspace)s::bigint IS NULL OR workspace_id = %(workspace)s)
+"""
 
-COUNT: Final = "SELECT count(*) FROM events WHERE status = 'doubtful'"
 
-
-def count_doubtful(session: Session) -> int:
-    """Return how many messages of all workspaces may be opt-outs, and wait for an operator."""
-    row = session.execute(COUNT).fetchone()
+def count_doubtful(session: Session, workspace_id: int | None = None) -> int:
+    """Return how many messages may be opt-outs and wait for an operator, of one workspace or of all."""
+    row = session.execute(COUNT, {"workspace": workspace_id}).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -11,6 +11,7 @@ from engine.outbox.base import BASE, STARTED
 from engine.outbox.hold import KEEPS
 from engine.outbox.naming import SEQUENCE_NAME
 from engine.outbox.pause import IN_FORCE
+from engine.outbox.suppressing import barred
 
 ABOUT: Final = f"""
 SELECT e.id, e.status, e.exit_reason, e.enrolled_at, e.paused_at, e.completed_at, e.cancelled_at, e.created_at,
@@ -30,13 +31,7 @@ STEPS: Final = f"""
 SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.retry_at, o.attempts AS tries,
     o.provider_id, o.error_code, o.sent_at, o.delivery_status,
     CASE WHEN o.status = 'done' THEN o.counts_from END AS ended_at, o.outcome,
-    CASE WHEN o.status = 'pending' THEN coalesce((
-        SELECT s.reason FROM suppressions s
-        WHERE s.workspace_id = o.workspace_id AND s.channel = o.type
-            AND s.address = CASE o.type WHEN 'sms' THEN c.phone ELSE c.email_key END
-    ), (
-        SELECT gone.reason FROM contact_opt_outs gone WHERE gone.contact_id = c.id AND gone.channel = o.type
-    )) END AS suppressed,
+    CASE WHEN o.status = 'pending' THEN {barred("o")} END AS suppressed,
     o.status = 'pending' AND EXISTS (
         SELECT FROM contact_holds doubt WHERE doubt.contact_id = c.id AND doubt.channel = o.type
     ) AS on_hold,

@@ -1,15 +1,31 @@
-"""Which reason of a suppression or of an opt-out stays when there are two: the one that is harder to take back."""
+"""Who must not be written to, as SQL; and which of two reasons stays: the one that is harder to take back."""
 
 from typing import Final
 
-#: What goes away when a message reaches the number; and what the recipient takes back, or a later bounce only repeats.
-LIFTED_BY_DELIVERY: Final = "('undeliverable')"
-TAKEN_BACK: Final = "('stop', 'unsubscribed', 'bounced')"
+#: A message that reaches the number ends these.
+_WEAKEST: Final = "('undeliverable')"
+
+#: The recipient takes these back, or a later bounce only repeats them.
+_WEAK: Final = "('stop', 'unsubscribed', 'bounced')"
+
+
+def barred(row: str) -> str:
+    """Return, as SQL, the reason for which a row's contact (`c`) must not be written to; null: there is none.
+
+    `row` is the alias of something with `workspace_id` and `type`.
+    """
+    return f"""coalesce((
+        SELECT s.reason FROM suppressions s
+        WHERE s.workspace_id = {row}.workspace_id AND s.channel = {row}.type
+            AND s.address = CASE {row}.type WHEN 'sms' THEN c.phone ELSE c.email_key END
+    ), (
+        SELECT gone.reason FROM contact_opt_outs gone WHERE gone.contact_id = c.id AND gone.channel = {row}.type
+    ))"""
 
 
 def strength(reason: str) -> str:
     """Return the strength of a reason, as SQL; `reason` is SQL too. Complaints and operators' reasons are strongest."""
-    return f"CASE WHEN {reason} IN {LIFTED_BY_DELIVERY} THEN 0 WHEN {reason} IN {TAKEN_BACK} THEN 1 ELSE 2 END"
+    return f"CASE WHEN {reason} IN {_WEAKEST} THEN 0 WHEN {reason} IN {_WEAK} THEN 1 ELSE 2 END"
 
 
 #: The end of `INSERT INTO suppressions`. Of two reasons that are equally strong the older one stays, with its note.

@@ -136,7 +136,6 @@ TWILIO_STATUS_ALWAYS: Final = (
     Meaning("429", HELD, "not processed, safe to retry", "twilio.com/docs/api/errors/20429"),
 )
 
-#: SMTP's enhanced status codes (x.y.z or x.y). `bounced` only for what can't become a mailbox again.
 #: Refusals of the sender: nothing is wrong with the recipient, and every other message would be refused too.
 _GMAIL: Final = "support.google.com/a/answer/3726730"
 _OUTLOOK: Final = "learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online"
@@ -164,11 +163,7 @@ SENDER_REFUSED: Final = (
 #: What a 5.7.1 says that is about the sender: RFC 3463 leaves that code for all refusals by policy.
 SENDER_WORDS: Final = ("dmarc", "spf", "dkim", "unauthenticated", "sender policy framework")
 
-
-def _sender_refused(code: str, note: str, source: str) -> Meaning:
-    return Meaning(code, HELD, note, source, pauses=True)
-
-
+#: SMTP's enhanced status codes (x.y.z or x.y). `bounced` only for what can't become a mailbox again.
 SMTP_ENHANCED: Final = (
     Meaning("5.1.1", REFUSED, "no such mailbox", "RFC 3463 section 3.2", BOUNCED),
     Meaning("5.1.2", REFUSED, "no such mail domain", "RFC 3463 section 3.2", BOUNCED),
@@ -181,7 +176,7 @@ SMTP_ENHANCED: Final = (
     Meaning("5.7.10", HELD, "encryption needed", "RFC 5248 section 2.4"),
     Meaning("5.7.11", HELD, "encryption required for the authentication mechanism", "RFC 4954 section 6", pauses=True),
     Meaning("5.7.13", HELD, "the user account is disabled", "RFC 5248 section 2.4", pauses=True),
-    *(_sender_refused(code, note, source) for code, note, source in SENDER_REFUSED),
+    *(Meaning(code, HELD, note, source, pauses=True) for code, note, source in SENDER_REFUSED),
     Meaning("4.2.1", HELD, "the mailbox takes no messages for now", "support.google.com/a/answer/3726730"),
     Meaning("4.3.1", HELD, "mail system full", "RFC 3463 section 3.4"),
     Meaning("4.3.2", HELD, "the system is not accepting messages", "RFC 3463 section 3.4"),
@@ -213,10 +208,10 @@ SMTP_SLOW_DOWN: Final = (
     "too quickly",
 )
 
-#: Twilio's error codes of messages that it accepted and could not deliver, as far as they are about the number. Those
-#: about the message, the sender or the carrier (30007 filtered, 30008 unknown, 30034 not registered) suppress nobody.
+#: Twilio's error codes of messages that it accepted and could not deliver, as far as they are about the number. Codes
+#: of TWILIO_CODES may come as late, and suppress then too. Codes about the message, the sender or the carrier (30007
+#: filtered, 30008 unknown, 30034 not registered) suppress nobody.
 TWILIO_UNDELIVERED: Final = (
-    _twilio(REFUSED, 21610, "the recipient has unsubscribed from this sender", UNSUBSCRIBED),
     _twilio(REFUSED, 30005, "unknown destination: the number does not exist any more", UNDELIVERABLE),
     _twilio(REFUSED, 30006, "landline or unreachable carrier", UNDELIVERABLE),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from schema.counted import counted
 from schema.states import AttemptOutcome, RowStatus
 
 #: So many look-ups that find nothing prove that a message was never accepted.
@@ -68,7 +69,9 @@ def decide_sms(
         return Decision(RowStatus.SENT, "found at the provider", next(iter(matches)))
     if candidates := [*matches, *strangers]:
         told = ", ".join(candidates[:TOLD]) + (", ..." if len(candidates) > TOLD else "")
-        return Decision(RowStatus.REVIEW, f"{len(candidates)} message(s) at the provider may be this one: {told}")
+        return Decision(
+            RowStatus.REVIEW, f"{counted(len(candidates), 'message')} at the provider may be this one: {told}"
+        )
     if empty_looks + 1 >= LOOKS:
         return Decision(RowStatus.PENDING, "the provider knows of no such message")
     return Decision(None, "the provider knows of no such message yet")

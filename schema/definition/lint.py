@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from schema.counted import counted
 from schema.definition.document import Document, Path, read_document
 from schema.definition.link_shorteners import SHORTENERS
 from schema.definition.part_check import BRANCHES
@@ -154,13 +155,9 @@ def _look_at_encoding(source: str, fixed: str, path: Path, document: Document) -
     _report(
         document, path, "body", source, place,
         f"{character!r} (U+{ord(character):04X}, column {_column(source, place)}){others} is not in the SMS alphabet,"
-        f" so a segment holds 70 characters instead of 160 ({_segments(before)} instead of {after},"
+        f" so a segment holds 70 characters instead of 160 ({counted(before, 'segment')} instead of {after},"
         f" without what variables add): {write}",
     )  # fmt: skip
-
-
-def _segments(count: int) -> str:
-    return f"{count} segment{'' if count == 1 else 's'}"
 
 
 def _report(document: Document, path: Path, name: str, source: str, place: int, message: str) -> None:

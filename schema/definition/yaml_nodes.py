@@ -12,7 +12,6 @@ MAX_BYTES: Final = 1 << 20
 MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 20
 
-
 ALIASES: Final = (
     "anchors and aliases (& and *) are not supported, since a short file could then stand for a huge one: write it out"
 )
@@ -28,15 +27,7 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            raise InvalidDefinition(
-                [
-                    Problem(
-                        line,
-                        None,
-                        ALIASES,
-                    )
-                ]
-            )
+            raise InvalidDefinition([Problem(line, None, ALIASES)])
         self.depth += 1
         self.count += 1
         if self.depth > MAX_DEPTH or self.count > MAX_NODES:

@@ -32,8 +32,8 @@ def cli(database: Database, settings: Settings, tmp_path: Path, server: "subproc
 
 def test_a_month_is_archived_detached_and_attached(database: Database, cli: Cli) -> None:
     assert "no steps are archived" in cli("archives").check(0).out
-    assert "would archive 6 with 2 attempt(s)" in cli("retain", "--months", "18", "--dry-run").check(0).out
-    assert "this archives 6 step(s)" in cli("retain", "--months", "18").check(2).complaint
+    assert "would archive 6 with 2 attempts" in cli("retain", "--months", "18", "--dry-run").check(0).out
+    assert "this archives 6 steps" in cli("retain", "--months", "18").check(2).complaint
     document = cli("retain", "--months", "18", "--yes", "--json").check(0).document
     ((month, rows, attempts),) = [tuple(one.values()) for one in document["archived"]]
     assert (rows, attempts, document["kept_rows"]) == (6, 2, 0)

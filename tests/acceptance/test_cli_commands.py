@@ -166,7 +166,7 @@ def test_what_every_command_reports(cli: Cli, servers: Settings, as_json: bool) 
                 assert value is ... or document[name] == value, (arguments, document)
             if arguments[0] == "enroll":
                 assert ran.err.splitlines()[0].startswith("line 3: phone '12' is not valid")
-                assert "cadenza: 1 line(s) (4): email was invalid" in ran.err
+                assert "cadenza: 1 line (4): email was invalid" in ran.err
             else:
                 assert ran.err == "", arguments
 

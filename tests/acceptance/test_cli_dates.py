@@ -58,7 +58,7 @@ def test_dates_that_can_not_be_read_are_reported_with_their_lines(cli: Cli, list
     unread = ran.document["unread_dates"]["renewal"]
     assert (unread["count"], unread["lines"]) == (2, [6, 7])
     assert unread["first"] == f"{SERIAL}; step soon is skipped"
-    assert f"2 line(s) (6, 7): renewal can't be read as a date; the first: {SERIAL}; step soon is skipped" in ran.err
+    assert f"2 lines (6, 7): renewal can't be read as a date; the first: {SERIAL}; step soon is skipped" in ran.err
 
 
 @pytest.mark.parametrize("options", [["--dry-run"], []])

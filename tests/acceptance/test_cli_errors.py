@@ -194,7 +194,7 @@ def test_apply_tells_all_that_is_wrong_with_all_files_and_publishes_none(cli: Cl
     ran = cli("apply", "good.yaml", *INVALID, "again.yaml", "folder.yaml", "nowhere.yaml", "--json").check(MISUSED)
     assert ran.out == ""
     *problems, summary = ran.err.splitlines()
-    assert summary == f"cadenza: nothing was published: {len(INVALID) + 3} of {len(INVALID) + 4} file(s) can't be used"
+    assert summary == f"cadenza: nothing was published: {len(INVALID) + 3} of {len(INVALID) + 4} files can't be used"
     for name, (_, expected) in INVALID.items():
         said = [line for line in problems if line.startswith(f"{name}:")]
         for line, words in expected:

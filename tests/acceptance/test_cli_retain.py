@@ -40,7 +40,7 @@ def test_what_is_old_is_counted_and_then_removed(database: Database, old: Cli) -
     asked = old("retain", "--months", "18", "--dry-run").check(0).out
     assert "would remove 1, 1 still needed" in asked
     refused = old("retain", "--months", "18").check(2)
-    assert "this archives 0 step(s) and removes 2 row(s) from before" in refused.complaint
+    assert "this archives 0 steps and removes 2 rows from before" in refused.complaint
     assert "--yes" in refused.complaint
 
     document = old("retain", "--months", "18", "--yes", "--json").check(0).document

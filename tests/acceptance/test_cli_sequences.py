@@ -44,7 +44,7 @@ def visit(cli: Cli) -> Cli:
 def test_sequences_are_listed_tagged_copied_and_reordered(visit: Cli) -> None:
     (one,) = visit("sequences", "--json").check(0).document["sequences"]
     assert (one["sequence"], one["steps"], one["active"], one["tags"]) == ("visit", 3, 2, ["demo"])
-    assert "visit  Visit  [demo]  active, version 1, 3 step(s)" in visit("sequences").check(0).out
+    assert "visit  Visit  [demo]  active, version 1, 3 steps" in visit("sequences").check(0).out
     assert visit("sequence", "tag", "visit", "+web", "-demo", "+a").check(0).out == "visit: web, a\n"
     assert "write +TAG" in visit("sequence", "tag", "visit", "web").check(2).complaint
     assert "unknown tag 'demo'" in visit("sequences", "--tag", "demo").check(2).complaint

@@ -41,7 +41,7 @@ WITHOUT_SMS: dict[str, Any] = {
     "twilio_from": None,
     "twilio_api_url": None,
 }
-SAYS = "sms is not configured, and 1 published sequence(s) send on it"
+SAYS = "sms is not configured, and published sequences send on it"
 
 
 @pytest.fixture

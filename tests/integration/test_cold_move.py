@@ -410,7 +410,7 @@ def test_a_month_is_attached_only_with_what_it_had(world: World) -> None:
         cold_months.attach(world.database, month)
     world.execute(f"INSERT INTO {rows} SELECT * FROM kept WHERE enrollment_id = %s", other)
     world.execute(f"UPDATE {rows} SET enrollment_id = 9999 WHERE enrollment_id = %s", other)
-    with pytest.raises(InvalidInput, match=r"3 row.s. of enrollments that are not archived"):
+    with pytest.raises(InvalidInput, match="3 rows of enrollments that are not archived"):
         cold_months.attach(world.database, month)
     world.execute(f"UPDATE {rows} SET enrollment_id = %s WHERE enrollment_id = 9999", other)
     world.execute(f"UPDATE {attempts} SET archived_month = '2001-01-01'")

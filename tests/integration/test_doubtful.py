@@ -5,11 +5,12 @@ from world import World
 
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.claim import claim, left_alone
+from engine.outbox.contact_holds import count_doubtful
 from engine.outbox.counts import oldest_due
 from engine.outbox.last_look import still_good
 from engine.rules.opt_out import OptOut
 from engine.wakeups import Due
-from producers.doubtful import Reading, count_doubtful, doubtful_messages, read_message
+from producers.doubtful import Reading, doubtful_messages, read_message
 from producers.explaining import explain_enrollment
 from producers.inbound import InboundMessage, receive
 from producers.tenants import Tenant

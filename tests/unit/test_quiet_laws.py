@@ -57,7 +57,7 @@ def test_area_codes_agree_with_the_library() -> None:
             continue
         state = by_code.get(prefix[1:])
         if state is None:
-            assert prefix[1:] in CANADA.split(), place
+            assert prefix[1:] in CANADA, place
         else:
             name = {"DC": "Washington D.C.", "WA": "Washington State"}.get(state, STATES[state])
             assert place == name or place.endswith(f", {state}"), prefix

@@ -39,7 +39,7 @@ def test_a_match_that_may_be_of_another_row_is_for_a_person() -> None:
 
 def test_of_many_candidates_some_are_told() -> None:
     reason = decide_sms([f"SM{number}" for number in range(100)], [], 0).reason
-    assert reason.startswith("100 message(s)") and len(reason) < 100
+    assert reason.startswith("100 messages") and len(reason) < 100
 
 
 def test_nothing_is_believed_at_the_second_look() -> None:

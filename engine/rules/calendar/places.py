@@ -46,7 +46,7 @@ def _places_of_phone(phone: str | None) -> Iterator[str]:
     code = country_code_of(phone) if phone else ""
     if phone and code == "1":
         area = phone[2:5]
-        if area in CANADA.split():
+        if area in CANADA:
             yield "CA"
         else:
             yield "US"
