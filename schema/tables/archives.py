@@ -4,28 +4,32 @@ Both tables are partitioned by month and have no default partition. Their partit
 `cadenza retain` makes the one that it is about to fill. Nothing that sends messages reads or writes these tables.
 """
 
+from typing import Any
+
 from sqlalchemy import (
-    REAL,
     BigInteger,
     Column,
     Date,
     Index,
-    Integer,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from schema.tables.base import metadata, moment
-from schema.tables.outbox import outbox
+from schema.tables.outbox import attempt_records, outbox
+
+
+def _columns_of(table: Table) -> list[Column[Any]]:
+    """Return columns of the same names and types, without defaults and keys."""
+    return [Column(column.name, column.type, nullable=column.nullable) for column in table.columns]
+
 
 #: The month is that of `enrollments.archived_month`, so a look-up by enrollment reads one partition.
 archived_outbox = Table(
     "archived_outbox",
     metadata,
-    *(Column(column.name, column.type, nullable=column.nullable) for column in outbox.columns),
+    *_columns_of(outbox),
     Column("archived_month", Date, nullable=False),
     PrimaryKeyConstraint("id", "archived_month"),
     postgresql_partition_by="RANGE (archived_month)",
@@ -49,21 +53,7 @@ Index(
 archived_attempts = Table(
     "archived_attempts",
     metadata,
-    Column("outbox_id", BigInteger, nullable=False),
-    Column("fence", Integer, nullable=False),
-    Column("workspace_id", BigInteger, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("recipient", Text, nullable=False),
-    Column("payload", JSONB, nullable=False),
-    Column("lateness_seconds", REAL, nullable=False),
-    moment("started_at", nullable=False),
-    moment("ended_at"),
-    Column("outcome", Text),
-    Column("provider_id", Text),
-    Column("error_code", Text),
-    Column("detail", Text),
-    Column("looks", SmallInteger, nullable=False),
-    moment("looked_at"),
+    *_columns_of(attempt_records),
     Column("archived_month", Date, nullable=False),
     PrimaryKeyConstraint("outbox_id", "fence", "archived_month"),
     postgresql_partition_by="RANGE (archived_month)",
