@@ -60,7 +60,7 @@ JOIN archive_months m ON m.month = e.archived_month AND m.detached_at IS NOT NUL
 WHERE e.contact_id = %s ORDER BY m.month
 """
 
-#: Enrollments of the other contact in sequences, or of files, in which the first has one: they end, and bar nobody.
+#: Enrollments of the other contact in sequences in which the kept contact is too. They end and bar no later one.
 TWICE: Final = """
 SELECT other.id FROM enrollments other WHERE other.contact_id = %(other)s AND EXISTS (
     SELECT FROM enrollments kept WHERE kept.contact_id = %(keep)s AND kept.sequence_id = other.sequence_id
@@ -83,7 +83,7 @@ MOVE: Final = (
     "UPDATE enrollments SET contact_id = %(keep)s WHERE contact_id = %(other)s",
     "UPDATE events SET contact_id = %(keep)s WHERE contact_id = %(other)s",
     "UPDATE contact_holds SET contact_id = %(keep)s WHERE contact_id = %(other)s",
-    # what a START can't take back has the say
+    # the reason that is harder to take back stays
     f"""
     INSERT INTO contact_opt_outs (contact_id, channel, workspace_id, reason, created_at)
     SELECT %(keep)s, channel, workspace_id, reason, created_at FROM contact_opt_outs WHERE contact_id = %(other)s
@@ -92,7 +92,7 @@ MOVE: Final = (
     "DELETE FROM contacts WHERE id = %(other)s",
 )
 
-#: What is personal of a contact's past. Rows and outcomes stay, so that counts and the audit hold.
+#: The personal data in a contact's past. Rows and outcomes stay, so counts and the audit stay correct.
 ERASE: Final = (
     """
     UPDATE attempt_records a SET recipient = 'erased', payload = '{}', detail = NULL
@@ -134,7 +134,7 @@ ERASE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to be changed of a contact; None: nothing. An empty text removes a value."""
+    """The changes to a contact. None leaves a value as it is; an empty text removes it."""
 
     external_id: str | None = None
     email: str | None = None
@@ -144,7 +144,7 @@ class Edit:
     timezone: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     unset: Sequence[str] = ()
-    """Attributes that are to go."""
+    """Attributes to remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Merge:
 def edit(
     session: Session, workspace: Workspace, operator: Operator, contact_id: int, wanted: Edit, now: float
 ) -> Edited:
-    """Change a contact. Steps that are planned keep their times; what waits for an attribute is looked at.
+    """Change a contact. Planned steps keep their times. Waits and goals that ask for an attribute are decided again.
 
     Raises:
         InvalidInput: a value can't be used, or another contact has the key: the message names it.
@@ -250,13 +250,13 @@ def merge(session: Session, workspace: Workspace, operator: Operator, keep: int,
 
 
 def erase(session: Session, workspace: Workspace, operator: Operator, contact_id: int, *, end: bool) -> list[int]:
-    """Erase what is personal of a contact. It stays barred at the addresses where it was.
+    """Erase the personal data of a contact. Addresses that were barred stay barred.
 
-    `end`: end what runs; without it a running enrollment refuses. Return the enrollments that were ended.
+    `end`: cancel the running enrollments first. Return the enrollments that were cancelled.
 
     Raises:
-        InvalidInput: an enrollment runs; a message is on its way; some messages are in a detached archive; or what the
-            contact wrote may be an opt-out that nobody has decided, which afterwards nobody could.
+        InvalidInput: an enrollment runs and `end` is false; a message is on its way; messages are in a detached
+            archive; or a message from the contact may be an opt-out, and nobody has decided it.
         NotFound: there is no such contact.
     """
     _hold(session, [contact_id])

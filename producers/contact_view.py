@@ -71,7 +71,7 @@ class ContactView:
 
     contact: dict[str, Any]
     barred: list[dict[str, Any]]
-    """Why it is not written to, by channel; `person`: whatever its address is."""
+    """Why nothing is sent to it, by channel. `person`: the reason holds for every address of the person."""
     enrollments: list[dict[str, Any]]
     messages: list[dict[str, Any]]
     events: list[dict[str, Any]]

@@ -144,7 +144,7 @@ def add(session: Session, operator: Operator, channel: Channel | None, address: 
 
 
 def remove(session: Session, operator: Operator, channel: Channel | None, address: str) -> list[str]:
-    """Allow an address again, and the person who has it; return the reasons for which they were barred.
+    """Allow an address again, and the person who has it. Return the reasons for which they were barred.
 
     Raises:
         InvalidInput: it is neither an email address nor a phone number, or no reason is given.
@@ -172,7 +172,7 @@ def import_file(
     """Add the addresses of a file, each once; rejected lines go to a file of their own with their reasons.
 
     The file is CSV or NDJSON. Each line has `channel` and `address`, or `email`, or `phone`, or both; `reason` and
-    `note` where they are there. An import that was stopped goes on when it is run again.
+    `note` where they are there. Run an import again if it was stopped: it adds what is missing.
 
     Raises:
         InvalidInput: the file can't be read, or has none of these columns.

@@ -25,7 +25,7 @@ ON CONFLICT (workspace_id, address)
 RETURNING in_a_row
 """
 
-#: Driven by what is given, each address by its key.
+#: Each number is looked up by its key.
 FORGET: Final = f"""
 WITH told AS MATERIALIZED (
     SELECT DISTINCT workspace_id, address
@@ -57,7 +57,7 @@ def note_undelivered(session: Session, workspace_id: int, address: str, error_co
 
 
 def note_reached(session: Session, numbers: Sequence[tuple[int, str]]) -> None:
-    """Allow numbers again that were reached; each with its workspace."""
+    """Allow numbers again that a message reached. `numbers` are workspace ids and E.164 numbers."""
     if numbers:
         session.execute(
             FORGET,

@@ -198,7 +198,7 @@ def main() -> None:
     say("ready")
     sys.stdin.readline()
     seen = storm.run()
-    storm.close()  # first: the next load comes when this one has told, and the API takes only so many connections
+    storm.close()  # before the report, which starts the next load: the API accepts a limited number of connections
     say(json.dumps(asdict(seen)))
 
 

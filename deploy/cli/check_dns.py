@@ -13,7 +13,7 @@ import dns.resolver
 from engine.errors import CadenzaError, InvalidInput, Unavailable
 from schema.mailbox import read_sender
 
-#: A receiver looks up no more than this for one SPF check (RFC 7208 section 4.6.4).
+#: The most look-ups that a receiver makes for one SPF check (RFC 7208 section 4.6.4).
 MOST_LOOK_UPS: Final = 10
 
 #: SPF mechanisms that cost a look-up.

@@ -26,7 +26,7 @@ app = typer.Typer(help="Show, correct, merge or erase a contact.", no_args_is_he
 
 @app.command()
 def show(contact: Contact, workspace: WorkspaceName = None, as_json: Json = False) -> None:
-    """Show a contact: its keys, what bars it, its enrollments, and the last messages and events."""
+    """Show a contact: keys, opt-outs and suppressions, enrollments, and the last messages and events."""
     with opened(workspace) as session, session.database.transaction(snapshot=True) as transaction:
         mine = find_workspace(transaction, session.settings.workspace)
         found = view(transaction, mine.id, find_contact(transaction, mine, contact))
@@ -43,7 +43,7 @@ def change(
     last_name: Annotated[str | None, typer.Option()] = None,
     timezone: Annotated[str | None, typer.Option(help="Such as Europe/Paris; empty: the workspace's.")] = None,
     data: Annotated[str | None, typer.Option(metavar="JSON", help='Attributes: \'{"plan": "pro"}\'.')] = None,
-    unset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="An attribute that is to go.")] = None,
+    unset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="An attribute to remove.")] = None,
     reason: Reason = None,
     by: By = None,
     workspace: WorkspaceName = None,
@@ -83,7 +83,8 @@ def merge(
             first, second = (find_contact(transaction, mine, one) for one in (keep, other))
             planned = contact_edits.plan_merge(transaction, first, second)
         ending = f", of which {counted(len(planned.ended), 'enrollment')} will end" if planned.ended else ""
-        confirm(f"contact {second}, with {counted(planned.enrollments, 'enrollment')}{ending}, goes into {first}", yes)
+        moving = f"{counted(planned.enrollments, 'enrollment')}{ending}"
+        confirm(f"this merges contact {second}, with {moving}, into contact {first}", yes)
         with session.database.transaction() as transaction:
             done = contact_edits.merge(transaction, mine, operator(session, by, reason), first, second)
         wake(session, done.wakeups, "the contacts are merged")
@@ -94,19 +95,19 @@ def merge(
 @app.command()
 def delete(
     contact: Contact,
-    erase: Annotated[bool, typer.Option("--erase", help="End the enrollments that run, too.")] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Cancel its running enrollments first.")] = False,
     yes: Yes = False,
     reason: Reason = None,
     by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Erase what is personal of a contact; whoever opted out stays barred, and counts stay."""
+    """Erase the personal data of a contact. Whoever opted out stays barred, and counts stay."""
     with opened(workspace) as session:
         with session.database.transaction() as transaction:
             mine = find_workspace(transaction, session.settings.workspace)
             found = find_contact(transaction, mine, contact)
-        confirm(f"all that is personal of contact {found} is erased, for good", yes)
+        confirm(f"this erases the personal data of contact {found} for ever", yes)
         with session.database.transaction() as transaction:
             who = operator(session, by, reason)
             ended = contact_edits.erase(transaction, mine, who, found, end=erase)
@@ -126,7 +127,7 @@ def _text(found: ContactView) -> str:
         rows.append(("tags", ", ".join(contact["tags"])))
     parts = [table(rows)]
     for title, lines in (
-        ("not written to", [_barred(one) for one in found.barred]),
+        ("barred", [_barred(one) for one in found.barred]),
         ("enrollments", [_enrollment(one) for one in found.enrollments]),
         ("messages, times in UTC", [_message(one) for one in found.messages]),
         ("events, times in UTC", [_event(one) for one in found.events]),

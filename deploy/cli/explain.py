@@ -41,7 +41,7 @@ def _lines(explained: Explained) -> list[str]:
     for step in explained.steps:
         lines += _step(step, explained.timezone)
     if explained.heard:
-        lines += ["", "heard of the contact, sequence time in UTC"]
+        lines += ["", "replies and events of the contact, sequence time in UTC"]
         lines += [
             f"  {_time(one['at'])}  {one['says']}{': ' + repr(one['text']) if one['text'] else ''}"
             for one in explained.heard

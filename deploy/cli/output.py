@@ -20,6 +20,9 @@ WorkspaceName: TypeAlias = Annotated[
     str | None, typer.Option("--workspace", "-w", help="The workspace; CADENZA_WORKSPACE otherwise.")
 ]
 
+#: The most entries that a list shows as text; --json shows all.
+SHOWN: Final = 100
+
 #: The exit code of a command that did only a part of what it was asked for.
 IN_PART: Final = 3
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.output import Json, fitted, report
+from deploy.cli.output import SHOWN, Json, fitted, report
 from deploy.cli.session import Open, opened, wake
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput
@@ -18,9 +18,6 @@ from producers.doubtful import Doubtful, Reading, doubtful_messages, read_messag
 from producers.review import Decision, Review, count_reviews, decide, reviews
 from producers.workspaces import find_workspace
 from schema.counted import counted
-
-#: So many are shown to people; --json lists all.
-SHOWN: Final = 100
 
 #: What a note says that Redis is away.
 STANDS: Final = "the decision stands"

@@ -1,19 +1,16 @@
 """`cadenza stale`."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from deploy.cli.control import By, Reason, operator
-from deploy.cli.output import Json, WorkspaceName, report
+from deploy.cli.output import SHOWN, Json, WorkspaceName, report
 from deploy.cli.progress import counting
 from deploy.cli.session import opened
 from engine.outbox.stale import Stale
 from producers.stale import end_stale, find_stale
-
-#: So many are shown to people; --json lists all.
-SHOWN: Final = 100
 
 
 def stale(

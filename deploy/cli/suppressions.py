@@ -7,21 +7,18 @@ from dataclasses import asdict
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from deploy.cli.control import By, Reason, operator
-from deploy.cli.output import IN_PART, Json, WorkspaceName, note, report
+from deploy.cli.output import IN_PART, SHOWN, Json, WorkspaceName, note, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput, StorageFull
 from producers import suppression_list
 from producers.suppression_list import Suppression
 from producers.workspaces import find_workspace
 from schema.counted import counted
-
-#: So many are shown to people; --json lists all.
-SHOWN: Final = 100
 
 
 class ChannelName(StrEnum):
@@ -63,7 +60,7 @@ def add(
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Contact an address no more."""
+    """Suppress an address: nothing is sent to it any more."""
     with opened(workspace) as session, session.database.transaction() as transaction:
         who = operator(session, by, reason)
         added = suppression_list.add(transaction, who, channel.value if channel else None, address)
@@ -80,7 +77,7 @@ def remove(
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Allow an address again, and the person who has it; needs --reason, which the history keeps."""
+    """Allow an address again, and the person who has it. Needs --reason, which the history keeps."""
     with opened(workspace) as session, session.database.transaction() as transaction:
         who = operator(session, by, reason)
         removed = suppression_list.remove(transaction, who, channel.value if channel else None, address)
@@ -94,7 +91,7 @@ def import_file(
         str, typer.Argument(help="CSV or NDJSON with email, phone, or channel and address; - for standard input.")
     ],
     rejects: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where rejected lines go; FILE.rejected.csv otherwise.")
+        str | None, typer.Option(metavar="FILE", help="The file for rejected lines; FILE.rejected.csv otherwise.")
     ] = None,
     reason: Reason = None,
     by: By = None,
@@ -119,7 +116,7 @@ def import_file(
 
 @app.command()
 def export(
-    file: Annotated[str, typer.Argument(help="Where the CSV goes; - for standard output.")] = "-",
+    file: Annotated[str, typer.Argument(help="The CSV file to write; - for standard output.")] = "-",
     workspace: WorkspaceName = None,
 ) -> None:
     """Write the list as CSV, as `import` reads it."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from deploy.cli.output import Json, WorkspaceName, note, report
+from deploy.cli.output import SHOWN, Json, WorkspaceName, note, report
 from deploy.cli.session import opened, wake
 from engine.database import Session
 from engine.errors import InvalidInput
@@ -20,9 +20,6 @@ from producers.tasks.listing import tasks as list_tasks
 from producers.workspaces import find_workspace
 from schema.definition import parse_duration
 from schema.states import Priority, TaskState
-
-#: So many are shown to people; --json lists all.
-SHOWN: Final = 100
 
 app = typer.Typer(help="Reassign, snooze, skip, reopen or add a human task.", no_args_is_help=True)
 

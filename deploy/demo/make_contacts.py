@@ -48,7 +48,7 @@ class Contact:
     """The phone number in another notation."""
     renews_on: str = ""
     cells: int = len(HEADER)
-    """So many values are written: spreadsheets leave out the last ones where they are empty."""
+    """How many cells are written. Spreadsheets leave out the last cells of a line if they are empty."""
 
     def row(self) -> list[str]:
         """The values in the order of the header."""

@@ -10,7 +10,7 @@ TEST_MOVE: Final = "tests/integration/test_cold_move.py"
 ARCHIVING: Final = (
     Mutant(
         "archive-held",
-        "an enrollment of which a row is held is archived: the step waits for whoever settles the row",
+        "an enrollment is archived while a worker holds one of its rows",
         MOVE,
         "if held[one.enrollment] == one.rows",
         "if held[one.enrollment] <= one.rows",
@@ -26,7 +26,7 @@ ARCHIVING: Final = (
     ),
     Mutant(
         "archive-opt-out",
-        "who unsubscribes by an archived message is not found",
+        "an unsubscribe that names an archived message finds no message",
         "producers/signals.py",
         "(OF_OUTBOX + OF_MESSAGE, OF_ARCHIVE + OF_MESSAGE)",
         "(OF_OUTBOX + OF_MESSAGE, OF_OUTBOX + OF_MESSAGE)",
@@ -34,7 +34,7 @@ ARCHIVING: Final = (
     ),
     Mutant(
         "archive-part",
-        "a month is attached though a part of its rows is missing",
+        "a month is attached though some of its rows are missing",
         "producers/cold_months.py",
         "if (rows, attempts) != (moved_rows, moved_attempts):",
         "if rows > moved_rows:",

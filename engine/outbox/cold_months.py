@@ -10,10 +10,10 @@ from psycopg import sql
 
 from engine.database import Session
 
-#: The moving step, `detach` and `attach` change months one after the other.
+#: Moving, `detach` and `attach` change months one after the other.
 ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('cadenza: archived months', 0))"
 
-#: Everything that reads the archive queues behind a lock that is waited for, so the wait is short.
+#: Readers of the archive queue behind whoever waits for this lock, so the wait is short.
 LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'"
 
 KNOWN: Final = "SELECT detached_at FROM archive_months WHERE month = %s"
@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (SELECT to_regclass('archives.' || to_char(m.month, '"attempt
 ORDER BY m.month
 """
 
-#: Rows that are not of this archive: of another database, or of an enrollment whose steps are somewhere else.
+#: Rows that do not belong here: of another database, or of an enrollment whose steps are somewhere else.
 STRANGERS: Final = """
 SELECT count(*) FROM {rows} AS o WHERE NOT EXISTS (
     SELECT FROM enrollments e WHERE e.id = o.enrollment_id AND e.archived_month = %(month)s

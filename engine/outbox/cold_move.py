@@ -1,7 +1,7 @@
-"""Move the steps of enrollments that ended long ago into the archive: in bounded steps, a transaction each.
+"""Move the steps of enrollments that ended long ago into the archive, page by page, each in a transaction of its own.
 
-A step moves whole enrollments: all their outbox rows and attempts, or nothing. It waits for no lock of a row; an
-enrollment that another transaction holds is left for the next run.
+A page moves whole enrollments: all their outbox rows and attempts, or nothing. It waits for no row that is locked: an
+enrollment that another transaction holds stays until the next run.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from engine.outbox.lookups import look_up
 from engine.outbox.retention import HAS_ENDED, Cutoff
 from schema.states import RowStatus, sql_list
 
-#: The status of a row that nothing moves on.
+#: The statuses in which a row stays for ever.
 FINAL: Final = (RowStatus.SENT, RowStatus.DONE, RowStatus.FAILED, RowStatus.SKIPPED, RowStatus.CANCELLED)
 
 COLUMNS: Final = (
@@ -133,7 +133,7 @@ class Ripe(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a step moved, and where the next one begins."""
+    """What a page moved, and where the next one begins."""
 
     is_last: bool
     after: int
@@ -141,7 +141,7 @@ class Moved:
     months: dict[date, tuple[int, int]]
     """By the month in which enrollments ended: rows and attempts."""
     kept: int
-    """Rows that it looked at, and that stay."""
+    """Rows of the page that stay."""
 
 
 def move_step(session: Session, cutoff: Cutoff, until: int, after: int, limit: int, *, dry_run: bool) -> Moved:

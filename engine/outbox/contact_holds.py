@@ -4,7 +4,7 @@ from typing import Final
 
 from engine.database import Session
 
-#: Of a row (`o`) and its enrollment (`e`). Nothing is asked about each row while no contact is on hold.
+#: Of a row (`o`) and its enrollment (`e`). While no contact is on hold, no row is looked at.
 NOT_ON_HOLD: Final = """
     (NOT (SELECT EXISTS (SELECT FROM contact_holds)) OR NOT EXISTS (
         SELECT FROM contact_holds doubt WHERE doubt.contact_id = e.contact_id AND doubt.channel = o.type OFFSET 0

@@ -1,4 +1,4 @@
-"""Every reason for which a step is skipped, as `outbox.reason` has it. The audit knows each of them."""
+"""Every reason for which a step is skipped, as it stands in `outbox.reason`. The audit knows each of them."""
 
 import re
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The link by which a recipient unsubscribes: names the message and the address, signed with the workspace's secret.
+"""The link by which a recipient unsubscribes. It names a message and an address, and the workspace's secret signs it.
 
 RFC 8058 asks for a link that needs no log-in and whose opaque part can't be forged. It never expires: a recipient may
 unsubscribe from any email that is still in their mailbox.
@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 def digest_of(address: str) -> bytes:
-    """Return what a token keeps of an address: it can't be read from the link."""
+    """Return a digest of an address, so that nobody reads the address from the link."""
     return sha256(address.lower().encode()).digest()[:8]
 
 

@@ -73,7 +73,7 @@ class UnsubscribePage:
             with self.database.transaction() as session:
                 found = subscription_of(session, public_id, token)
         except NotFound as error:
-            return _page("Link not known", f"<p>{escape(str(error))}.</p>", 404)
+            return _page("Unknown link", f"<p>{escape(str(error))}.</p>", 404)
         asked = ASK.format(workspace=escape(found.workspace_name), address=escape(_hidden(found.address)))
         return _page("Unsubscribe?", asked)
 
@@ -83,7 +83,7 @@ class UnsubscribePage:
             with self.database.transaction() as session:
                 due = unsubscribe(session, public_id, token)
         except NotFound as error:
-            return _page("Link not known", f"<p>{escape(str(error))}.</p>", 404)
+            return _page("Unknown link", f"<p>{escape(str(error))}.</p>", 404)
         wake(self.wakeups, due)
         return _page("You are unsubscribed", "<p>You will get no more of these emails.</p>")
 

@@ -16,9 +16,9 @@ MAX_VALUE: Final = 900
 #: Headers that carry no meaning for mail servers, beside those that begin with X-. Cadenza writes all others itself.
 SAFE: Final = frozenset({"comments", "keywords", "organization", "sensitivity", "importance", "priority"})
 
-#: X- headers that mail servers and auto-responders act on; and those with which a provider takes other recipients, or
-#: drops the message and says that it was delivered: SendGrid (X-SMTPAPI), Mailgun (X-Mailgun-Drop-Message,
-#: X-Mailgun-Recipient-Variables), Mandrill (X-MC-BccAddress). See their manuals of sending by SMTP.
+#: X- headers that mail servers and auto-responders act on. And headers by which a provider adds recipients, or drops
+#: the message and reports it as delivered: of SendGrid (X-SMTPAPI), Mailgun and Mandrill (X-MC-BccAddress), by their
+#: manuals of sending by SMTP.
 UNSAFE: Final = frozenset(
     {
         "x-auto-response-suppress",

@@ -157,7 +157,7 @@ def test_a_link_that_was_not_made_here_is_not_known(site: Site, page: Page) -> N
         for method in ("GET", "POST"):
             answer = page.open(method, b"", f"/unsubscribe/{public_id}/{spoilt}")
             assert answer.status == 404
-            assert "Link not known" in answer.body
+            assert "Unknown link" in answer.body
     assert barred(site) == []
 
 

@@ -76,12 +76,12 @@ def _headers(
 def addresses_of(
     step: EmailStep, definition: Definition, tenant: Tenant, renderer: Renderer, values: Variables
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Return the Reply-To and the Cc of a row's email; those of the step hold, else the sequence's or workspace's.
+    """Return the Reply-To and the Cc of a row's email: the step's, else the sequence's, else the workspace's.
 
-    What comes out empty is left out.
+    A template that gives nothing is left out.
 
     Raises:
-        RenderError: what comes out is no email address.
+        RenderError: a template gives no email address.
     """
     reply_to = step.reply_to or definition.reply_to or tenant.reply_to
     copies = step.cc or definition.cc or tenant.cc
@@ -99,5 +99,5 @@ def _mailbox(name: str, source: str, renderer: Renderer, values: Mapping[str, ob
     try:
         read_sender(mailbox)
     except ValueError:
-        raise RenderError(name, f"{name} comes out as no email address") from None
+        raise RenderError(name, f"{name} is not an email address when it is filled in") from None
     return mailbox

@@ -23,7 +23,7 @@ class Calendar:
     quiet: QuietHours | None = None
     """None: there are none."""
     laws: tuple[QuietLaw, ...] = ()
-    """Whose hours hold beside the quiet hours."""
+    """Laws whose quiet hours apply too."""
     quiet_zones: tuple[tzinfo, ...] = ()
     """The contact may be in any of these: it must be quiet in none of them."""
     days_off: frozenset[date] = frozenset()

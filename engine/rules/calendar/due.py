@@ -50,7 +50,7 @@ def due(
     calendar: Calendar,
     first: bool = False,
 ) -> Due:
-    """Tell when a step falls due: never before the step before it `ended`, nor when its calendar is closed.
+    """Return when a step falls due: not before the step before it `ended`, and not while its calendar is closed.
 
     `started` is when the enrollment began. For the `first` step, `ended` is the same moment, and the reasons name the
     enrollment instead of a step before it.

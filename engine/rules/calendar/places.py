@@ -31,8 +31,7 @@ _STATES_FIRST: Final = sorted(LAWS, key=lambda place: ("-" not in place, place))
 def laws_of(phone: str | None, attributes: Mapping[str, Any]) -> tuple[QuietLaw, ...]:
     """Return every law that may hold for a contact: where its phone is from, and where its attributes say it is.
 
-    `phone` is a number in E.164, or its first digits. States come first: of two laws that say the same, the first is
-    named.
+    `phone` is a number in E.164, or its first digits. States come first, since the first of two equal laws is named.
     """
     places = {*_places_of_phone(phone), *_places_of_attributes(*(_word(attributes.get(name)) for name in ATTRIBUTES))}
     return tuple(LAWS[place] for place in _STATES_FIRST if place in places)

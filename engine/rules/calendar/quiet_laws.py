@@ -1,8 +1,8 @@
-"""The hours in which the law lets nobody be called or texted for marketing, by country and by state of the US.
+"""The hours in which the law forbids calls and texts for marketing, by country and by state of the US.
 
-They hold in workspaces that ask for them (`cadenza workspace set KEY --quiet-hours strict`). This is data for
-engineers, not legal advice: laws change, and most of them have exceptions, such as consent or an existing customer,
-which are not modelled. Where sources disagree, the stricter hours are here. Public holidays are not here: give them to
+They apply in workspaces that ask for them (`cadenza workspace set KEY --quiet-hours strict`). This is data for
+engineers, not legal advice: laws change. Most of them have exceptions, such as consent or an existing customer; the
+exceptions are not here. Where sources disagree, the stricter hours are here. Public holidays are not here: give them to
 the workspace, or name them in a window.
 """
 
@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from schema.definition.quiet_hours import QuietHours
 
-#: Where the hours come from: tables of others, read in December 2026 and compared with each other. The text itself was
-#: read of RCW 19.158.040, Miss. Code 77-3-723 and SDCL 37-30-28 alone; the others are as they are usually cited.
+#: The sources: tables of other companies, read in December 2026 and compared with each other. Of the statutes, only RCW
+#: 19.158.040, Miss. Code 77-3-723 and SDCL 37-30-28 were read; the others are cited as the tables cite them.
 TABLES: Final = (
     "https://www.dropcowboy.com/state-compliance",
     "https://usestello.com/compliance",
