@@ -149,13 +149,14 @@ def _is_plain(report: DeliveryReport, row_id: int | None, row: _Row | None) -> b
 def _left_out(told: Sequence[Told], about: Sequence[_About]) -> dict[int, int]:
     """Return those that are not plain, and with them all that are about the same row, message or number.
 
-    What suppresses a number and what lifts that keep their order.
+    Of a number that one of them may suppress, the reports keep their order, since a delivered message lifts that.
     """
     groups: dict[object, list[int]] = {}
+    failing = {_number(one) for one in told if one.report.recipient and not is_plain(one.report)}
     for number, ((tenant, report), one) in enumerate(zip(told, about, strict=True)):
         groups.setdefault((tenant.id, report.provider_id), []).append(number)
-        if _says_something(report):
-            groups.setdefault((tenant.id, "number", report.recipient), []).append(number)
+        if _number(told[number]) in failing:
+            groups.setdefault(_number(told[number]), []).append(number)
         if one.row_id is not None:
             groups.setdefault(one.row_id, []).append(number)
     left_out: dict[int, int] = {}
@@ -167,14 +168,14 @@ def _left_out(told: Sequence[Told], about: Sequence[_About]) -> dict[int, int]:
                 left_out[number] = start + 1
                 tenant, report = told[number]
                 following += groups[tenant.id, report.provider_id]
-                following += groups[tenant.id, "number", report.recipient] if _says_something(report) else []
+                following += groups.get(_number(told[number]), [])
                 following += groups.get(about[number].row_id, [])
     return left_out
 
 
-def _says_something(report: DeliveryReport) -> bool:
-    """Return whether a report changes what is known of its number."""
-    return report.status == DELIVERED or not is_plain(report)
+def _number(told: Told) -> tuple[int, str, str]:
+    """Return the number that a report is about, with its workspace, as a key of groups."""
+    return told.tenant.id, "number", told.report.recipient
 
 
 def _event(told: Told, row_id: int | None) -> Event:
