@@ -24,7 +24,8 @@ from producers.time_zones import time_zone
 from producers.workspaces import Workspace
 from schema.counted import counted
 
-#: The exit reason of enrollments that end because their contact is erased, or merged into another.
+#: The exit reason of enrollments that end because their contact is erased, or merged into another. `erased` also stands
+#: instead of what was personal.
 ERASED: Final = "erased"
 MERGED: Final = "merged"
 
@@ -92,19 +93,21 @@ MOVE: Final = (
     "DELETE FROM contacts WHERE id = %(other)s",
 )
 
-#: The personal data in a contact's past. Rows and outcomes stay, so counts and the audit stay correct.
+#: The personal data in a contact's past. Rows, outcomes and Message-IDs stay, so counts and the audit stay correct.
 ERASE: Final = (
     """
-    UPDATE attempt_records a SET recipient = 'erased', payload = '{}', detail = NULL
+    UPDATE attempt_records a SET recipient = %(erased)s, detail = NULL,
+        payload = jsonb_strip_nulls(jsonb_build_object('message_id', a.payload -> 'message_id'))
     FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id WHERE a.outbox_id = o.id AND e.contact_id = %(contact)s
     """,
     """
-    UPDATE archived_attempts a SET recipient = 'erased', payload = '{}', detail = NULL
+    UPDATE archived_attempts a SET recipient = %(erased)s, detail = NULL,
+        payload = jsonb_strip_nulls(jsonb_build_object('message_id', a.payload -> 'message_id'))
     FROM archived_outbox o JOIN enrollments e ON e.id = o.enrollment_id AND e.archived_month = o.archived_month
     WHERE a.outbox_id = o.id AND a.archived_month = o.archived_month AND e.contact_id = %(contact)s
     """,
     """
-    UPDATE tasks t SET name = 'erased', description = NULL, note = NULL FROM enrollments e
+    UPDATE tasks t SET name = %(erased)s, description = NULL, note = NULL FROM enrollments e
     WHERE t.enrollment_id = e.id AND e.contact_id = %(contact)s
     """,
     """
@@ -124,6 +127,7 @@ ERASE: Final = (
     UPDATE contacts SET external_id = 'erased-' || id || CASE WHEN EXISTS (
             SELECT FROM contacts taken
             WHERE taken.workspace_id = contacts.workspace_id AND taken.external_id = 'erased-' || contacts.id
+                AND taken.id <> contacts.id
         ) THEN '-' || gen_random_uuid() ELSE '' END,
         email = NULL, email_key = NULL, phone = NULL, first_name = NULL,
         last_name = NULL, timezone = NULL, attributes = '{}', tags = '{}', updated_at = clock_timestamp()
@@ -272,7 +276,7 @@ def erase(session: Session, workspace: Workspace, operator: Operator, contact_id
     _require_quiet(session, contact_id)
     leave_many(session, workspace.id, running, ERASED, operator.name, operator.reason)
     for statement in ERASE:
-        session.execute(statement.encode(), {"contact": contact_id})
+        session.execute(statement.encode(), {"contact": contact_id, "erased": ERASED})
     operator.note(session, workspace.id, "contact erased", f"contact {contact_id}")
     return running
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final, Literal, LiteralString, TypeAlias
+from typing import Annotated, Final, Literal, LiteralString, TypeAlias, TypeVar
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
@@ -21,6 +21,8 @@ from producers.unknown import unknown
 from schema.definition.mail import MAX_CC, Cc, Headers, ReplyTo
 from schema.definition.quiet_hours import read_quiet_setting
 from schema.definition.templates import check_template
+
+T = TypeVar("T")
 
 Doubtful: TypeAlias = Literal["hold", "go-on"]
 
@@ -205,17 +207,28 @@ def _holidays(dates: Sequence[str]) -> list[date]:
 
 def _mail(mail: Mail) -> dict[str, str | list[str] | None]:
     """Return the values of the columns, by name."""
-    try:
-        if mail.reply_to:
-            MAIL_BOX.validate_python(mail.reply_to)
-        cc = None if mail.cc is None else list(COPIES.validate_python(list(mail.cc)))
-        headers = None if mail.headers is None else json.dumps(dict(HEADERS.validate_python(dict(mail.headers))))
-    except ValidationError as error:
-        raise InvalidInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    if mail.reply_to:
+        _valid(MAIL_BOX, "reply_to", mail.reply_to)
+    copies = None if mail.cc is None else _valid(COPIES, "cc", list(mail.cc))
+    own = None if mail.headers is None else _valid(HEADERS, "headers", dict(mail.headers))
+    cc, headers = (None if copies is None else list(copies)), (None if own is None else json.dumps(dict(own)))
     for source in [mail.reply_to or "", *(mail.cc or ())]:
         for problem in check_template(source).problems:
             raise InvalidInput(f"{source!r}: {problem.message}")
     return {"reply_to": mail.reply_to, "cc": cc, "headers": headers}
+
+
+def _valid(reader: TypeAdapter[T], name: str, given: object) -> T:
+    """Return a value as it is stored.
+
+    Raises:
+        InvalidInput: it can't be used; the message names the field and the value.
+    """
+    try:
+        return reader.validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"{name} {first['input']!r}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _opt_out_words(words: Sequence[str]) -> list[str]:

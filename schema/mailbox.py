@@ -36,7 +36,7 @@ def check_address(address: str) -> str:
         ValueError: this one can't.
     """
     if not _ADDRESS.fullmatch(address):
-        raise ValueError("not an email address in ASCII")
+        raise ValueError("expected an email address in ASCII, such as name@example.com")
     return address
 
 

@@ -167,7 +167,8 @@ def _skipped_for_a_reason(book: Book, row: Row, enrollment: Enrollment | None, b
             return enrollment.modified_at is not None
         case SkipKind.SUPPRESSED:
             lifted = (row.reason or "").removeprefix(SUPPRESSED) in LIFTED
-            return lifted or (address is not None and _suppressed_at(book, row, address) is not None)
+            erased = address is None and contact.updated_at > enrollment.created_at
+            return lifted or erased or (address is not None and _suppressed_at(book, row, address) is not None)
         case SkipKind.NO_ADDRESS:
             return address is None or contact.updated_at > enrollment.created_at
         case _:

@@ -8,6 +8,7 @@ from typing import Final
 from deploy.audit.book import Attempt
 from deploy.audit.match import sms_content
 from deploy.sandbox.ledger import Entry
+from producers.contact_edits import ERASED
 
 _NEWLINES: Final = re.compile(r"\r\n?")
 _BLANK: Final = re.compile(r"\s+")
@@ -17,6 +18,8 @@ def difference(entry: Entry, attempt: Attempt) -> str | None:
     """What differs, in words; None: nothing does."""
     if entry.channel != attempt.channel:
         return "accepted on another channel than it was handed over on"
+    if attempt.recipient == ERASED:
+        return None  # its contact was erased
     if entry.to != attempt.recipient:
         return "accepted for another recipient than it was handed over for"
     if not attempt.payload:

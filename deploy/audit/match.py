@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from deploy.audit.book import Attempt, Book, Row
 from deploy.sandbox.ledger import Entry
+from producers.contact_edits import ERASED
 from schema.mailbox import read_sender
 from schema.states import AttemptOutcome
 
@@ -58,7 +59,7 @@ def match(book: Book, entries: Iterable[Entry]) -> Matched:
         attempts = by_id.get((entry.channel, entry.id), []) if entry.id is not None else []
         if attempts:
             attempt = _latest_before(attempts, entry.at)
-            if _is_copy(entry, attempt):
+            if _is_copy(entry, attempt, of_row[attempt.row_id]):
                 continue
             told.add((attempt.row_id, attempt.fence))
             of_row[attempt.row_id].append(Acceptance(entry, place, book.row_of[attempt.row_id], attempt))
@@ -79,8 +80,13 @@ def match(book: Book, entries: Iterable[Entry]) -> Matched:
     return Matched({row_id: sorted(found, key=lambda one: one.place) for row_id, found in of_row.items()}, invented)
 
 
-def _is_copy(entry: Entry, attempt: Attempt) -> bool:
-    """Whether it went to a Cc of the email: a ledger has a line for each recipient."""
+def _is_copy(entry: Entry, attempt: Attempt, before: Iterable[Acceptance]) -> bool:
+    """Return whether it went to a Cc of the email: a ledger has a line for each recipient.
+
+    Of an erased contact the addresses are gone: another recipient than that of the line `before` is a copy.
+    """
+    if attempt.recipient == ERASED:
+        return any(one.attempt is attempt and one.entry.to != entry.to for one in before)
     copies = {read_sender(mailbox).address for mailbox in attempt.payload.get("cc", ())}
     return entry.to != attempt.recipient and entry.to in copies
 

@@ -74,7 +74,7 @@ def run_storm(options: Options, say: Callable[[str], None], keep: Path | None = 
         stage = stack.enter_context(open_stage(folder, servers.database_url, servers.redis_url, **TEMPO))
         scene = _Scene(options, stage, plan_people(options.seed, options.rows, options.seconds), say)
         workspaces = prepare(stage.database, options.seconds)
-        say(f"starting the API and {MACHINES} supervisors with {options.processes} worker process(es) each")
+        say(f"starting the API and {MACHINES} supervisors with {options.processes} worker processes each")
         machines, api = start(stage, stack, options.processes)
         strikes = Strikes(stage, servers, machines, api)
         stack.callback(stage.calm)

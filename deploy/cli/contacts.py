@@ -82,7 +82,7 @@ def merge(
             mine = find_workspace(transaction, session.settings.workspace)
             first, second = (find_contact(transaction, mine, one) for one in (keep, other))
             planned = contact_edits.plan_merge(transaction, first, second)
-        ending = f", of which {counted(len(planned.ended), 'enrollment')} will end" if planned.ended else ""
+        ending = f" of which {len(planned.ended):,} will end" if planned.ended else ""
         moving = f"{counted(planned.enrollments, 'enrollment')}{ending}"
         confirm(f"this merges contact {second}, with {moving}, into contact {first}", yes)
         with session.database.transaction() as transaction:

@@ -26,6 +26,7 @@ from engine.errors import NotMigrated, Unavailable
 from engine.settings import REQUIRED_BY_CHANNEL, Settings
 from engine.wakeups import Wakeups, WakeupsUnavailable
 from schema import migrate as migrations
+from schema.counted import counted
 from workers.supervisor import Supervisor
 
 Processes = Annotated[int, typer.Option(min=1, max=256, help="Worker processes; one for each core otherwise.")]
@@ -50,7 +51,8 @@ def worker(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_
         settings = with_providers(session.settings)
         warn_of_missing_channels(session.database, settings)
         Supervisor(settings, processes, threads).run(
-            stop, lambda metrics: say(f"{processes} worker process(es); metrics at {metrics}")
+            stop,
+            lambda metrics: say(f"{counted(processes, 'worker process', 'worker processes')}; metrics at {metrics}"),
         )
 
 
@@ -75,7 +77,8 @@ def up(processes: Processes = DEFAULT_PROCESSES, threads: Threads = DEFAULT_THRE
         Supervisor(settings, processes, threads).run(
             stop,
             lambda metrics: say(
-                f"workers    {processes} process(es), metrics {metrics}\napi        {server.url}\nready: Ctrl-C ends it"
+                f"workers    {counted(processes, 'process', 'processes')}, metrics {metrics}\n"
+                f"api        {server.url}\nready: Ctrl-C ends it"
             ),
         )
 

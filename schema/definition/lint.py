@@ -152,11 +152,11 @@ def _look_at_encoding(source: str, fixed: str, path: Path, document: Document) -
     stands_for = LOOK_ALIKES[character]
     write = f"write {stands_for!r}" if stands_for.strip() else "leave it out" if not stands_for else "write a space"
     before, after = segments(written), segments(without_spoilers(written))
+    costs = f" ({counted(before, 'segment')} instead of {after}, without what variables add)" if before > after else ""
     _report(
         document, path, "body", source, place,
         f"{character!r} (U+{ord(character):04X}, column {_column(source, place)}){others} is not in the SMS alphabet,"
-        f" so a segment holds 70 characters instead of 160 ({counted(before, 'segment')} instead of {after},"
-        f" without what variables add): {write}",
+        f" so a segment holds 70 characters instead of 160{costs}: {write}",
     )  # fmt: skip
 
 
