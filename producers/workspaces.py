@@ -13,7 +13,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
-from engine.rules.calendar import Hours
 from engine.rules.opt_out import check_opt_out_word
 from producers.suppressions import Scope
 from producers.time_zones import time_zone
@@ -37,7 +36,11 @@ COLUMNS: Final[LiteralString] = (
     " opt_out_scope, doubtful, opt_out_words, reply_to, cc, headers"
 )
 
-ADD: Final = "INSERT INTO workspaces (key, name, timezone, region, quiet_hours) VALUES (%s, %s, %s, %s, %s)"
+#: The table has the defaults of what is not said here.
+ADD: Final = "INSERT INTO workspaces (key, name, timezone, region) VALUES (%s, %s, %s, %s)"
+ADD_WITH_QUIET_HOURS: Final = (
+    "INSERT INTO workspaces (key, name, timezone, region, quiet_hours) VALUES (%s, %s, %s, %s, %s)"
+)
 
 CHANGE: Final[LiteralString] = """
 UPDATE workspaces SET name = coalesce(%(name)s, name), timezone = coalesce(%(timezone)s, timezone),
@@ -115,12 +118,16 @@ def add(
             " the first a letter or digit"
         )
     _check_name(name)
-    quiet_hours = Hours().quiet_hours if quiet_hours is None else _quiet_hours(quiet_hours)
     timezone = "UTC" if timezone is None else _timezone(timezone)
     region = "US" if region is None else _region(region)
+    given = (key, name or key, timezone, region)
+    hours = None if quiet_hours is None else _quiet_hours(quiet_hours)
     try:
         with session.transaction():
-            session.execute(ADD, (key, name or key, timezone, region, quiet_hours))
+            if hours is None:
+                session.execute(ADD, given)
+            else:
+                session.execute(ADD_WITH_QUIET_HOURS, (*given, hours))
     except UniqueViolation:
         raise InvalidInput(f"there is a workspace {key!r} already") from None
     return find_workspace(session, key)
