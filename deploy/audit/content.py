@@ -8,7 +8,7 @@ from typing import Final
 from deploy.audit.book import Attempt
 from deploy.audit.match import sms_content
 from deploy.sandbox.ledger import Entry
-from producers.contact_edits import ERASED
+from producers.contact_erasing import ERASED
 
 _NEWLINES: Final = re.compile(r"\r\n?")
 _BLANK: Final = re.compile(r"\s+")

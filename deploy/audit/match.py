@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from deploy.audit.book import Attempt, Book, Row
 from deploy.sandbox.ledger import Entry
-from producers.contact_edits import ERASED
+from producers.contact_erasing import ERASED
 from schema.mailbox import read_sender
 from schema.states import AttemptOutcome
 

@@ -11,7 +11,7 @@ from deploy.cli.enrolling import json_object
 from deploy.cli.output import Json, WorkspaceName, report, table
 from deploy.cli.session import opened, wake
 from engine.clock import sequence_now
-from producers import contact_edits
+from producers import contact_edits, contact_erasing, contact_merging
 from producers.contact_edits import Edit
 from producers.contact_lookup import find_contact
 from producers.contact_view import ContactView, view
@@ -81,12 +81,12 @@ def merge(
         with session.database.transaction() as transaction:
             mine = find_workspace(transaction, session.settings.workspace)
             first, second = (find_contact(transaction, mine, one) for one in (keep, other))
-            planned = contact_edits.plan_merge(transaction, first, second)
+            planned = contact_merging.plan_merge(transaction, first, second)
         ending = f" of which {len(planned.ended):,} will end" if planned.ended else ""
         moving = f"{counted(planned.enrollments, 'enrollment')}{ending}"
         confirm(f"this merges contact {second}, with {moving}, into contact {first}", yes)
         with session.database.transaction() as transaction:
-            done = contact_edits.merge(transaction, mine, operator(session, by, reason), first, second)
+            done = contact_merging.merge(transaction, mine, operator(session, by, reason), first, second)
         wake(session, done.wakeups, "the contacts are merged")
     document = {"keep": first, "other": second, "enrollments": done.enrollments, "ended": done.ended}
     report(as_json, document, lambda: f"contact {second} is merged into contact {first}")
@@ -110,7 +110,7 @@ def delete(
         confirm(f"this erases the personal data of contact {found} for ever", yes)
         with session.database.transaction() as transaction:
             who = operator(session, by, reason)
-            ended = contact_edits.erase(transaction, mine, who, found, end=erase)
+            ended = contact_erasing.erase(transaction, mine, who, found, end=erase)
     said = f"; {counted(len(ended), 'enrollment')} ended" if ended else ""
     report(as_json, {"contact": found, "ended": ended}, lambda: f"contact {found} is erased{said}")
 

@@ -134,16 +134,16 @@ OPT_OUTS: Final = (
     Mutant(
         "merge-unheld",
         "a merge plans before it holds the contacts",
-        "producers/contact_edits.py",
-        "    both = _hold(session, [keep, other])  # before the plan: nobody is enrolled in between\n"
+        "producers/contact_merging.py",
+        "    both = hold(session, [keep, other])  # before the plan: nobody is enrolled in between\n"
         "    planned = plan_merge(session, keep, other)\n",
-        "    planned = plan_merge(session, keep, other)\n    both = _hold(session, [keep, other])\n",
+        "    planned = plan_merge(session, keep, other)\n    both = hold(session, [keep, other])\n",
         (f"{TEST_EDITS}::test_whoever_is_enrolled_while_a_merge_waits_is_in_a_sequence_once",),
     ),
     Mutant(
         "erase-in-part",
         "a contact is erased though messages to it are in a detached archive",
-        "producers/contact_edits.py",
+        "producers/contact_erasing.py",
         "if state_of(session, month) is MonthState.DETACHED:",
         "if False:",
         (f"{TEST_EDITS}::test_nobody_is_erased_whose_messages_are_in_a_detached_archive",),

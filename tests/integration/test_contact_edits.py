@@ -10,8 +10,10 @@ from engine.clock import sequence_now
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.claim import claim
 from engine.outbox.listing import page
-from producers.contact_edits import Edit, Edited, edit, erase, merge, plan_merge
+from producers.contact_edits import Edit, Edited, edit
+from producers.contact_erasing import erase
 from producers.contact_lookup import find_contact
+from producers.contact_merging import merge, plan_merge
 from producers.contact_view import view
 from producers.enroll_event import EnrollEvent, write
 from producers.operator import Operator

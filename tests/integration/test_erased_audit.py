@@ -6,7 +6,7 @@ from stage_site import Site
 
 from deploy.audit import Audit, audit
 from engine import clock
-from producers.contact_edits import erase
+from producers.contact_erasing import erase
 from producers.operator import Operator
 from producers.suppression_list import add
 from producers.workspaces import find_workspace
