@@ -7,6 +7,7 @@ from deploy.mutants.linting import LINTING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
 from deploy.mutants.opt_outs import OPT_OUTS
+from deploy.mutants.retrying import RETRYING
 
 CLAIM: Final = "engine/outbox/claim.py"
 BEGIN: Final = "engine/outbox/begin.py"
@@ -660,6 +661,7 @@ MUTANTS: Final = (
     *CARRYING,
     *TOLD,
     *LISTS_AND_HOURS,
+    *RETRYING,
     *ARCHIVING,
     *OPT_OUTS,
     *LINTING,

@@ -11,7 +11,10 @@ from engine.outbox.hold import NOT_HELD
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.pause import NOT_PAUSED
 from engine.outbox.suppressing import barred
+from engine.rules.greylisting import CODES
 from schema.states import BLOCKING, sql_list
+
+COME_AGAIN: Final = ", ".join(f"'{code}'" for code in sorted(CODES))
 
 #: The steps before have ended.
 UNBLOCKED: Final = f"""
@@ -62,6 +65,10 @@ SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.enrollment_id, c
     CASE WHEN claimed.fence > 1 THEN (
         SELECT count(*) FROM attempt_records a WHERE a.outbox_id = claimed.id AND a.fence < claimed.fence
     ) ELSE 0 END AS attempted,
+    CASE WHEN claimed.type <> 'sms' AND claimed.fence > 1 THEN (
+        SELECT count(*) FROM attempt_records a WHERE a.outbox_id = claimed.id AND a.fence < claimed.fence
+            AND a.outcome = 'held' AND a.error_code IN ({COME_AGAIN})
+    ) ELSE 0 END AS asked_to_come_again,
     (SELECT date_part('epoch', sequence_now())) AS claimed_at
 FROM claimed JOIN contacts c ON {look_up("c.id", "claimed.contact_id")}
 ORDER BY claimed.due_at, claimed.id
@@ -105,6 +112,8 @@ class Claimed(NamedTuple):
     """An email that may have been accepted before: if it is sent again, then the same bytes."""
     attempted: int
     """Attempts before this one."""
+    asked_to_come_again: int
+    """How many of them the mail server refused for now with a code of engine/rules/greylisting.py."""
     claimed_at: float
     """The sequence time of the claim, as the database has it."""
 

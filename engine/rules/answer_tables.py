@@ -195,6 +195,9 @@ SMTP_REPLIES: Final = (
     Meaning("552", REFUSED, "message too big or storage exceeded", "RFC 5321 section 4.2.2; RFC 1870 section 6"),
 )
 
+#: Enhanced codes x.y.z, without the x, of a server that is short of room or time: it is tried again at the usual pace.
+SMTP_OWN_PACE: Final = frozenset(("2.1", "3.1", "3.2", "4.5"))
+
 #: Words by which servers say "slow down" in a 4xx without saying it in its code.
 SMTP_SLOW_DOWN: Final = (
     "greylist",

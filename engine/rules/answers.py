@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from engine.rules.answer_tables import (
     SENDER_WORDS,
     SMTP_ENHANCED,
+    SMTP_OWN_PACE,
     SMTP_REPLIES,
     SMTP_SLOW_DOWN,
     TWILIO_CODES,
@@ -17,6 +18,7 @@ from engine.rules.answer_tables import (
     TWILIO_UNREACHABLE,
     Meaning,
 )
+from engine.rules.greylisting import CODES as COME_AGAIN_CODES
 from engine.rules.outcome import Outcome
 from schema.states import AttemptOutcome
 
@@ -101,11 +103,14 @@ def may_be_unreachable(code: str | None) -> bool:
 def smtp_outcome(code: int, text: str, stage: Stage) -> Outcome:
     """What an SMTP reply means that ended a try at `stage` (RFC 5321 section 4.2)."""
     outcome, suppress = _smtp_meaning(code, text, stage)
+    come_again = outcome is AttemptOutcome.HELD and _asks_to_come_again(code, text, stage)
     pauses = outcome is AttemptOutcome.HELD and _is_about_the_account(code, text)
     status = _ENHANCED.match(text)
     detail = f"{status.group().strip()} {masked(text[status.end() :])}" if status else masked(text)
     error_code = str(code) if code > 0 and outcome is not AttemptOutcome.ACCEPTED else None
-    return Outcome(outcome, error_code=error_code, detail=detail.strip(), suppress=suppress, pauses=pauses)
+    return Outcome(
+        outcome, error_code=error_code, detail=detail.strip(), suppress=suppress, pauses=pauses, come_again=come_again
+    )
 
 
 def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, str | None]:
@@ -121,8 +126,18 @@ def _smtp_meaning(code: int, text: str, stage: Stage) -> tuple[AttemptOutcome, s
         return meaning.outcome, meaning.suppress if stage in _ABOUT_RECIPIENT else None
     if code >= 500:
         return AttemptOutcome.REFUSED, None
-    slow_down = any(words in text.lower() for words in SMTP_SLOW_DOWN)
-    return (AttemptOutcome.HELD if slow_down else AttemptOutcome.DEFERRED), None
+    not_now = str(code) in COME_AGAIN_CODES or any(words in text.lower() for words in SMTP_SLOW_DOWN)
+    return (AttemptOutcome.HELD if not_now else AttemptOutcome.DEFERRED), None
+
+
+def _asks_to_come_again(code: int, text: str, stage: Stage) -> bool:
+    """Return whether the server refused this message for now, and not the connection or the whole account."""
+    if stage in ("connect", "login") or (code == 421 and stage == "mail"):
+        return False
+    status = _ENHANCED.match(text)
+    if status is not None and f"{status[1]}.{status[2]}" in SMTP_OWN_PACE:
+        return False
+    return str(code) in COME_AGAIN_CODES
 
 
 def _is_about_the_account(code: int, text: str) -> bool:

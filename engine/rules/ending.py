@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.rules.backoff import wait
+from engine.rules.greylisting import COME_AGAIN, FOR_A_DAY, REFUSALS, greylist_wait
 from engine.rules.outcome import Outcome
 from schema.states import AttemptOutcome, RowStatus
 
@@ -30,6 +31,8 @@ class Standing:
     exit_on: Collection[str]
     stop_on_failure: bool
     retry_base: float
+    asked_to_come_again: int = 0
+    """Earlier attempts after which the mail server asked to come again."""
     in_doubt: bool = False
     """An earlier attempt may have been accepted: an email that is sent once more (promise P3)."""
 
@@ -71,6 +74,8 @@ def _judge(outcome: Outcome, standing: Standing, share: float) -> Verdict:
             if standing.tries + 1 >= standing.max_tries:
                 return _failed(TRIES_USED_UP, outcome, standing, tries=1)
             return _again(outcome, standing, share, standing.tries + 1, tries=1)
+        case AttemptOutcome.HELD if outcome.come_again:
+            return _come_again(outcome, standing, share)
         case AttemptOutcome.HELD:
             return _again(outcome, standing, share, standing.attempts, tries=0)
 
@@ -88,6 +93,19 @@ def _again(outcome: Outcome, standing: Standing, share: float, times: int, tries
     delay = wait(times, standing.retry_base, share, retry_after=outcome.retry_after)
     if outcome.pauses and outcome.retry_after is None:
         delay = min(delay, LONGEST_PAUSE * standing.retry_base)
+    return _later(outcome.detail, delay, standing, tries)
+
+
+def _come_again(outcome: Outcome, standing: Standing, share: float) -> Verdict:
+    """No try is used; after a day of refusals the message fails."""
+    refusals = standing.asked_to_come_again + 1
+    if refusals >= REFUSALS:
+        return _failed(f"{FOR_A_DAY}: {outcome.detail}", outcome, standing)
+    delay = greylist_wait(refusals, standing.retry_base, share)
+    return _later(f"{COME_AGAIN}: {outcome.detail}", delay, standing, tries=0)
+
+
+def _later(reason: str, delay: float, standing: Standing, tries: int) -> Verdict:
     if standing.lateness + delay > standing.max_lateness:
         return Verdict(RowStatus.SKIPPED, TOO_LATE, tries=tries)
-    return Verdict(RowStatus.PENDING, outcome.detail, tries=tries, delay=delay)
+    return Verdict(RowStatus.PENDING, reason, tries=tries, delay=delay)

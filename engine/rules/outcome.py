@@ -21,3 +21,5 @@ class Outcome:
     """The reason for which this recipient must not be contacted on this channel again."""
     pauses: bool = False
     """Nothing is wrong with the message: the provider would refuse every other one of this account too."""
+    come_again: bool = False
+    """The mail server asks to come again later, as greylisting does (RFC 6647): see greylisting.py."""

@@ -99,7 +99,7 @@ def test_the_same_email_is_the_same_bytes_at_every_try(sandbox: Sandbox, channel
         ("blocked", AttemptOutcome.REFUSED, "550", None),
         ("spam", AttemptOutcome.REFUSED, "554", None),
         ("full", AttemptOutcome.DEFERRED, "452", None),
-        ("later", AttemptOutcome.DEFERRED, "451", None),
+        ("later", AttemptOutcome.HELD, "451", None),
         ("defer", AttemptOutcome.HELD, "451", None),
         ("busy", AttemptOutcome.HELD, "421", None),
     ],
@@ -123,7 +123,7 @@ def test_what_a_server_refuses(
     [
         (421, "4.3.2 closing", AttemptOutcome.HELD),
         (451, "4.7.1 slow down", AttemptOutcome.HELD),
-        (451, "4.3.0 local trouble", AttemptOutcome.DEFERRED),
+        (452, "4.2.2 mailbox full", AttemptOutcome.DEFERRED),
         (550, "5.7.1 no", AttemptOutcome.REFUSED),
     ],
 )

@@ -184,7 +184,7 @@ def test_a_server_from_before_esmtp() -> None:
         ("RCPT", b"550-5.1.1 no\r\n550 5.1.1 such user\r\n", AttemptOutcome.REFUSED, "550"),
         ("RCPT", b"354 what\r\n", AttemptOutcome.HELD, "354"),
         ("DATA", b"250 what\r\n", AttemptOutcome.HELD, "250"),
-        ("DATA", b"451 4.3.0 not now\r\n", AttemptOutcome.DEFERRED, "451"),
+        ("DATA", b"451 4.3.0 not now\r\n", AttemptOutcome.HELD, "451"),
         ("DATA", None, AttemptOutcome.HELD, None),
         ("DATA", mute, AttemptOutcome.HELD, None),
         (".", b"554 5.6.0 content\r\n", AttemptOutcome.REFUSED, "554"),

@@ -129,6 +129,28 @@ def test_three_refusals_for_now_use_the_tries_up(site: Site) -> None:
     assert not site.accepted()
 
 
+def test_greylisting_uses_no_try_and_each_wait_is_longer(site: Site) -> None:
+    site.world.publish(ONE_EMAIL)
+    site.sandbox.client.add_fault("email", "reply", "rcpt", code=451, text="4.7.1 greylisted")
+    site.enroll("mail")
+    waits = (
+        "SELECT date_part('epoch', o.retry_at - a.ended_at) / 0.2 FROM outbox o JOIN attempts a"
+        " ON a.outbox_id = o.id AND a.fence = o.fence - 1 WHERE o.status = 'pending' AND o.fence = {fence}"
+    )
+    with site.working():
+        for fence, wait in ((2, 12), (4, 60)):
+            query = waits.format(fence=fence)
+            wait_for(lambda query=query: site.world.query(query), f"the refusal after which the fence is {fence}")
+            ((multiple,),) = site.world.query(query)
+            assert wait - 1 < multiple < 1.1 * wait + 1
+            site.world.execute("UPDATE outbox SET retry_at = clock_timestamp()")
+        site.sandbox.client.end_faults()
+        site.world.execute("UPDATE outbox SET retry_at = clock_timestamp() WHERE status = 'pending'")
+        site.until("sent")
+    assert site.world.rows("attempts") == [(0,)]
+    assert list(site.accepted().values()) == [1]
+
+
 def test_a_refusal_for_good_lets_the_sequence_go_on(site: Site) -> None:
     site.sandbox.client.add_fault("sms", "reply", status=400, code=21617, times=1)
     site.enroll("follow-up")

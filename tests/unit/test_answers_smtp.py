@@ -74,11 +74,13 @@ def test_what_would_refuse_every_message_pauses_the_channel(code: int, text: str
         (450, "Greylisted, come back in 5 minutes", "rcpt", HELD, None),
         (451, "4.0.0 Rate limit exceeded", "dot", HELD, None),
         (452, "Too many messages", "mail", HELD, None),
+        # Come again.
+        (450, "4.2.0 mailbox busy", "rcpt", HELD, None),
+        (451, "local error", "dot", HELD, None),
+        (450, "4.1.1 not known yet", "rcpt", HELD, None),
         # An answer for now.
-        (450, "4.2.0 mailbox busy", "rcpt", DEFERRED, None),
-        (451, "local error", "dot", DEFERRED, None),
         (452, "4.2.2 mailbox full", "rcpt", DEFERRED, None),
-        (450, "4.1.1 not known yet", "rcpt", DEFERRED, None),
+        (442, "4.1.1 not known yet", "rcpt", DEFERRED, None),
         # For good.
         (550, "5.1.1 no such user", "rcpt", REFUSED, "bounced"),
         (550, "5.1.1\nno such user", "rcpt", REFUSED, "bounced"),
@@ -88,7 +90,7 @@ def test_what_would_refuse_every_message_pauses_the_channel(code: int, text: str
         (551, "5.1.6 has moved", "rcpt", REFUSED, "bounced"),
         (556, "5.1.10 null MX", "rcpt", REFUSED, "bounced"),
         (550, "4.1.1 the reply code has the say", "rcpt", REFUSED, "bounced"),
-        (450, "5.1.1 the reply code has the say", "rcpt", DEFERRED, None),
+        (450, "5.1.1 the reply code has the say", "rcpt", HELD, None),
         (550, "5.1.1 the sender is unknown", "mail", REFUSED, None),
         (550, "5.1.8 bad sender", "mail", REFUSED, None),
         (550, "mailbox unavailable", "rcpt", REFUSED, None),
@@ -111,6 +113,29 @@ def test_what_would_refuse_every_message_pauses_the_channel(code: int, text: str
 def test_replies(code: int, text: str, stage: Stage, outcome: AttemptOutcome, suppress: str | None) -> None:
     told = smtp_outcome(code, text, stage)
     assert (told.outcome, told.suppress) == (outcome, suppress)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "stage", "come_again"),
+    [
+        (451, "4.7.1 greylisted, try again", "rcpt", True),
+        (450, "4.2.0 Greylisted, see http://postgrey.schweikert.ch", "rcpt", True),
+        (451, "try again in five minutes", "mail", True),
+        (421, "4.7.0 try again later", "rcpt", True),
+        (421, "", "dot", True),
+        (451, "4.3.0 could not be queued", "dot", True),
+        # The connection or the server, not this message.
+        (421, "4.7.0 too many messages on this connection", "mail", False),
+        (421, "greylisted", "connect", False),
+        (421, "4.3.2 the service closes", "rcpt", False),
+        (450, "4.2.1 receiving mail too quickly", "rcpt", False),
+        (452, "4.2.2 mailbox full", "rcpt", False),
+        (550, "greylisted for good", "rcpt", False),
+        (250, "", "dot", False),
+    ],
+)
+def test_greylisting_asks_to_come_again(code: int, text: str, stage: Stage, come_again: bool) -> None:
+    assert smtp_outcome(code, text, stage).come_again is come_again
 
 
 def test_the_reply_code_is_kept_and_the_enhanced_one_is_told() -> None:

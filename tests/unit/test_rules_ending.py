@@ -1,10 +1,12 @@
 """What becomes of a row when an attempt has ended."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
 from engine.rules.ending import IN_DOUBT, TOO_LATE, TRIES_USED_UP, Standing, judge
+from engine.rules.greylisting import REFUSALS
 from engine.rules.outcome import Outcome
 from schema.states import FROM_SENDING, AttemptOutcome, RowStatus
 
@@ -45,6 +47,29 @@ def test_refused_for_now_uses_a_try_until_there_is_none_left() -> None:
 def test_held_uses_no_try_however_often() -> None:
     verdict = judge(Outcome(AttemptOutcome.HELD), replace(STANDING, tries=2, attempts=50), 0)
     assert (verdict.status, verdict.tries, verdict.delay) == (RowStatus.PENDING, 0, 900)
+
+
+def test_a_server_that_asks_to_come_again_is_asked_for_a_day_and_costs_no_try() -> None:
+    refused = Outcome(AttemptOutcome.HELD, detail="4.7.1 greylisted", come_again=True)
+    waits = []
+    for earlier in range(REFUSALS - 1):
+        again = judge(refused, replace(STANDING, max_lateness=inf, asked_to_come_again=earlier, attempts=99), 0)
+        assert (again.status, again.tries) == (RowStatus.PENDING, 0)
+        waits.append(again.delay or 0.0)
+    assert waits[:7] == [60, 300, 900, 1_800, 3_600, 3_600, 3_600]
+    assert 23 <= sum(waits) / 3_600 <= 24
+    assert again.reason == "the mail server asks to come again: 4.7.1 greylisted"
+    last = judge(refused, replace(STANDING, asked_to_come_again=REFUSALS - 1), 0)
+    assert (last.status, last.reason) == (
+        RowStatus.FAILED,
+        "the mail server asked to come again for a day: 4.7.1 greylisted",
+    )
+
+
+def test_coming_again_keeps_within_the_lateness_that_the_step_allows() -> None:
+    refused = Outcome(AttemptOutcome.HELD, come_again=True)
+    verdict = judge(refused, replace(STANDING, lateness=3_000, max_lateness=3_600, asked_to_come_again=2), 0)
+    assert (verdict.status, verdict.reason) == (RowStatus.SKIPPED, TOO_LATE)
 
 
 def test_who_tries_for_a_channel_that_pauses_does_so_more_often() -> None:

@@ -114,6 +114,7 @@ class Prepare:
             exit_on=version.definition.exit_on,
             stop_on_failure=step.stop_on_failure,
             retry_base=self._settings.retry_seconds,
+            asked_to_come_again=row.asked_to_come_again,
             in_doubt=row.frozen is not None,
         )
 

@@ -152,5 +152,6 @@ class PrepareOutward:
             exit_on=(),
             stop_on_failure=False,
             retry_base=self._settings.retry_seconds,
+            asked_to_come_again=row.asked_to_come_again,
             in_doubt=in_doubt,
         )

@@ -1,0 +1,26 @@
+"""Guards of how messages are tried again, switched off one at a time."""
+
+from typing import Final
+
+from deploy.mutants.mutant import Mutant
+
+TEST_ENDING: Final = "tests/unit/test_rules_ending.py"
+
+RETRYING: Final = (
+    Mutant(
+        "greylist-for-ever",
+        "a server that asks to come again is asked for ever",
+        "engine/rules/ending.py",
+        "if refusals >= REFUSALS:",
+        "if False:",
+        (f"{TEST_ENDING}::test_a_server_that_asks_to_come_again_is_asked_for_a_day_and_costs_no_try",),
+    ),
+    Mutant(
+        "greylist-pace",
+        "each wait of a greylisted message is the first one",
+        "engine/outbox/claim.py",
+        "AND a.outcome = 'held' AND a.error_code IN ({COME_AGAIN})",
+        "AND false",
+        ("tests/integration/test_delivery.py::test_greylisting_uses_no_try_and_each_wait_is_longer",),
+    ),
+)
