@@ -51,7 +51,9 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(60, gt=0, le=3600)
     sweep_seconds: float = Field(15, gt=0, le=3600)
-    reconcile_grace_seconds: float = Field(600, ge=0, le=86_400, description="from no answer to the first look-up")
+    reconcile_grace_seconds: float = Field(
+        600, ge=0, le=86_400, description="from no answer to the first look-up; 3 at most after HTTP 500 or 503"
+    )
     reconcile_interval_seconds: float = Field(60, gt=0, le=86_400, description="between two look-ups of a message")
     provider_timeout_seconds: float = Field(15, gt=0, le=600)
     retry_seconds: float = Field(5, gt=0, le=900, description="the wait after a first refusal for now")

@@ -5,6 +5,7 @@ from typing import Final
 from deploy.mutants.mutant import Mutant
 
 TEST_ENDING: Final = "tests/unit/test_rules_ending.py"
+TEST_RESOLUTION: Final = "tests/integration/test_resolution.py"
 
 RETRYING: Final = (
     Mutant(
@@ -22,5 +23,21 @@ RETRYING: Final = (
         "AND a.outcome = 'held' AND a.error_code IN ({COME_AGAIN})",
         "AND false",
         ("tests/integration/test_delivery.py::test_greylisting_uses_no_try_and_each_wait_is_longer",),
+    ),
+    Mutant(
+        "look-late",
+        "after a server error the first look-up waits for the grace time",
+        "engine/outbox/doubt.py",
+        "last.error_code = ANY(%(errors)b)",
+        "last.error_code = ANY(%(errors)b) AND false",
+        (f"{TEST_RESOLUTION}::test_after_a_gateway_error_the_request_may_be_under_way",),
+    ),
+    Mutant(
+        "look-gateway",
+        "an error of a gateway counts as the end of the request",
+        "engine/rules/doubt.py",
+        '"20500", "20503", "500", "503"',
+        '"20500", "20503", "500", "503", "502", "504"',
+        (f"{TEST_RESOLUTION}::test_after_a_gateway_error_the_request_may_be_under_way",),
     ),
 )

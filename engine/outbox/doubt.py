@@ -10,15 +10,15 @@ from engine.database import Session
 from engine.outbox.dispatch import RESTORED
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.sweep import LOST
-from engine.rules.doubt import NOT_ACCEPTED, comparable
+from engine.rules.doubt import LOOK_AFTER_ERROR, NOT_ACCEPTED, SERVER_ERRORS, comparable
 from schema.states import sql_list
 
 REFUSALS: Final = sql_list(*NOT_ACCEPTED)
 
-#: The last attempt of each row in doubt that is due for a look: first when the grace time has passed since it
-#: ended, then at every interval; a row of each workspace by turns. Email can't be looked up, so nothing is waited for
-#: but the late word of a worker that was lost, or seemed so. If that word is that it was not accepted, there is no
-#: doubt any more. What needs no look-up comes first.
+#: The last attempt of each row in doubt that is due for a look: first when the grace time has passed since it ended, or
+#: soon if Twilio answered with a server error; then at every interval; a row of each workspace by turns. Email can't be
+#: looked up, so nothing is waited for but the late word of a worker that was lost, or seemed so. If that word says that
+#: it was not accepted, there is no doubt any more. What needs no look-up comes first.
 DOUBTFUL: Final = f"""
 SELECT o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_key, o.type AS channel, last.fence AS attempt_fence,
     last.recipient, last.payload, last.started_at, last.ended_at, last.looks, last.outcome,
@@ -31,6 +31,8 @@ WHERE o.status = 'unknown' AND o.type = ANY(%(channels)b) AND clock_timestamp() 
     WHEN last.outcome IN ({REFUSALS}) THEN last.started_at
     WHEN last.looked_at IS NOT NULL THEN last.looked_at + %(interval)b * interval '1 second'
     WHEN o.type <> 'sms' AND last.detail IS DISTINCT FROM '{LOST}' THEN last.started_at
+    WHEN last.error_code = ANY(%(errors)b) THEN last.ended_at + least(%(grace)b, {LOOK_AFTER_ERROR})
+        * interval '1 second'
     ELSE last.ended_at + %(grace)b * interval '1 second'
 END
 ORDER BY o.type = 'sms',
@@ -108,7 +110,16 @@ class Doubtful:
 def doubtful(session: Session, channels: list[str], grace: float, interval: float, limit: int = 100) -> list[Doubtful]:
     """Rows in doubt that are due for a look; `grace` and `interval` are in real seconds."""
     with session.cursor(binary=True, row_factory=class_row(Doubtful)) as cursor:
-        cursor.execute(DOUBTFUL, {"channels": channels, "grace": grace, "interval": interval, "limit": limit})
+        cursor.execute(
+            DOUBTFUL,
+            {
+                "channels": channels,
+                "errors": list(SERVER_ERRORS),
+                "grace": grace,
+                "interval": interval,
+                "limit": limit,
+            },
+        )
         return cursor.fetchall()
 
 

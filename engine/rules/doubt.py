@@ -11,6 +11,14 @@ from schema.states import AttemptOutcome, RowStatus
 #: So many look-ups that find nothing prove that a message was never accepted.
 LOOKS: Final = 2
 
+#: Error codes of attempts that Twilio answered with HTTP 500 or 503. It has ended the request, and may have taken the
+#: message (twilio.com/docs/api/errors/20500). After 502 and 504 the request may still be under way.
+SERVER_ERRORS: Final = ("20500", "20503", "500", "503")
+
+#: Real seconds from such an answer to the first look-up. The second follows an interval later: a message is made within
+#: MADE_WITHIN.
+LOOK_AFTER_ERROR: Final = 3.0
+
 #: What says for certain that an attempt was not accepted.
 NOT_ACCEPTED: Final = (AttemptOutcome.REFUSED, AttemptOutcome.DEFERRED, AttemptOutcome.HELD)
 

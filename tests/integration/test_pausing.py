@@ -155,10 +155,14 @@ OVERLAPS = [
 ]
 
 
+@pytest.mark.parametrize("begun", [True, False])
 @pytest.mark.parametrize(("story", "still"), OVERLAPS)
-def test_pauses_that_overlap_are_counted_once(world: World, wakeups: Wakeups, story: str, still: float) -> None:
+def test_pauses_that_overlap_are_counted_once(
+    world: World, wakeups: Wakeups, story: str, still: float, begun: bool
+) -> None:
     world.enroll()
-    send(world, "step_order = 1")
+    if begun:
+        send(world, "step_order = 1")
     now = 0
     words = story.split()
     for at, act in zip(words[::2], words[1::2], strict=True):
@@ -167,7 +171,7 @@ def test_pauses_that_overlap_are_counted_once(world: World, wakeups: Wakeups, st
             now = int(at)
         pauser = Pauser(world, wakeups, act[1:])
         assert pauser.resume() if act[0] == "-" else pauser.pause().changed
-    assert days(world) == [0, 1 + still, 2 + still]
+    assert days(world) == [0 if begun else still, 1 + still, 2 + still]
 
 
 def test_a_pause_waits_for_claims_that_have_not_seen_it(world: World, pauser: Pauser) -> None:

@@ -240,7 +240,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     [
         (TAKEN, {"ids": ["SM1"], "recipient": ANA, "row": 1, "fence": 1}),
         (OPEN, {"recipient": ANA, "row": 1, "restored": RESTORED}),
-        (DOUBTFUL, {"channels": ["sms"], "grace": 0.0, "interval": 1.0, "limit": 100}),
+        (DOUBTFUL, {"channels": ["sms"], "errors": ["500"], "grace": 0.0, "interval": 1.0, "limit": 100}),
     ],
     ids=["taken", "open", "doubtful"],
 )

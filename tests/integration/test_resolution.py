@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from stage_site import Site, wait_for
+from world import World
 
 from deploy.sandbox.ledger import read_entries
 from engine.clock import SequenceClock
+from engine.outbox.doubt import doubtful
 from engine.outbox.evidence import Evidence, accept_evidence
 from engine.outbox.settle import Ending, settle
 from engine.outbox.sweep import end_leases
+from engine.rules.doubt import LOOK_AFTER_ERROR
 from engine.wakeups import Wakeups
 from schema.states import RowStatus
 from workers.delivery.settler import Settler
@@ -44,6 +47,44 @@ def test_a_message_that_was_never_accepted_is_sent_after_two_looks(site: Site) -
         ("unanswered", 2),
         ("accepted", 0),
     ]
+
+
+def test_after_a_server_error_the_first_look_does_not_wait_for_the_grace_time(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.sandbox.client.add_fault("sms", "reply", "accepted", status=500, times=1)
+    site.enroll("single")
+    with site.working(reconcile_grace_seconds=3_600, reconcile_interval_seconds=60):
+        site.until("sent")
+    assert site.world.rows("reason") == [("found at the provider",)]
+    ((seconds,),) = site.world.query("SELECT date_part('epoch', looked_at - ended_at) FROM attempts")
+    assert seconds >= LOOK_AFTER_ERROR
+
+
+def test_a_look_that_finds_nothing_after_a_server_error_is_not_enough_to_send_again(site: Site) -> None:
+    site.world.publish(ONE_SMS)
+    site.sandbox.client.add_fault("sms", "reply", "request", status=503, times=1)
+    site.enroll("single")
+    with site.working(reconcile_grace_seconds=3_600, reconcile_interval_seconds=3_600):
+        wait_for(lambda: site.world.query("SELECT looks FROM attempts") == [(1,)], "the first look-up")
+    assert site.world.statuses() == ["unknown"]
+    assert not site.accepted()
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_after_a_gateway_error_the_request_may_be_under_way(world: World, status: int) -> None:
+    world.publish(ONE_SMS)
+    world.enroll("single")
+    (row,) = world.ids()
+    world.begin([row])
+    world.execute(
+        "UPDATE attempt_records SET outcome = 'unanswered', ended_at = clock_timestamp() - interval '10 seconds',"
+        f" error_code = '{status}';"
+        " UPDATE outbox SET status = 'unknown', lease_until = NULL"
+    )
+    with world.database.transaction() as session:
+        assert doubtful(session, ["sms"], 600, 60) == []
+        world.execute("UPDATE attempt_records SET error_code = '500'")
+        assert [one.id for one in doubtful(session, ["sms"], 600, 60)] == [row]
 
 
 def test_nothing_is_looked_up_before_the_grace_time(site: Site) -> None:

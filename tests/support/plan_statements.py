@@ -186,7 +186,12 @@ STATEMENTS: Final = [
     Statement("forgotten", resolve.FORGOTTEN, {"row": DUE[0], "fence": 1, "provider_id": "SM1", "detail": "x"}, 0),
     Statement("late words", evidence.LATE, {"ids": SENDING, "fences": ONES, "provider_ids": TEXTS}, MANY),
     Statement("proven", evidence.PROVEN, {"ids": DOUBTFUL}, 0),
-    Statement("doubtful", doubt.DOUBTFUL, {"channels": ["sms"], "grace": 0.0, "interval": 1.0, "limit": MANY}, MANY),
+    Statement(
+        "doubtful",
+        doubt.DOUBTFUL,
+        {"channels": ["sms"], "errors": ["500"], "grace": 0.0, "interval": 1.0, "limit": MANY},
+        MANY,
+    ),
     Statement("taken ids", doubt.TAKEN, {"recipient": "+12015550081", "ids": ["SM1"], "row": 1, "fence": 1}),
     Statement("open attempts", doubt.OPEN, {"recipient": "+12015550081", "row": 1, "restored": "restored"}, each=150),
     Statement("plan", plan.PLAN, _PLAN),
