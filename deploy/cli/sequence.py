@@ -1,15 +1,19 @@
 """`cadenza sequences` and `cadenza sequence ...`: what there is, how much it is used, and what is made from it."""
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
+from deploy.cli import sequence_intake
+from deploy.cli.control import By, operator
 from deploy.cli.output import Json, WorkspaceName, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers import sequence_edits, sequence_list
+from producers.sequence_about import about
 from producers.sequence_list import Used
 from producers.sequences import publish
 from producers.workspaces import find_workspace
@@ -18,10 +22,24 @@ from schema.definition.writing import to_data, to_yaml
 
 app = typer.Typer(help="Show, copy, reorder or tag a sequence.", no_args_is_help=True)
 
+app.command(name="activate")(sequence_intake.activate)
+app.command(name="close")(sequence_intake.close)
+app.command(name="open")(sequence_intake.reopen)
+
 Key = Annotated[str, typer.Argument(metavar="SEQUENCE", help="The key of the sequence.")]
 
 #: Stands for the `-` of a tag that is taken away, which would be an option.
 MINUS: Final = "\N{MINUS SIGN}"
+
+
+class Standing(StrEnum):
+    """How sequences may stand."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+    CLOSED = "closed"
 
 
 class TagCommand(TyperCommand):
@@ -38,13 +56,16 @@ def _takes_away(argument: str) -> bool:
 
 def sequences(
     tag: Annotated[list[str] | None, typer.Option(help="Those that have this tag; several: all of them.")] = None,
+    status: Annotated[
+        Standing | None, typer.Option(help="Those that are so; closed: those that take no new people.")
+    ] = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
     """List the sequences, with how much each is used."""
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
-        found = sequence_list.list_sequences(transaction, workspace_id, tag or ())
+        found = sequence_list.list_sequences(transaction, workspace_id, tag or (), status and status.value)
     report(as_json, {"sequences": [asdict(one) for one in found]}, lambda: _text(found))
 
 
@@ -59,7 +80,8 @@ def show(
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         definition = sequence_edits.version_of(transaction, workspace_id, sequence, version)
-    report(as_json, to_data(definition), lambda: to_yaml(definition).rstrip("\n"))
+        known = about(transaction, workspace_id, sequence, version)
+    report(as_json, to_data(definition), lambda: f"# {known}\n{to_yaml(definition)}".rstrip("\n"))
 
 
 @app.command()
@@ -68,6 +90,7 @@ def duplicate(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The key of the copy.")],
     name: Annotated[str | None, typer.Option(help="Its name; that of the original and (copy) otherwise.")] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print its file, and publish nothing.")] = False,
+    by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -77,7 +100,7 @@ def duplicate(
         original = sequence_edits.version_of(transaction, workspace_id, sequence)
         copy = sequence_edits.copy_of(original, new, name)
         if not only_print:
-            sequence_edits.publish_copy(transaction, workspace_id, copy)
+            sequence_edits.publish_copy(transaction, workspace_id, copy, by=operator(session, by, None).name)
     if only_print:
         say(to_yaml(copy).rstrip("\n"))
         return
@@ -90,6 +113,7 @@ def reorder(
     step: Annotated[str, typer.Argument(help="The key of the step that moves.")],
     before: Annotated[str | None, typer.Option(metavar="STEP", help="It comes right before this one.")] = None,
     after: Annotated[str | None, typer.Option(metavar="STEP", help="It comes right after this one.")] = None,
+    by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +122,7 @@ def reorder(
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         newest = sequence_edits.version_of(transaction, workspace_id, sequence, lock=True)
         definition = sequence_edits.reordered(newest, step, before=before, after=after)
-        done = publish(transaction, workspace_id, definition)
+        done = publish(transaction, workspace_id, definition, by=operator(session, by, None).name)
     document = {
         "sequence": sequence,
         "version": done.number,
@@ -138,9 +162,13 @@ def _line(one: Used) -> str:
     if one.held_since is not None:
         status = f"paused since {one.held_since:%Y-%m-%d %H:%M} UTC by {one.held_by}"
         held = " but held"
+    if one.closed_at is not None:
+        status += f", closed to new people since {one.closed_at:%Y-%m-%d %H:%M} UTC by {one.closed_by}"
+    about_it = f"    {one.description.splitlines()[0]}\n" if one.description else ""
     return (
-        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {counted(one.steps, 'step')}\n"
+        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {counted(one.steps, 'step')}\n{about_it}"
         f"    {one.active:,} active{held}, {one.paused:,} paused, {one.completed:,} completed,"
         f" {one.cancelled:,} cancelled; {counted(one.messages_sent, 'message')} sent,"
         f" {counted(one.tasks_open, 'task')} open; last enrolled {last}"
+        + (f"; made by {one.created_by}" if one.created_by else "")
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.control import By, operator
 from deploy.cli.missing_channels import warn_when_published
 from deploy.cli.output import Json, WorkspaceName, note, report, say
 from deploy.cli.session import opened
@@ -16,11 +17,16 @@ from producers.webhook_check import check_webhooks
 from producers.workspaces import find_workspace
 from schema.counted import counted
 from schema.definition import Definition, Problem, json_schema, lint, unknown_sequences
+from schema.states import SequenceStatus
 
 
 def apply(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Sequence files, YAML or JSON.")],
     strict: Annotated[bool, typer.Option("--strict", help="Publish nothing if there is a warning.")] = False,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="New sequences take nobody before `cadenza sequence activate KEY`.")
+    ] = False,
+    by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +41,11 @@ def apply(
         if strict and warnings:
             _note(warnings, "error")
             raise InvalidInput(f"nothing was published: {counted(len(warnings), 'warning')}, and --strict takes none")
-        published = [(definition, publish(transaction, workspace_id, definition)) for definition in definitions]
+        who = operator(session, by, None).name
+        published = [
+            (definition, publish(transaction, workspace_id, definition, by=who, draft=draft))
+            for definition in definitions
+        ]
     if not as_json:
         _note(warnings, "warning")
     missing = warn_when_published(definitions, session.settings)
@@ -43,7 +53,12 @@ def apply(
         as_json,
         {
             "sequences": [
-                {"sequence": definition.sequence, "version": version.number, "changed": version.changed}
+                {
+                    "sequence": definition.sequence,
+                    "version": version.number,
+                    "changed": version.changed,
+                    "status": version.status.value,
+                }
                 for definition, version in published
             ],
             "channels_not_configured": missing,
@@ -119,4 +134,7 @@ def _read(files: list[Path]) -> list[_Read]:
 
 
 def _line(definition: Definition, version: Published) -> str:
-    return f"{definition.sequence}: version {version.number} {'published' if version.changed else 'is unchanged'}"
+    said = f"{definition.sequence}: version {version.number} {'published' if version.changed else 'is unchanged'}"
+    if version.status != SequenceStatus.DRAFT:
+        return said
+    return f"{said}; it is a draft, which takes nobody before `cadenza sequence activate {definition.sequence}`"

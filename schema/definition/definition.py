@@ -24,6 +24,7 @@ from schema.definition.calendar import (
     MaybeWindow,
     Timezone,
 )
+from schema.definition.extra import DESCRIPTION_EXPECTED, MAX_DESCRIPTION, METADATA_EXPECTED, Metadata
 from schema.definition.kinds import Step
 from schema.definition.mail import (
     CC_EXPECTED,
@@ -61,6 +62,8 @@ def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
 
 #: Left out of the canonical form where they are not used, so that it stays what it was before there were any.
 OPTIONAL: Final[dict[str, Any]] = {
+    "description": None,
+    "metadata": {},
     "timezone": "contact",
     "window": None,
     "quiet_hours": None,
@@ -88,6 +91,10 @@ class Header(BaseModel):
             default_factory=lambda known: known.get("sequence", ""),
         ),
     ]
+    description: Annotated[
+        str | None, Field(min_length=1, max_length=MAX_DESCRIPTION, description=DESCRIPTION_EXPECTED)
+    ] = None
+    metadata: Annotated[Metadata, Field(default_factory=dict, description=METADATA_EXPECTED)]
     tags: Annotated[
         tuple[Tag, ...],
         AfterValidator(_once),

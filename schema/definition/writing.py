@@ -10,7 +10,7 @@ from schema.definition.definition import Definition
 DURATIONS: Final = ("delay", "after_start", "by", "within", "max_lateness", "after")
 
 #: What is in these is people's own data.
-DATA: Final = ("body", "set", "attribute")
+DATA: Final = ("body", "set", "attribute", "metadata")
 
 _UNITS: Final = (("day", 86_400), ("hour", 3_600))
 

@@ -1,0 +1,42 @@
+"""Mutants of drafts and closed sequences, of senders, and of the libraries of templates."""
+
+from typing import Final
+
+from deploy.mutants.mutant import Mutant
+
+TEST_INTAKE: Final = "tests/integration/test_sequence_intake.py"
+
+LIBRARY: Final = (
+    Mutant(
+        "closed-takes",
+        "a sequence that is closed to new people takes them",
+        "engine/rules/intake.py",
+        'return "is closed to new people" if closed else None',
+        "return None",
+        (f"{TEST_INTAKE}::test_a_closed_sequence_takes_nobody_new_and_those_in_it_go_on",),
+    ),
+    Mutant(
+        "draft-takes",
+        "a draft is open to people as soon as it is applied",
+        "producers/sequences.py",
+        "first = SequenceStatus.DRAFT if draft else SequenceStatus.ACTIVE",
+        "first = SequenceStatus.ACTIVE",
+        (f"{TEST_INTAKE}::test_a_draft_takes_nobody_before_it_is_activated",),
+    ),
+    Mutant(
+        "closed-plan",
+        "one who looked a sequence up before it was closed gets somebody in",
+        "engine/outbox/plan.py",
+        "AND s.closed_at IS NULL",
+        "",
+        (f"{TEST_INTAKE}::test_one_who_looked_the_sequence_up_before_it_closed_gets_nobody_in",),
+    ),
+    Mutant(
+        "closed-writers",
+        "who is being enrolled while a sequence is closed is not waited for",
+        "producers/intake.py",
+        "finished = wait_for_writers(database, patience)",
+        "finished = True",
+        (f"{TEST_INTAKE}::test_closing_waits_for_who_is_enrolling",),
+    ),
+)
