@@ -5,6 +5,7 @@ from typing import Final
 from deploy.mutants.mutant import Mutant
 
 TEST_INTAKE: Final = "tests/integration/test_sequence_intake.py"
+TEST_SENDERS: Final = "tests/integration/test_senders.py"
 
 LIBRARY: Final = (
     Mutant(
@@ -38,5 +39,21 @@ LIBRARY: Final = (
         "finished = wait_for_writers(database, patience)",
         "finished = True",
         (f"{TEST_INTAKE}::test_closing_waits_for_who_is_enrolling",),
+    ),
+    Mutant(
+        "guarantee-own",
+        "the guarantee of a step or a sequence gives way to the workspace's, and an email goes out twice",
+        "workers/delivery/senders.py",
+        "return own or definition.guarantee or tenant.smtp_guarantee or settings.smtp_guarantee",
+        "return tenant.smtp_guarantee or settings.smtp_guarantee",
+        (f"{TEST_SENDERS}::test_the_guarantee_of_a_sequence_comes_before_the_workspace_s",),
+    ),
+    Mutant(
+        "sender-name",
+        "an email has the name of somebody else's mailbox",
+        "engine/rules/senders.py",
+        "name = above or sender.name or below",
+        "name = above or below or sender.name",
+        ("tests/unit/test_rules_senders.py::test_a_name_comes_from_the_first_that_says_one",),
     ),
 )
