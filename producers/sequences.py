@@ -13,6 +13,7 @@ from engine.outbox.hours import HOURS, hours_of
 from engine.rules.calendar import Hours
 from producers.unknown import unknown
 from schema.definition import Definition, InvalidDefinition, parse
+from schema.definition.library import Library
 from schema.definition.steps import KEY_PATTERN
 from schema.definition.yaml_nodes import MAX_BYTES
 from schema.states import SequenceStatus
@@ -187,21 +188,16 @@ def read_sequence_text(path: Path) -> str:
         ) from None
 
 
-def definition_of(path: Path, text: str) -> Definition:
-    """Return the definition that a sequence file holds.
+def definition_of(path: Path, text: str, library: Library | None = None) -> Definition:
+    """Return the definition that a sequence file holds, with what its steps take from a library.
 
     Raises:
         InvalidInput: it is invalid; the message has a line for each problem.
     """
     try:
-        return parse(text)
+        return parse(text, library)
     except InvalidDefinition as error:
-        raise InvalidInput(
-            "\n".join(
-                f"{path}:{problem.line}: {problem}" if problem.line else f"{path}: {problem}"
-                for problem in error.problems
-            )
-        ) from None
+        raise InvalidInput(error.about(path)) from None
 
 
 def _one(session: Session, query: str, *values: object) -> tuple[Any, ...]:

@@ -16,9 +16,11 @@ from producers import sequence_edits, sequence_list
 from producers.sequence_about import about
 from producers.sequence_list import Used
 from producers.sequences import publish
+from producers.templates import WorkspaceLibrary
 from producers.workspaces import find_workspace
 from schema.counted import counted
-from schema.definition.writing import to_data, to_yaml
+from schema.definition.references import to_file_data
+from schema.definition.writing import yaml_of
 
 app = typer.Typer(help="Show, copy, reorder or tag a sequence.", no_args_is_help=True)
 
@@ -81,7 +83,8 @@ def show(
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         definition = sequence_edits.version_of(transaction, workspace_id, sequence, version)
         known = about(transaction, workspace_id, sequence, version)
-    report(as_json, to_data(definition), lambda: f"# {known}\n{to_yaml(definition)}".rstrip("\n"))
+        data = to_file_data(definition, WorkspaceLibrary(transaction, workspace_id))
+    report(as_json, data, lambda: f"# {known}\n{yaml_of(data)}".rstrip("\n"))
 
 
 @app.command()
@@ -101,8 +104,9 @@ def duplicate(
         copy = sequence_edits.copy_of(original, new, name)
         if not only_print:
             sequence_edits.publish_copy(transaction, workspace_id, copy, by=operator(session, by, None).name)
+        data = to_file_data(copy, WorkspaceLibrary(transaction, workspace_id))
     if only_print:
-        say(to_yaml(copy).rstrip("\n"))
+        say(yaml_of(data).rstrip("\n"))
         return
     report(as_json, {"sequence": new, "version": 1, "copy_of": sequence}, lambda: f"{new}: version 1 published")
 

@@ -5,6 +5,7 @@ from typing import Final
 from deploy.mutants.mutant import Mutant
 
 TEST_INTAKE: Final = "tests/integration/test_sequence_intake.py"
+TEST_TEMPLATES: Final = "tests/integration/test_templates.py"
 TEST_SENDERS: Final = "tests/integration/test_senders.py"
 
 LIBRARY: Final = (
@@ -55,5 +56,29 @@ LIBRARY: Final = (
         "name = above or sender.name or below",
         "name = above or below or sender.name",
         ("tests/unit/test_rules_senders.py::test_a_name_comes_from_the_first_that_says_one",),
+    ),
+    Mutant(
+        "template-used",
+        "a template is deleted that sequences use",
+        "producers/templates.py",
+        "if used := uses(session, workspace_id).get(key):",
+        "if used := []:",
+        (f"{TEST_TEMPLATES}::test_a_template_that_is_used_is_not_deleted_and_where_is_said",),
+    ),
+    Mutant(
+        "template-held",
+        "a template is deleted while a sequence that takes from it is published",
+        "producers/templates.py",
+        "ORDER BY v.number DESC LIMIT 1 FOR KEY SHARE OF t",
+        "ORDER BY v.number DESC LIMIT 1",
+        (f"{TEST_TEMPLATES}::test_a_template_that_is_being_used_is_not_deleted_meanwhile",),
+    ),
+    Mutant(
+        "template-together",
+        "an email has the text of a step and the HTML of its template",
+        "schema/definition/library.py",
+        "own = {*step, *(TOGETHER if any(name in step for name in TOGETHER) else ())}",
+        "own = {*step}",
+        ("tests/unit/test_template_files.py::test_the_text_and_the_html_of_a_message_belong_together",),
     ),
 )

@@ -28,6 +28,7 @@ from schema.definition.calendar import (
 from schema.definition.delay import Delay
 from schema.definition.document import Unquoted
 from schema.definition.duration import MIN_DELAY, PATTERN, parse_duration
+from schema.definition.library import TEMPLATE_EXPECTED, TEMPLATE_SCHEMA, TemplateRef
 from schema.definition.mail import (
     CC_EXPECTED,
     HEADERS_EXPECTED,
@@ -118,6 +119,7 @@ OPTIONAL: Final[dict[str, Any]] = {
     "webhook": None,
     "notify": None,
     "transactional": False,
+    "template": None,
     "max_tries": None,
     "from": None,
     "sender_name": None,
@@ -189,6 +191,7 @@ class AnyStep(BaseModel):
 class MessageStep(AnyStep):
     """What messages have."""
 
+    template: Annotated[TemplateRef | None, Field(description=TEMPLATE_EXPECTED), TEMPLATE_SCHEMA] = None
     stop_on_failure: Annotated[
         StrictBool, Field(description="true or false: whether a failure ends the enrollment")
     ] = False
