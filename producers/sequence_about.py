@@ -43,8 +43,11 @@ class About:
 
     @property
     def _standing(self) -> str:
-        standing = takes_nobody(self.status, closed=self.closed_at is not None) or "takes new people"
-        return standing if self.closed_at is None else f"{standing} (closed by {self.closed_by})"
+        standing = takes_nobody(self.status, closed=False)
+        if self.closed_at is None:
+            return standing or "takes new people"
+        closed = f"closed to new people by {self.closed_by}"
+        return f"is {closed}" if standing is None else f"{standing}, and {closed}"
 
 
 def about(session: Session, workspace_id: int, key: str, number: int | None = None) -> About:

@@ -115,7 +115,8 @@ def _template_line(one: PublishedTemplate, left: list[Use]) -> str:
     said = f"{one.template}: version {one.version} of the {kind} {'published' if one.changed else 'is unchanged'}"
     if not left:
         return said
-    older = {use.version for use in left}
+    older = {one.version for one in left}
     which = f"version {older.pop()}" if len(older) == 1 else "older versions"
-    still = f"{counted(len(left), 'sequence')} still {'uses' if len(left) == 1 else 'use'} {which}"
-    return f"{said}; {still}, until their files are applied again: {', '.join(use.sequence for use in left)}"
+    use, are = ("uses", "it is") if len(left) == 1 else ("use", "they are")
+    keys = ", ".join(one.sequence for one in left)
+    return f"{said}; {counted(len(left), 'sequence')} still {use} {which} until {are} applied again: {keys}"

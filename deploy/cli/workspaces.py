@@ -13,6 +13,7 @@ from producers import signing, workspaces
 from producers.workspace_mail import Mail
 from producers.workspaces import find_workspace
 from schema.counted import counted
+from schema.definition.senders import MAX_TRIES
 
 QuietHours: TypeAlias = Annotated[
     str | None,
@@ -91,7 +92,7 @@ def change(
         str | None, typer.Option(help="The name that its email is from; none: the one beside the address.")
     ] = None,
     max_tries: Annotated[
-        int | None, typer.Option(help="How many answers 'not now' a message may get: 1 to 20.", show_default=False)
+        int | None, typer.Option(min=1, max=MAX_TRIES, help="How many answers 'not now' a message may get.")
     ] = None,
     guarantee: Annotated[
         Guarantee | None,

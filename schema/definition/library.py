@@ -128,6 +128,7 @@ def _resolve(step: dict[str, Any], path: Path, document: Document, library: Libr
             step.update(taken(found.content, step))
             step["template"] = {"key": found.key, "version": found.version}
             return
+    document.incomplete.add(str(step.get("key")))
     step.update(taken(_MISSING.get(step["type"], {}), step))
     step["template"] = {"key": "-", "version": 1}
 

@@ -48,8 +48,8 @@ def test_templates_are_applied_used_listed_copied_and_deleted(cli: Cli) -> None:
     assert applied.err == ""
     cli.file("welcome.yaml", WELCOME.replace("Good", "So good"))
     assert cli("apply", "welcome.yaml", "--by", "ben").check(0).out == (
-        "welcome: version 2 of the message template published; 2 sequences still use version 1,"
-        " until their files are applied again: one, two\n"
+        "welcome: version 2 of the message template published; 2 sequences still use version 1"
+        " until they are applied again: one, two\n"
     )
     (document,) = cli("apply", "welcome.yaml", "one.yaml", "--json").check(0).document["templates"]
     assert document == {

@@ -136,4 +136,5 @@ def test_who_made_a_sequence_and_what_it_is_for_is_listed(world: World) -> None:
     close(world.database, WHO, "follow-up")
     with world.database.transaction() as session:
         (closed,) = list_sequences(session, 1, status="closed")
+        assert str(about(session, 1, "follow-up")).endswith(f"the sequence is closed to new people by {WHO.name}")
     assert (closed.sequence, closed.closed_by) == ("follow-up", WHO.name)

@@ -162,6 +162,9 @@ def test_what_can_not_be_taken_is_said_beside_all_else_that_is_wrong() -> None:
     assert "'dely' (did you mean 'delay'?)" in misspelt
     assert fourth.startswith("6: step four: 'template' can't be a list: expected the key of a template")
     assert fifth.startswith("7: step five: unknown key 'template'")
+    reached = "key: if, type: condition, if: {outcome: {ring: reached}}, then: [{key: w, type: wait, delay: 1 day}]"
+    (only,) = problems(sequence("key: ring, type: call, template: frist-call", reached))
+    assert "did you mean 'first-call'" in only, "what it can come to is not known"
     (alone,) = problems(sequence("key: hi, type: email, template: welcome"), None)
     assert "only a workspace has templates" in alone
     (none,) = problems(sequence("key: hi, type: sms, template: x"), Shelf())
