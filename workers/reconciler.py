@@ -111,7 +111,10 @@ class Reconciler:
         return len(rows)
 
     def _guarantee(self, row: Doubtful) -> Guarantee:
-        version, tenant = self._known.version(row.version_id), self._known.tenant(row.workspace_id)
+        tenant = self._known.tenant(row.workspace_id)
+        if row.version_id is None:
+            return tenant.smtp_guarantee or self._settings.smtp_guarantee
+        version = self._known.version(row.version_id)
         return guarantee_for(version.steps.get(row.step_key), version.definition, tenant, self._settings)
 
     def _schedule(self, wakeups: list[Due]) -> None:

@@ -85,7 +85,8 @@ class Doubtful:
     fence: int
     workspace_id: int
     enrollment_id: int
-    version_id: int
+    version_id: int | None
+    """None: the enrollment was deleted by hand."""
     step_key: str
     channel: str
     attempt_fence: int

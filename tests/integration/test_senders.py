@@ -9,9 +9,11 @@ from world import World
 
 from deploy.sandbox.ledger import read_entries
 from engine.errors import InvalidInput
+from engine.outbox.settle import Ending, settle
 from producers.channels_in_use import senders_in_use
 from producers.workspace_mail import Mail
 from producers.workspaces import Workspace, change
+from schema.states import RowStatus
 
 TWO = """
 sequence: two
@@ -82,6 +84,17 @@ steps:
         until_step(site, "step-s", "sent")
     assert site.world.statuses() == ["review", "sent"]
     assert {text: times for (_, text), times in site.accepted().items()} == {"Hi": 1, "Hey": 2}
+
+
+def test_a_row_without_its_enrollment_follows_the_workspace(site: Site) -> None:
+    site.world.publish("sequence: gone\nsteps: [{key: it, type: email, subject: Hi, text: Hi}]")
+    site.enroll("gone")
+    (row,) = site.world.begin(site.world.ids())
+    with site.world.database.transaction() as session:
+        settle(session, [Ending(row.id, row.fence, "email", RowStatus.UNKNOWN, outcome="unanswered")])
+    site.world.execute("DELETE FROM enrollments")
+    with site.working(**QUICK):
+        until_step(site, "it", "review")
 
 
 def test_tries_are_those_of_the_step_the_sequence_or_the_workspace(site: Site) -> None:
