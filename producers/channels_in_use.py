@@ -1,11 +1,11 @@
-"""Which channels the published sequences send on."""
+"""Which channels the published sequences send on, and who their email is from."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Final
 
 from engine.database import Session
-from schema.definition import Definition
+from schema.definition import Definition, EmailStep
 
 #: The newest version of each sequence that is not archived, and the older ones that enrollments still run in.
 IN_USE: Final = """
@@ -20,6 +20,8 @@ WHERE s.status <> 'archived' AND (
 ORDER BY w.key, s.key, v.number
 """
 
+OF_WORKSPACES: Final = "SELECT DISTINCT email_from FROM workspaces WHERE email_from IS NOT NULL ORDER BY email_from"
+
 
 def channels_in_use(session: Session) -> Mapping[str, Collection[str]]:
     """Return the sequences that send on each channel, as `workspace/sequence`, in order."""
@@ -28,3 +30,13 @@ def channels_in_use(session: Session) -> Mapping[str, Collection[str]]:
         for channel in Definition.restore(definition).channels:
             found[channel][f"{workspace}/{sequence}"] = None
     return found
+
+
+def senders_in_use(session: Session) -> list[str]:
+    """Return who email is from, where workspaces, sequences and steps say so; each once."""
+    found = {sender: None for (sender,) in session.execute(OF_WORKSPACES)}
+    for _, _, canonical in session.execute(IN_USE):
+        definition = Definition.restore(canonical)
+        of_steps = [step.sender for step in definition.walk() if isinstance(step, EmailStep)]
+        found.update((sender, None) for sender in (definition.sender, *of_steps) if sender is not None)
+    return list(found)

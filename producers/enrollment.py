@@ -13,9 +13,9 @@ from engine.outbox.plan_by_calendar import plan_by_calendar
 from engine.rules.planning import plan, uses_calendar
 from engine.wakeups import Due
 from producers.contacts import find_or_make_contacts
+from producers.intake import refusal, require_open
 from producers.people import Person
-from producers.sequences import PublishedSequence, archived, require_not_archived
-from schema.states import SequenceStatus
+from producers.sequences import PublishedSequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def enroll_people(
     else:
         planned = plan_enrollments(session, stretch, ids, data=data, batch_id=batch_id, done_anew=done_anew)
     if len(planned.enrollments) < len(accepted):
-        require_not_archived(session, sequence.sequence_id)
+        require_open(session, sequence.sequence_id)
     if definition.goal is not None:
         end_at_goal(session, planned.enrollments, begun=False)
     due = heed_awaited(session, sorted(found.known), planned.enrollments)
@@ -97,9 +97,7 @@ def require_active(sequence: PublishedSequence) -> None:
     """Make sure that the sequence takes enrollments.
 
     Raises:
-        InvalidInput: it is a draft, paused or archived.
+        InvalidInput: it is a draft, paused, archived or closed to new people.
     """
-    if sequence.status == SequenceStatus.ARCHIVED:
-        raise InvalidInput(archived(sequence.key, "takes no enrollments"))
-    if sequence.status != SequenceStatus.ACTIVE:
-        raise InvalidInput(f"sequence {sequence.key!r} is {sequence.status}: only an active sequence takes enrollments")
+    if (why := refusal(sequence.key, sequence.status, closed=sequence.closed)) is not None:
+        raise InvalidInput(why)

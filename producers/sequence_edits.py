@@ -47,7 +47,7 @@ def copy_of(definition: Definition, key: str, name: str | None) -> Definition:
     return _checked(changed)
 
 
-def publish_copy(session: Session, workspace_id: int, definition: Definition) -> Published:
+def publish_copy(session: Session, workspace_id: int, definition: Definition, *, by: str | None = None) -> Published:
     """Publish the first version of a sequence that is not there yet.
 
     Raises:
@@ -56,7 +56,7 @@ def publish_copy(session: Session, workspace_id: int, definition: Definition) ->
     taken = "SELECT FROM sequences WHERE workspace_id = %s AND key = %s"
     if session.execute(taken, (workspace_id, definition.sequence)).fetchone() is not None:
         raise InvalidInput(f"there is a sequence {definition.sequence!r} already: choose another key")
-    published = publish(session, workspace_id, definition)
+    published = publish(session, workspace_id, definition, by=by)
     if published.number != 1:
         raise InvalidInput(f"there is a sequence {definition.sequence!r} since this moment: choose another key")
     return published

@@ -19,8 +19,11 @@ from schema.states import EnrollmentStatus
 
 MOST_TAGS: Final = 50
 
+#: Stands for the sequences that take no new people.
+CLOSED: Final = "closed"
+
 SEQUENCES: Final = """
-SELECT s.id, s.key, s.name, s.tags, s.status, newest.number, newest.definition
+SELECT s.id, s.key, s.name, s.tags, s.status, s.created_by, s.closed_at, s.closed_by, newest.number, newest.definition
 FROM sequences s CROSS JOIN LATERAL (
     SELECT number, definition FROM sequence_versions WHERE sequence_id = s.id ORDER BY number DESC LIMIT 1
 ) AS newest
@@ -55,10 +58,21 @@ class Used:
     held_since: datetime | None
     """Since when an operator has paused the sequence, or its whole workspace. Sequence time; None: it is not paused."""
     held_by: str | None
+    description: str | None
+    metadata: dict[str, str | int | float]
+    created_by: str | None
+    """Who applied its first version; None: it is not known."""
+    closed_at: datetime | None
+    """Since when it takes no new people. Sequence time; None: it takes them."""
+    closed_by: str | None
 
 
-def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = ()) -> list[Used]:
+def list_sequences(
+    session: Session, workspace_id: int, tags: Collection[str] = (), status: str | None = None
+) -> list[Used]:
     """Return the sequences that have all these tags, with their counts.
+
+    `status` is that of those that are asked for, or `closed`: to new people.
 
     Raises:
         NotFound: no sequence has one of the tags.
@@ -68,7 +82,12 @@ def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = 
     holds = {one.sequence: one for one in held(session, workspace_id) if one.keep_times is None}
     found = []
     asked = {"workspace": workspace_id, "tags": list(tags)}
-    for sequence_id, key, name, tags_of, status, version, definition in session.execute(SEQUENCES, asked).fetchall():
+    for sequence_id, key, name, tags_of, is_now, by, closed_at, closed_by, version, canonical in session.execute(
+        SEQUENCES, asked
+    ).fetchall():
+        if status is not None and status != is_now and (status != CLOSED or closed_at is None):
+            continue
+        definition = Definition.restore(canonical)
         counts = counted.get(sequence_id, SequenceCounts())
         hold = holds.get(key) or holds.get(None)
         found.append(
@@ -76,15 +95,20 @@ def list_sequences(session: Session, workspace_id: int, tags: Collection[str] = 
                 sequence=key,
                 name=name,
                 tags=tags_of,
-                status=status,
+                status=is_now,
                 version=version,
-                steps=sum(1 for _ in Definition.restore(definition).walk()),
+                steps=sum(1 for _ in definition.walk()),
                 **{state.value: counts.enrollments.get(state.value, 0) for state in EnrollmentStatus},
                 messages_sent=counts.messages_sent,
                 tasks_open=counts.tasks_open,
                 last_enrolled_at=counts.last_enrolled_at,
                 held_since=None if hold is None else hold.since,
                 held_by=None if hold is None else hold.made_by,
+                description=definition.description,
+                metadata=definition.metadata,
+                created_by=by,
+                closed_at=closed_at,
+                closed_by=closed_by,
             )
         )
     return found

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -13,6 +13,7 @@ from engine.outbox.hours import HOURS, hours_of
 from engine.rules.calendar import Hours
 from producers.unknown import unknown
 from schema.definition import Definition, InvalidDefinition, parse
+from schema.definition.library import Library
 from schema.definition.steps import KEY_PATTERN
 from schema.definition.yaml_nodes import MAX_BYTES
 from schema.states import SequenceStatus
@@ -21,9 +22,9 @@ KEY: Final = re.compile(KEY_PATTERN.strip("^$"))
 
 #: Makes the sequence or locks it, so that of two that publish at once the second sees the version of the first.
 CLAIM: Final = """
-INSERT INTO sequences (workspace_id, key, name, tags) VALUES (%s, %s, %s, %s)
+INSERT INTO sequences (workspace_id, key, name, tags, status, created_by) VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (workspace_id, key) DO UPDATE SET name = excluded.name
-RETURNING id
+RETURNING id, status
 """
 NEWEST: Final = """
 SELECT id, number, digest, definition -> 'tags' FROM sequence_versions
@@ -32,11 +33,12 @@ WHERE sequence_id = %s ORDER BY number DESC LIMIT 1
 #: Tags that somebody has given or taken by hand stay, until those in the file change.
 SET_TAGS: Final = "UPDATE sequences SET tags = %s WHERE id = %s"
 ADD: Final = """
-INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, digest) VALUES (%s, %s, %s, %s, %s)
-RETURNING id
+INSERT INTO sequence_versions (workspace_id, sequence_id, number, definition, digest, created_by)
+VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
 """
 FIND: Final = f"""
-SELECT sequences.id, sequences.status, newest.id, newest.number, newest.definition, {HOURS}
+SELECT sequences.id, sequences.status, sequences.closed_at IS NOT NULL, newest.id, newest.number,
+    newest.definition, {HOURS}
 FROM sequences JOIN workspaces w ON w.id = sequences.workspace_id CROSS JOIN LATERAL (
     SELECT id, number, definition FROM sequence_versions
     WHERE sequence_id = sequences.id ORDER BY number DESC LIMIT 1
@@ -54,6 +56,7 @@ class Published:
     number: int
     changed: bool
     """Whether it is a new version; False: it equals the newest one."""
+    status: SequenceStatus = SequenceStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +69,42 @@ class PublishedSequence:
     number: int
     key: str
     status: SequenceStatus
+    closed: bool
+    """Whether it takes no new people."""
     definition: Definition
     hours: Hours
     """What the workspace says of its time."""
 
 
-def publish(session: Session, workspace_id: int, definition: Definition) -> Published:
+def publish(
+    session: Session, workspace_id: int, definition: Definition, *, by: str | None = None, draft: bool = False
+) -> Published:
     """Write a new version, unless the newest one is the same; any number of processes may do so at once.
 
+    `by` applies it. `draft`: a new sequence takes nobody before it is activated. A draft stays one.
+
     Raises:
-        InvalidInput: the sequence is archived.
+        InvalidInput: the sequence is archived, or `draft` is asked of one that people may be in.
     """
     digest = definition.digest()
+    key, name, tags = definition.sequence, definition.name, list(definition.tags)
+    first = SequenceStatus.DRAFT if draft else SequenceStatus.ACTIVE
     with session.transaction():
-        sequence_id = _one(session, CLAIM, workspace_id, definition.sequence, definition.name, list(definition.tags))
+        sequence_id, status = _one(session, CLAIM, workspace_id, key, name, tags, first.value, by)
         require_not_archived(session, sequence_id)
+        if draft and status != SequenceStatus.DRAFT:
+            raise InvalidInput(
+                f"sequence {key!r} is {status}, so a version of it can't be a draft: apply it without --draft,"
+                " or under another key"
+            )
         newest = session.execute(NEWEST, (sequence_id,)).fetchone()
         if newest is not None and newest[2] == digest:
-            return Published(sequence_id, newest[0], newest[1], changed=False)
-        if newest is not None and newest[3] != list(definition.tags):
-            session.execute(SET_TAGS, (list(definition.tags), sequence_id))
+            return Published(sequence_id, newest[0], newest[1], changed=False, status=SequenceStatus(status))
+        if newest is not None and newest[3] != tags:
+            session.execute(SET_TAGS, (tags, sequence_id))
         number = 1 if newest is None else newest[1] + 1
-        version_id = _one(session, ADD, workspace_id, sequence_id, number, Jsonb(definition.canonical()), digest)
-    return Published(sequence_id, version_id, number, changed=True)
+        (version_id,) = _one(session, ADD, workspace_id, sequence_id, number, Jsonb(definition.canonical()), digest, by)
+    return Published(sequence_id, version_id, number, changed=True, status=SequenceStatus(status))
 
 
 def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSequence:
@@ -101,7 +117,7 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
     if row is None:
         keys = sequence_keys(session, workspace_id)
         raise NotFound(unknown("sequence", key, keys, "publish one with `cadenza apply FILE`"))
-    sequence_id, status, version_id, number, definition, *hours = row
+    sequence_id, status, closed, version_id, number, definition, *hours = row
     return PublishedSequence(
         workspace_id,
         sequence_id,
@@ -109,6 +125,7 @@ def find_sequence(session: Session, workspace_id: int, key: str) -> PublishedSeq
         number,
         key,
         SequenceStatus(status),
+        closed,
         Definition.restore(definition),
         hours_of(*hours),
     )
@@ -171,25 +188,19 @@ def read_sequence_text(path: Path) -> str:
         ) from None
 
 
-def definition_of(path: Path, text: str) -> Definition:
-    """Return the definition that a sequence file holds.
+def definition_of(path: Path, text: str, library: Library | None = None) -> Definition:
+    """Return the definition that a sequence file holds, with what its steps take from a library.
 
     Raises:
         InvalidInput: it is invalid; the message has a line for each problem.
     """
     try:
-        return parse(text)
+        return parse(text, library)
     except InvalidDefinition as error:
-        raise InvalidInput(
-            "\n".join(
-                f"{path}:{problem.line}: {problem}" if problem.line else f"{path}: {problem}"
-                for problem in error.problems
-            )
-        ) from None
+        raise InvalidInput(error.about(path)) from None
 
 
-def _one(session: Session, query: str, *values: object) -> int:
+def _one(session: Session, query: str, *values: object) -> tuple[Any, ...]:
     row = session.execute(query, values).fetchone()
     assert row is not None  # noqa: S101 (an INSERT ... RETURNING that raises nothing has a row)
-    value: int = row[0]
-    return value
+    return row

@@ -1,15 +1,13 @@
 """Workspaces: the tenants."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final, Literal, LiteralString, TypeAlias, TypeVar
+from typing import Final, Literal, LiteralString, TypeAlias
 
 import phonenumbers
 from psycopg.errors import UniqueViolation
-from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.database import Session
 from engine.errors import InvalidInput, NotFound
@@ -17,23 +15,17 @@ from engine.rules.opt_out import check_opt_out_word
 from producers.suppressions import Scope
 from producers.time_zones import time_zone
 from producers.unknown import unknown
-from schema.definition.mail import MAX_CC, Cc, Headers, ReplyTo
+from producers.workspace_mail import Mail, mail_columns
 from schema.definition.quiet_hours import read_quiet_setting
-from schema.definition.templates import check_template
-
-T = TypeVar("T")
+from schema.definition.senders import Guarantee
 
 Doubtful: TypeAlias = Literal["hold", "go-on"]
-
-MAIL_BOX: Final = TypeAdapter[str](ReplyTo)
-COPIES: Final = TypeAdapter[tuple[str, ...]](Annotated[Cc, Field(max_length=MAX_CC)])
-HEADERS: Final = TypeAdapter[Mapping[str, str]](Headers)
 
 KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 COLUMNS: Final[LiteralString] = (
     "id, key, public_id, name, timezone, region, max_tries, sender_name, email_from, quiet_hours, holidays,"
-    " opt_out_scope, doubtful, opt_out_words, reply_to, cc, headers"
+    " opt_out_scope, doubtful, opt_out_words, reply_to, cc, headers, smtp_guarantee"
 )
 
 #: The table has the defaults of what is not said here.
@@ -48,7 +40,11 @@ UPDATE workspaces SET name = coalesce(%(name)s, name), timezone = coalesce(%(tim
     holidays = coalesce(%(holidays)s::date[], holidays), opt_out_scope = coalesce(%(opt_out_scope)s, opt_out_scope),
     doubtful = coalesce(%(doubtful)s, doubtful), opt_out_words = coalesce(%(opt_out_words)s::text[], opt_out_words),
     reply_to = nullif(coalesce(%(reply_to)s, reply_to), ''), cc = coalesce(%(cc)s::text[], cc),
-    headers = coalesce(%(headers)s::jsonb, headers)
+    headers = coalesce(%(headers)s::jsonb, headers),
+    email_from = nullif(coalesce(%(email_from)s, email_from), ''),
+    sender_name = nullif(coalesce(%(sender_name)s, sender_name), ''),
+    max_tries = coalesce(%(max_tries)s, max_tries),
+    smtp_guarantee = nullif(coalesce(%(guarantee)s, smtp_guarantee), '')
 WHERE key = %(key)s
 """
 
@@ -85,16 +81,8 @@ class Workspace:
     """Of its email, templates."""
     headers: dict[str, str]
     """Of its email, beside those that every email has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """What is to be changed of a workspace's email; None: nothing."""
-
-    reply_to: str | None = None
-    """Empty: none."""
-    cc: Sequence[str] | None = None
-    headers: Mapping[str, str] | None = None
+    smtp_guarantee: Guarantee | None
+    """None: CADENZA_SMTP_GUARANTEE."""
 
 
 def add(
@@ -165,7 +153,7 @@ def change(
         "opt_out_scope": opt_out_scope,
         "doubtful": doubtful,
         "opt_out_words": None if opt_out_words is None else _opt_out_words(opt_out_words),
-        **_mail(mail or Mail()),
+        **mail_columns(mail or Mail()),
     }
     session.execute(CHANGE, given)
     return find_workspace(session, key)
@@ -210,32 +198,6 @@ def _holidays(dates: Sequence[str]) -> list[date]:
         return sorted({date.fromisoformat(day.strip()) for day in dates})
     except ValueError:
         raise InvalidInput(f"{', '.join(dates)!r} can't be holidays: expected dates, such as 2026-12-24") from None
-
-
-def _mail(mail: Mail) -> dict[str, str | list[str] | None]:
-    """Return the values of the columns, by name."""
-    if mail.reply_to:
-        _valid(MAIL_BOX, "reply_to", mail.reply_to)
-    copies = None if mail.cc is None else _valid(COPIES, "cc", list(mail.cc))
-    own = None if mail.headers is None else _valid(HEADERS, "headers", dict(mail.headers))
-    cc, headers = (None if copies is None else list(copies)), (None if own is None else json.dumps(dict(own)))
-    for source in [mail.reply_to or "", *(mail.cc or ())]:
-        for problem in check_template(source).problems:
-            raise InvalidInput(f"{source!r}: {problem.message}")
-    return {"reply_to": mail.reply_to, "cc": cc, "headers": headers}
-
-
-def _valid(reader: TypeAdapter[T], name: str, given: object) -> T:
-    """Return a value as it is stored.
-
-    Raises:
-        InvalidInput: it can't be used; the message names the field and the value.
-    """
-    try:
-        return reader.validate_python(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(f"{name} {first['input']!r}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _opt_out_words(words: Sequence[str]) -> list[str]:

@@ -25,9 +25,11 @@ from engine.rules.doubt import (
 )
 from engine.settings import Settings
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
+from schema.definition.senders import Guarantee
 from schema.states import RowStatus
 from workers.channels.channel import Channel, LookUpFailed, Sms
 from workers.delivery.known import Known
+from workers.delivery.senders import guarantee_for
 from workers.delivery.settler import OUTCOMES
 from workers.leader import end_silent_leader, leading
 
@@ -108,6 +110,13 @@ class Reconciler:
                 break
         return len(rows)
 
+    def _guarantee(self, row: Doubtful) -> Guarantee:
+        tenant = self._known.tenant(row.workspace_id)
+        if row.version_id is None:
+            return tenant.smtp_guarantee or self._settings.smtp_guarantee
+        version = self._known.version(row.version_id)
+        return guarantee_for(version.steps.get(row.step_key), version.definition, tenant, self._settings)
+
     def _schedule(self, wakeups: list[Due]) -> None:
         try:
             self._wakeups.schedule(wakeups)
@@ -135,8 +144,7 @@ class Reconciler:
         if (known := decide_late_word(row.outcome)) is not None:
             return self._write(row, known, looked=False)
         if row.channel != "sms":
-            guarantee = self._known.tenant(row.workspace_id).smtp_guarantee or self._settings.smtp_guarantee
-            return self._write(row, decide_email(guarantee, row.unanswered), looked=False)
+            return self._write(row, decide_email(self._guarantee(row), row.unanswered), looked=False)
         try:
             found = self._channels[row.channel].look_up(_message(row), row.started_at)
         except LookUpFailed as failure:

@@ -14,6 +14,8 @@ COMMANDS: Final = {
     "schema": "sequences.schema",
     "sequences": "sequence.sequences",
     "sequence": "sequence.app",
+    "templates": "templates.templates",
+    "template": "templates.app",
     "simulate": "simulate.simulate",
     "enroll": "enrolling.enroll",
     "publish": "enrolling.publish",

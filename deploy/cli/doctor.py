@@ -20,7 +20,7 @@ from engine.database import Database, first_line
 from engine.errors import CadenzaError, Unavailable
 from engine.outbox.dispatch import read_pulse
 from engine.settings import PREFIX, Settings
-from producers.channels_in_use import channels_in_use
+from producers.channels_in_use import channels_in_use, senders_in_use
 from schema.counted import counted
 from workers.channels import open_channels
 
@@ -88,14 +88,13 @@ def _examine(session: Open) -> list[Finding]:
 
 
 def _senders(session: Open, has_database: bool, selector: str | None, place: str | None) -> list[Finding]:
-    """Look at the DNS of every sender of email: that of the settings, and those of workspaces."""
+    """Look at the DNS of every sender of email: that of the settings, and those of workspaces and sequences."""
     from deploy.cli.check_dns import SenderDns, WeakSender, resolver_at  # the library takes a moment to import
 
     senders = [session.settings.email_from]
     if has_database:
         with session.database.transaction() as transaction:
-            found = transaction.execute("SELECT DISTINCT email_from FROM workspaces WHERE email_from IS NOT NULL")
-            senders += [sender for (sender,) in found]
+            senders += senders_in_use(transaction)
     asked = resolver_at(place)
     findings: list[Finding] = []
     domains: dict[str, SenderDns] = {}

@@ -1,27 +1,47 @@
 """`cadenza sequences` and `cadenza sequence ...`: what there is, how much it is used, and what is made from it."""
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
+from deploy.cli import sequence_intake
+from deploy.cli.control import By, operator
 from deploy.cli.output import Json, WorkspaceName, report, say
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers import sequence_edits, sequence_list
+from producers.sequence_about import about
 from producers.sequence_list import Used
 from producers.sequences import publish
+from producers.templates import WorkspaceLibrary
 from producers.workspaces import find_workspace
 from schema.counted import counted
-from schema.definition.writing import to_data, to_yaml
+from schema.definition.references import to_file_data
+from schema.definition.writing import yaml_of
 
 app = typer.Typer(help="Show, copy, reorder or tag a sequence.", no_args_is_help=True)
+
+app.command(name="activate")(sequence_intake.activate)
+app.command(name="close")(sequence_intake.close)
+app.command(name="open")(sequence_intake.reopen)
 
 Key = Annotated[str, typer.Argument(metavar="SEQUENCE", help="The key of the sequence.")]
 
 #: Stands for the `-` of a tag that is taken away, which would be an option.
 MINUS: Final = "\N{MINUS SIGN}"
+
+
+class Standing(StrEnum):
+    """How sequences may stand."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+    CLOSED = "closed"
 
 
 class TagCommand(TyperCommand):
@@ -38,13 +58,16 @@ def _takes_away(argument: str) -> bool:
 
 def sequences(
     tag: Annotated[list[str] | None, typer.Option(help="Those that have this tag; several: all of them.")] = None,
+    status: Annotated[
+        Standing | None, typer.Option(help="Those that are so; closed: those that take no new people.")
+    ] = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
     """List the sequences, with how much each is used."""
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
-        found = sequence_list.list_sequences(transaction, workspace_id, tag or ())
+        found = sequence_list.list_sequences(transaction, workspace_id, tag or (), status and status.value)
     report(as_json, {"sequences": [asdict(one) for one in found]}, lambda: _text(found))
 
 
@@ -59,7 +82,9 @@ def show(
     with opened(workspace) as session, session.database.transaction() as transaction:
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         definition = sequence_edits.version_of(transaction, workspace_id, sequence, version)
-    report(as_json, to_data(definition), lambda: to_yaml(definition).rstrip("\n"))
+        known = about(transaction, workspace_id, sequence, version)
+        data = to_file_data(definition, WorkspaceLibrary(transaction, workspace_id))
+    report(as_json, data, lambda: f"# {known}\n{yaml_of(data)}".rstrip("\n"))
 
 
 @app.command()
@@ -68,6 +93,7 @@ def duplicate(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The key of the copy.")],
     name: Annotated[str | None, typer.Option(help="Its name; that of the original and (copy) otherwise.")] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print its file, and publish nothing.")] = False,
+    by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -77,9 +103,10 @@ def duplicate(
         original = sequence_edits.version_of(transaction, workspace_id, sequence)
         copy = sequence_edits.copy_of(original, new, name)
         if not only_print:
-            sequence_edits.publish_copy(transaction, workspace_id, copy)
+            sequence_edits.publish_copy(transaction, workspace_id, copy, by=operator(session, by, None).name)
+        data = to_file_data(copy, WorkspaceLibrary(transaction, workspace_id))
     if only_print:
-        say(to_yaml(copy).rstrip("\n"))
+        say(yaml_of(data).rstrip("\n"))
         return
     report(as_json, {"sequence": new, "version": 1, "copy_of": sequence}, lambda: f"{new}: version 1 published")
 
@@ -90,6 +117,7 @@ def reorder(
     step: Annotated[str, typer.Argument(help="The key of the step that moves.")],
     before: Annotated[str | None, typer.Option(metavar="STEP", help="It comes right before this one.")] = None,
     after: Annotated[str | None, typer.Option(metavar="STEP", help="It comes right after this one.")] = None,
+    by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +126,7 @@ def reorder(
         workspace_id = find_workspace(transaction, session.settings.workspace).id
         newest = sequence_edits.version_of(transaction, workspace_id, sequence, lock=True)
         definition = sequence_edits.reordered(newest, step, before=before, after=after)
-        done = publish(transaction, workspace_id, definition)
+        done = publish(transaction, workspace_id, definition, by=operator(session, by, None).name)
     document = {
         "sequence": sequence,
         "version": done.number,
@@ -138,9 +166,13 @@ def _line(one: Used) -> str:
     if one.held_since is not None:
         status = f"paused since {one.held_since:%Y-%m-%d %H:%M} UTC by {one.held_by}"
         held = " but held"
+    if one.closed_at is not None:
+        status += f", closed to new people since {one.closed_at:%Y-%m-%d %H:%M} UTC by {one.closed_by}"
+    about_it = f"    {one.description.splitlines()[0]}\n" if one.description else ""
     return (
-        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {counted(one.steps, 'step')}\n"
+        f"{one.sequence}  {one.name}{tags}  {status}, version {one.version}, {counted(one.steps, 'step')}\n{about_it}"
         f"    {one.active:,} active{held}, {one.paused:,} paused, {one.completed:,} completed,"
         f" {one.cancelled:,} cancelled; {counted(one.messages_sent, 'message')} sent,"
         f" {counted(one.tasks_open, 'task')} open; last enrolled {last}"
+        + (f"; made by {one.created_by}" if one.created_by else "")
     )

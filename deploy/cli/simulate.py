@@ -1,4 +1,4 @@
-"""`cadenza simulate`: what would go out to a contact, when, and why. Nothing is sent, and no server is asked."""
+"""`cadenza simulate`: what would go out to a contact, when, and why. Nothing is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.output import Json, report
+from deploy.cli.definition_file import definition_in_file
+from deploy.cli.output import Json, WorkspaceName, report
 from deploy.cli.supposing import contact_of, hours_of, outcomes_of, signals_of, start_of
 from engine.errors import InvalidInput
 from engine.rules.calendar import Hours
@@ -19,7 +20,6 @@ from engine.rules.planning import Contact, timing_by_calendar
 from engine.rules.program import Program
 from engine.rules.rehearsal import Assumed, Happening
 from engine.rules.simulation import MOST_WAYS, every_way, likely_way
-from producers.sequences import read_definition_file
 from schema.definition import Definition, parse_duration
 
 
@@ -88,10 +88,11 @@ def simulate(
             help="The workspace's quiet hours for SMS: 20:00-09:00, or 20:00-09:00, sun 20:00-12:00; strict; or off.",
         ),
     ] = Hours().quiet_hours,
+    workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Print when each step would go out, and why; send nothing. No server is needed."""
-    definition = read_definition_file(file)
+    """Print when each step would go out, and why; send nothing. Only steps with a template ask a server."""
+    definition = definition_in_file(file, workspace)
     started = start_of(start)
     who = contact_of(contact, definition)
     where = whereabouts(who.timezone, who.phone, hours_of(timezone, quiet_hours), who.attributes)

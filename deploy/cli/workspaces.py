@@ -10,7 +10,10 @@ from deploy.cli.output import Json, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
 from producers import signing, workspaces
-from producers.workspaces import Mail, find_workspace
+from producers.workspace_mail import Mail
+from producers.workspaces import find_workspace
+from schema.counted import counted
+from schema.definition.senders import MAX_TRIES
 
 QuietHours: TypeAlias = Annotated[
     str | None,
@@ -26,6 +29,14 @@ class OptOutScope(StrEnum):
 
     CHANNEL = "channel"
     ALL = "all"
+
+
+class Guarantee(StrEnum):
+    """What becomes of an email whose end nobody answered."""
+
+    AT_MOST_ONCE = "at_most_once"
+    AT_LEAST_ONCE = "at_least_once"
+    NONE = "none"
 
 
 class WhileInDoubt(StrEnum):
@@ -73,6 +84,20 @@ def change(
     opt_out_words: Annotated[
         str | None, typer.Option(help="Its own words beside STOP and the like: raus,basta; none: it has none.")
     ] = None,
+    email_from: Annotated[
+        str | None,
+        typer.Option("--from", help="Who its email is from: Sales <sales@example.com>; none: CADENZA_EMAIL_FROM."),
+    ] = None,
+    sender_name: Annotated[
+        str | None, typer.Option(help="The name that its email is from; none: the one beside the address.")
+    ] = None,
+    max_tries: Annotated[
+        int | None, typer.Option(min=1, max=MAX_TRIES, help="How many answers 'not now' a message may get.")
+    ] = None,
+    guarantee: Annotated[
+        Guarantee | None,
+        typer.Option(help="What becomes of an email whose end nobody answered; none: CADENZA_SMTP_GUARANTEE."),
+    ] = None,
     reply_to: Annotated[
         str | None, typer.Option(help="Where answers to its email go: Sales <sales@example.com>; none: to the sender.")
     ] = None,
@@ -100,7 +125,15 @@ def change(
             opt_out_scope=None if opt_out_scope is None else opt_out_scope.value,
             doubtful=None if doubtful is None else doubtful.value,
             opt_out_words=words,
-            mail=Mail("" if reply_to == "none" else reply_to, None if not cc else _unless_none(cc), _headers(header)),
+            mail=Mail(
+                _unless_none_text(reply_to),
+                None if not cc else _unless_none(cc),
+                _headers(header),
+                _unless_none_text(email_from),
+                _unless_none_text(sender_name),
+                max_tries,
+                _unless_none_text(guarantee and guarantee.value),
+            ),
         )
     report(as_json, _document(changed), lambda: _line(changed))
 
@@ -132,6 +165,10 @@ def list_all(as_json: Json = False) -> None:
     )
 
 
+def _unless_none_text(given: str | None) -> str | None:
+    return "" if given == "none" else given
+
+
 def _unless_none(given: list[str]) -> list[str]:
     return [] if given == ["none"] else given
 
@@ -160,4 +197,18 @@ def _line(workspace: workspaces.Workspace) -> str:
         f"  quiet hours {workspace.quiet_hours}{days_off}"
         f"  opt-outs bar {'all channels' if workspace.opt_out_scope == 'all' else 'their channel'}"
         f"  doubtful messages {'hold' if workspace.doubtful == 'hold' else 'go on'}{words}"
+        f"{_mail(workspace)}"
+    )
+
+
+def _mail(workspace: workspaces.Workspace) -> str:
+    """Return what the workspace itself says of its messages."""
+    said = {
+        "email from": workspace.email_from,
+        "sender name": workspace.sender_name,
+        "replies to": workspace.reply_to,
+        "guarantee": workspace.smtp_guarantee,
+    }
+    return f"  {counted(workspace.max_tries, 'try', 'tries')}" + "".join(
+        f"  {name} {value}" for name, value in said.items() if value
     )

@@ -3,6 +3,7 @@
 from typing import Final
 
 from deploy.mutants.archives import ARCHIVING
+from deploy.mutants.library import LIBRARY
 from deploy.mutants.linting import LINTING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
@@ -665,4 +666,5 @@ MUTANTS: Final = (
     *ARCHIVING,
     *OPT_OUTS,
     *LINTING,
+    *LIBRARY,
 )

@@ -21,10 +21,9 @@ from engine.errors import CadenzaError
 from engine.outbox.claim import MAY_GO
 from engine.settings import Settings
 from engine.wakeups import Wakeups
+from producers.applying import apply_file
 from producers.enroll_event import EnrollEvent, publish
 from producers.explaining import Explained, explain_enrollment
-from producers.sequences import publish as publish_sequence
-from producers.sequences import read_definition_file
 from producers.signals import About, Heard, take_signal
 from producers.tasks.acts import complete
 from producers.workspaces import find_workspace
@@ -67,11 +66,10 @@ class Cadenza:
         self._wakeups = Wakeups(required(settings.redis_url))
 
     def apply(self, *files: str | PathLike[str]) -> None:
-        """Publish sequence files."""
+        """Publish files of sequences and templates."""
         for file in files:
-            definition = read_definition_file(Path(file))
             with self._database.transaction() as session:
-                publish_sequence(session, find_workspace(session, "default").id, definition)
+                apply_file(session, find_workspace(session, "default").id, Path(file))
 
     def enroll(self, sequence: str, **contact: Any) -> int:
         """Enroll somebody by `email`, `phone` or `external_id`; give the enrollment.

@@ -13,10 +13,11 @@ from engine.outbox.leave import CANCEL
 from engine.outbox.lookups import checked, look_up
 from engine.outbox.plan import Stretch, plan_enrollments
 from engine.outbox.plan_by_calendar import plan_by_calendar
+from engine.rules.intake import takes_nobody
 from engine.rules.planning import plan, uses_calendar
 from engine.wakeups import Due
 from schema.definition import Definition
-from schema.states import RowStatus, SequenceStatus
+from schema.states import RowStatus
 
 #: The exit reasons of enrollments that an action has ended.
 EXIT: Final = "exit"
@@ -49,7 +50,7 @@ ORDER BY e.id + 0 FOR NO KEY UPDATE OF e
 """
 
 TARGET: Final = f"""
-SELECT s.id, s.status, newest.id, newest.definition, {HOURS}
+SELECT s.id, s.status, s.closed_at IS NOT NULL, newest.id, newest.definition, {HOURS}
 FROM sequences s JOIN workspaces w ON w.id = s.workspace_id CROSS JOIN LATERAL (
     SELECT id, definition FROM sequence_versions WHERE sequence_id = s.id ORDER BY number DESC LIMIT 1
 ) AS newest
@@ -118,9 +119,9 @@ def enroll_in(session: Session, held: Held, key: str) -> EnrolledIn:
     found = session.execute(TARGET, {"workspace": held.workspace_id, "key": key}, binary=True).fetchone()
     if found is None:
         return EnrolledIn(f"not enrolled: there is no sequence {key}", status=RowStatus.FAILED)
-    sequence_id, status, version_id, canonical, *hours_read = found
-    if status != SequenceStatus.ACTIVE:
-        return EnrolledIn(f"not enrolled: {key} is {status}")
+    sequence_id, status, closed, version_id, canonical, *hours_read = found
+    if (refusal := takes_nobody(status, closed=closed)) is not None:
+        return EnrolledIn(f"not enrolled: {key} {refusal}")
     chain = session.execute(CHAIN, {"enrollment": held.id}, binary=True).fetchall()
     if sequence_id in {row[0] for row in chain}:
         return EnrolledIn(f"not enrolled: {key} has led here, and would lead here again")

@@ -23,6 +23,7 @@ DOUBTFUL: Final = f"""
 SELECT o.id, o.fence, o.workspace_id, o.enrollment_id, o.step_key, o.type AS channel, last.fence AS attempt_fence,
     last.recipient, last.payload, last.started_at, last.ended_at, last.looks, last.outcome,
     date_part('epoch', clock_timestamp() - last.started_at) AS age,
+    (SELECT e.version_id FROM enrollments e WHERE e.id = o.enrollment_id) AS version_id,
     (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unanswered') AS unanswered,
     (SELECT min(a.provider_id) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'accepted') AS proven
 FROM outbox o
@@ -86,6 +87,8 @@ class Doubtful:
     fence: int
     workspace_id: int
     enrollment_id: int
+    version_id: int | None
+    """None: the enrollment was deleted by hand."""
     step_key: str
     channel: str
     attempt_fence: int

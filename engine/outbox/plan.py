@@ -14,7 +14,7 @@ from schema.states import Reentry
 #: The contacts that re-entry allows, their enrollments, and a row for each step of each. Contacts and version are held
 #: against the workspace here, at once: foreign keys would do it one by one, and take a sixth of the time. The locks are
 #: those of a foreign key; a STOP waits for them (engine/outbox/leave.py).
-#: Nobody gets into a sequence that has been archived since it was looked up (engine/outbox/barrier.py).
+#: Nobody gets into a sequence that has been archived or closed since it was looked up (engine/outbox/barrier.py).
 #: The NOT EXISTS keeps to the rule across versions; the unique index enrollments_reentry_key holds it in a race.
 PLAN: Final = f"""
 WITH moment AS MATERIALIZED (SELECT coalesce(%(now)b::timestamptz, sequence_now()) AS now),
@@ -22,6 +22,7 @@ known AS MATERIALIZED (
     SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
         AND EXISTS (
             SELECT FROM sequence_versions v JOIN sequences s ON s.id = v.sequence_id AND s.status <> 'archived'
+                AND s.closed_at IS NULL
             WHERE v.id = %(version)b AND v.sequence_id = %(sequence)b AND v.workspace_id = %(workspace)b
         )
     FOR KEY SHARE OF c

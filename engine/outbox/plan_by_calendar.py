@@ -47,6 +47,7 @@ known AS MATERIALIZED (
     SELECT c.id FROM contacts c WHERE c.workspace_id = %(workspace)b AND c.id = ANY(%(contacts)b::bigint[])
         AND EXISTS (
             SELECT FROM sequence_versions v JOIN sequences s ON s.id = v.sequence_id AND s.status <> 'archived'
+                AND s.closed_at IS NULL
             WHERE v.id = %(version)b AND v.sequence_id = %(sequence)b AND v.workspace_id = %(workspace)b
         )
     FOR KEY SHARE OF c

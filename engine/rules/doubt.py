@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from schema.counted import counted
+from schema.definition.senders import Guarantee
 from schema.states import AttemptOutcome, RowStatus
 
 #: So many look-ups that find nothing prove that a message was never accepted.
@@ -113,7 +114,7 @@ def decide_without_look_up(says: str, for_good: bool, age: float) -> Decision:
     return Decision(None, says)
 
 
-def decide_email(guarantee: Literal["at_most_once", "at_least_once"], unanswered: int) -> Decision:
+def decide_email(guarantee: Guarantee, unanswered: int) -> Decision:
     """SMTP can't be asked (promise P3): `unanswered` is how many attempts of the row had no answer."""
     if guarantee == "at_least_once" and unanswered < LOOKS:
         return Decision(RowStatus.PENDING, "no answer: sent once more, as at_least_once asks")

@@ -24,6 +24,7 @@ from schema.definition.calendar import (
     MaybeWindow,
     Timezone,
 )
+from schema.definition.extra import DESCRIPTION_EXPECTED, MAX_DESCRIPTION, METADATA_EXPECTED, Metadata
 from schema.definition.kinds import Step
 from schema.definition.mail import (
     CC_EXPECTED,
@@ -37,6 +38,16 @@ from schema.definition.mail import (
 from schema.definition.questions import Question
 from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
 from schema.definition.reentry import ReentryAfter, ReentryRule
+from schema.definition.senders import (
+    FROM_EXPECTED,
+    GUARANTEE_EXPECTED,
+    SENDER_NAME_EXPECTED,
+    TRIES_EXPECTED,
+    From,
+    Guarantee,
+    SenderName,
+    Tries,
+)
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Reentry
 
@@ -61,12 +72,18 @@ def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
 
 #: Left out of the canonical form where they are not used, so that it stays what it was before there were any.
 OPTIONAL: Final[dict[str, Any]] = {
+    "description": None,
+    "metadata": {},
     "timezone": "contact",
     "window": None,
     "quiet_hours": None,
     "goal": None,
     "assignee": None,
     "date_format": None,
+    "from": None,
+    "sender_name": None,
+    "max_tries": None,
+    "guarantee": None,
     "reply_to": None,
     "cc": [],
     "headers": {},
@@ -88,6 +105,10 @@ class Header(BaseModel):
             default_factory=lambda known: known.get("sequence", ""),
         ),
     ]
+    description: Annotated[
+        str | None, Field(min_length=1, max_length=MAX_DESCRIPTION, description=DESCRIPTION_EXPECTED)
+    ] = None
+    metadata: Annotated[Metadata, Field(default_factory=dict, description=METADATA_EXPECTED)]
     tags: Annotated[
         tuple[Tag, ...],
         AfterValidator(_once),
@@ -119,6 +140,10 @@ class Header(BaseModel):
     ] = None
 
     date_format: Annotated[DateFormat | None, Field(description=DATE_FORMAT_EXPECTED)] = None
+    sender: Annotated[From | None, Field(alias="from", description=FROM_EXPECTED)] = None
+    sender_name: Annotated[SenderName | None, Field(description=SENDER_NAME_EXPECTED)] = None
+    max_tries: Annotated[Tries | None, Field(description=TRIES_EXPECTED)] = None
+    guarantee: Annotated[Guarantee | None, Field(description=GUARANTEE_EXPECTED)] = None
     reply_to: Annotated[ReplyTo | None, Field(description=REPLY_TO_EXPECTED)] = None
     cc: Annotated[Cc, Field(max_length=MAX_CC, description=CC_EXPECTED)] = ()
     headers: Annotated[Headers, Field(default_factory=dict, description=HEADERS_EXPECTED)]

@@ -46,6 +46,8 @@ class Document:
 
     keys: list[tuple[str, int | None]] = field(default_factory=list)
     """The keys of steps so far, and their lines."""
+    incomplete: set[str] = field(default_factory=set)
+    """The keys of steps whose template is not there: nobody knows what they take from it."""
 
     def report(self, path: Path, message: str, line: int | None = None) -> None:
         """Note that something is wrong at the path; on its line, if no other is given."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from schema.counted import counted
 from schema.definition.document import Document, Path, read_document
+from schema.definition.library import Library, resolve
 from schema.definition.link_shorteners import SHORTENERS
 from schema.definition.part_check import BRANCHES
 from schema.definition.problem import Problem, quoted
@@ -63,13 +64,11 @@ _MARKUP: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _TEXTS: Final = {"sms": ("body",), "email": ("subject", "text", "html")}
 
 
-def lint(text: str) -> list[Problem]:
+def lint(text: str, library: Library | None = None) -> list[Problem]:
     """Return what is surely a mistake in a sequence file that `parse` takes, in the order of its lines."""
     document = read_document(text)
-    for path, step in _walk(document.data.get("steps") or [], ("steps",)):
-        for name in _TEXTS.get(str(step.get("type")), ()):
-            if isinstance(source := step.get(name), str):
-                _look(source, name, (*path, name), document)
+    resolve(document, library)
+    lint_texts(document)
     first: list[tuple[Path, dict[str, Any]]] = []
     _first_sms(document.data.get("steps") or [], ("steps",), first)
     for path, step in first:
@@ -79,6 +78,14 @@ def lint(text: str) -> list[Problem]:
                 "'body': the first SMS does not say how to opt out: add a line such as `Reply STOP to opt out`",
             )
     return sorted(document.problems(), key=lambda problem: problem.line or 0)
+
+
+def lint_texts(document: Document) -> None:
+    """Report what is surely a mistake in a single text."""
+    for path, step in _walk(document.data.get("steps") or [], ("steps",)):
+        for name in _TEXTS.get(str(step.get("type")), ()):
+            if isinstance(source := step.get(name), str):
+                _look(source, name, (*path, name), document)
 
 
 def _walk(steps: Any, place: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -34,6 +34,12 @@ class InvalidDefinition(Exception):  # noqa: N818 (the field says "invalid", and
         )
         super().__init__(*self.problems)
 
+    def about(self, file: object) -> str:
+        """Return the problems, one a line, each with the file and its line there."""
+        return "\n".join(
+            f"{file}:{problem.line}: {problem}" if problem.line else f"{file}: {problem}" for problem in self.problems
+        )
+
     def __str__(self) -> str:
         """The problems, one a line."""
         return "\n".join(

@@ -119,6 +119,8 @@ def _check_step(name: str, key: str, path: Path, document: Document, before: Ste
 
 def _check_outcome(key: str, outcome: Any, path: Path, document: Document, before: Steps) -> None:
     _check_step("outcome", key, (*path, key), document, before)
+    if key in document.incomplete:
+        return
     step = before.get(key, {})
     known = step.get("variants" if step.get("type") == "variants" else "outcomes")
     known = WAIT_OUTCOMES if step.get("type") == "wait" else list(known) if isinstance(known, (list, dict)) else []

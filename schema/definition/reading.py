@@ -7,6 +7,7 @@ from schema.definition.distances import check_distances
 from schema.definition.document import Document, Path, read_document
 from schema.definition.field_check import check_fields
 from schema.definition.kinds import MODELS
+from schema.definition.library import Library, resolve
 from schema.definition.other_names import type_meant
 from schema.definition.outward_check import outward_templates
 from schema.definition.part_check import BRANCHES, check_asked, check_variants, without_parts
@@ -20,15 +21,24 @@ MAX_SMS: Final = 1_600
 MAX_STEPS: Final = 200
 
 
-def parse(text: str) -> Definition:
-    """Read a sequence file, YAML or JSON.
+def parse(text: str, library: Library | None = None) -> Definition:
+    """Read a sequence file, YAML or JSON, with what its steps take from a library.
 
     Raises:
         InvalidDefinition: with all the problems, not just the first.
     """
-    document = read_document(text)
+    return definition_in(read_document(text), library)
+
+
+def definition_in(document: Document, library: Library | None = None) -> Definition:
+    """Return the definition that a document holds.
+
+    Raises:
+        InvalidDefinition: with all the problems, not just the first.
+    """
     if not isinstance(document.data, dict):
         raise InvalidDefinition([Problem(1, None, "expected a mapping with the keys sequence and steps, not a list")])
+    resolve(document, library)
     header = {key: value for key, value in document.data.items() if key not in ("steps", "goal")}
     check_fields(Header, header, (), document)
     _check_template(header.get("assignee"), "assignee", ("assignee",), document)

@@ -28,6 +28,7 @@ from schema.definition.calendar import (
 from schema.definition.delay import Delay
 from schema.definition.document import Unquoted
 from schema.definition.duration import MIN_DELAY, PATTERN, parse_duration
+from schema.definition.library import TEMPLATE_EXPECTED, TEMPLATE_SCHEMA, TemplateRef
 from schema.definition.mail import (
     CC_EXPECTED,
     HEADERS_EXPECTED,
@@ -38,6 +39,16 @@ from schema.definition.mail import (
     ReplyTo,
 )
 from schema.definition.quiet_hours import QUIET_EXPECTED, MaybeQuietHours
+from schema.definition.senders import (
+    FROM_EXPECTED,
+    GUARANTEE_EXPECTED,
+    SENDER_NAME_EXPECTED,
+    TRIES_EXPECTED,
+    From,
+    Guarantee,
+    SenderName,
+    Tries,
+)
 
 KEY_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 KEY_EXPECTED: Final = "a key: lower-case letters, digits, - and _, at most 63, the first a letter or digit"
@@ -108,6 +119,11 @@ OPTIONAL: Final[dict[str, Any]] = {
     "webhook": None,
     "notify": None,
     "transactional": False,
+    "template": None,
+    "max_tries": None,
+    "from": None,
+    "sender_name": None,
+    "guarantee": None,
     "reply_to": None,
     "cc": [],
     "headers": {},
@@ -175,9 +191,11 @@ class AnyStep(BaseModel):
 class MessageStep(AnyStep):
     """What messages have."""
 
+    template: Annotated[TemplateRef | None, Field(description=TEMPLATE_EXPECTED), TEMPLATE_SCHEMA] = None
     stop_on_failure: Annotated[
         StrictBool, Field(description="true or false: whether a failure ends the enrollment")
     ] = False
+    max_tries: Annotated[Tries | None, Field(description=TRIES_EXPECTED)] = None
 
     @property
     def channel(self) -> str:
@@ -215,6 +233,9 @@ class EmailStep(MessageStep):
         StrictBool,
         Field(description="true or false: an email that the contact asked for, without List-Unsubscribe"),
     ] = False
+    sender: Annotated[From | None, Field(alias="from", description=FROM_EXPECTED)] = None
+    sender_name: Annotated[SenderName | None, Field(description=SENDER_NAME_EXPECTED)] = None
+    guarantee: Annotated[Guarantee | None, Field(description=GUARANTEE_EXPECTED)] = None
     reply_to: Annotated[ReplyTo | None, Field(description=REPLY_TO_EXPECTED)] = None
     cc: Annotated[Cc, Field(max_length=MAX_CC, description=CC_EXPECTED)] = ()
     headers: Annotated[Headers, Field(default_factory=dict, description=HEADERS_EXPECTED)]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from schema.definition.library import TEMPLATE_EXPECTED, TEMPLATE_SCHEMA, TemplateRef
 from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
 from schema.states import Priority
 
@@ -24,6 +25,7 @@ class TaskStep(AnyStep):
     description: Annotated[
         str | None, Field(min_length=1, description="what is to be done, or a script: a template")
     ] = None
+    template: Annotated[TemplateRef | None, Field(description=TEMPLATE_EXPECTED), TEMPLATE_SCHEMA] = None
     priority: Annotated[Priority, Field(description="low, medium or high")] = Priority.MEDIUM
     assignee: Annotated[
         str | None,

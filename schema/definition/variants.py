@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from schema.definition.document import Unquoted
+from schema.definition.numbers import whole
 from schema.definition.steps import KEY_PATTERN, AnyStep
 
 if TYPE_CHECKING:
@@ -15,12 +15,6 @@ MOST: Final = 10
 MAX_WEIGHT: Final = 1_000_000
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, Unquoted) and value.written.isascii() and value.written.isdigit():
-        return int(value.written)
-    return value
-
-
 class Variant(BaseModel):
     """One of the ways."""
 
@@ -28,7 +22,7 @@ class Variant(BaseModel):
 
     weight: Annotated[
         int,
-        BeforeValidator(_whole),
+        BeforeValidator(whole),
         Field(strict=True, ge=0, le=MAX_WEIGHT, description="how many get it, beside the other weights"),
     ] = 1
     steps: Annotated[tuple["Step", ...], Field(description="its steps")] = ()

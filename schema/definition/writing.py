@@ -5,12 +5,13 @@ from typing import Any, Final
 import yaml
 
 from schema.definition.definition import Definition
+from schema.definition.steps import AnyStep
 
 #: Values that the canonical form has in seconds.
 DURATIONS: Final = ("delay", "after_start", "by", "within", "max_lateness", "after")
 
 #: What is in these is people's own data.
-DATA: Final = ("body", "set", "attribute")
+DATA: Final = ("body", "set", "attribute", "metadata")
 
 _UNITS: Final = (("day", 86_400), ("hour", 3_600))
 
@@ -37,7 +38,18 @@ def to_data(definition: Definition) -> dict[str, Any]:
 
 def to_yaml(definition: Definition) -> str:
     """The text of a file with the definition; what is as it is by default is left out."""
-    return yaml.dump(to_data(definition), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return yaml_of(to_data(definition))
+
+
+def step_data(step: AnyStep) -> dict[str, Any]:
+    """Return a step as JSON data that a file may have; what is as it is by default is left out."""
+    data: dict[str, Any] = _readable(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    return data
+
+
+def yaml_of(data: dict[str, Any]) -> str:
+    """Return the text of a file with this data."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _readable(value: Any) -> Any:

@@ -16,6 +16,7 @@ from schema.tables.outbox import attempt_records, outbox
 from schema.tables.pauses import pauses
 from schema.tables.sequences import sequence_versions, sequences
 from schema.tables.tasks import tasks
+from schema.tables.templates import template_versions, templates
 from schema.tables.undelivered import undelivered
 from schema.tables.workspaces import workspaces
 
@@ -48,6 +49,8 @@ __all__ = [
     "sequences",
     "suppressions",
     "tasks",
+    "template_versions",
+    "templates",
     "undelivered",
     "workspaces",
 ]

@@ -30,12 +30,16 @@ sequences = Table(
     real_moment_of_writing("created_at"),
     Column("status_before", Text, comment="of an archived one: what it was, and is again when it is brought back"),
     moment("archived_at", comment="sequence time"),
+    Column("created_by", Text, comment="who applied its first version; null: it is not known"),
+    moment("closed_at", comment="sequence time; null: it takes new people"),
+    Column("closed_by", Text),
     UniqueConstraint("workspace_id", "key"),
     UniqueConstraint("workspace_id", "id"),
     one_of("status", SequenceStatus),
     one_of("status_before", SequenceStatus),
     CheckConstraint("(status = 'archived') = (status_before IS NOT NULL)", name="archived"),
     CheckConstraint("(status_before IS NULL) = (archived_at IS NULL)", name="archived_at"),
+    CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed"),
 )
 
 sequence_versions = Table(
@@ -48,6 +52,7 @@ sequence_versions = Table(
     Column("definition", JSONB, nullable=False, comment="normalised; a trigger refuses every change"),
     Column("digest", Text, nullable=False, comment="SHA-256 of the canonical definition"),
     real_moment_of_writing("created_at"),
+    Column("created_by", Text, comment="who applied it; null: it is not known"),
     ForeignKeyConstraint(["workspace_id", "sequence_id"], ["sequences.workspace_id", "sequences.id"]),
     UniqueConstraint("sequence_id", "number"),
     UniqueConstraint("workspace_id", "id"),

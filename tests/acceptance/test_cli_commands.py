@@ -29,7 +29,10 @@ COMMANDS = [
     *([name] for name in ("sequences", "sequence", "archive", "unarchive", "enrollments", "stale")),
     *([name] for name in ("reschedule", "delete-step", "migrate-enrollments", "retain", "archives")),
     *(["archives", name] for name in ("detach", "attach")),
-    *(["sequence", name] for name in ("show", "duplicate", "reorder", "tag")),
+    *(["sequence", name] for name in ("show", "duplicate", "reorder", "tag", "activate", "close", "open")),
+    ["templates"],
+    ["template"],
+    *(["template", name] for name in ("show", "duplicate", "delete")),
     *(["task", name] for name in ("skip", "reopen", "reassign", "snooze", "add")),
     *(["sandbox", name] for name in ("fault", "faults", "mend")),
     *(["clock", name] for name in ("advance", "rate", "reset")),
@@ -46,11 +49,13 @@ steps:
 """
 LIST = "phone,email,first_name\n+12125550101,,Ann\n12,,Bob\n+12125550103,nobody,Zoë\n+12125550101,,Ann\n"
 
+APPLIED = {"sequence": "welcome", "version": 1, "status": "active"}
+
 #: Everything that reports, in an order that makes sense, and what its document has.
 REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["migrate"], 0, {"revision": ...}),
-    (["apply", "welcome.yaml"], 0, {"sequences": [{"sequence": "welcome", "version": 1, "changed": True}]}),
-    (["apply", "welcome.yaml"], 0, {"sequences": [{"sequence": "welcome", "version": 1, "changed": False}]}),
+    (["apply", "welcome.yaml"], 0, {"sequences": [{**APPLIED, "changed": True}], "templates": []}),
+    (["apply", "welcome.yaml"], 0, {"sequences": [{**APPLIED, "changed": False}], "templates": []}),
     (["enroll", "welcome", "list.csv", "--dry-run"], 3, {"dry_run": True, "enrolled": 2, "repeats": 1, "rejected": 1}),
     (["enroll", "welcome", "list.csv"], 3, {"dry_run": False, "enrolled": 2, "repeats": 1, "warnings": {"email": 1}}),
     (["enroll", "welcome", "list.csv"], 3, {"enrolled": 0, "repeats": 3, "rejects_path": "list.csv.rejected.csv"}),
@@ -83,6 +88,10 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["sequences"], 0, {"sequences": ...}),
     (["sequence", "show", "welcome"], 0, {"sequence": "welcome"}),
     (["sequence", "duplicate", "welcome", "second"], 0, {"sequence": "second", "version": 1}),
+    (["sequence", "close", "second"], 0, {"sequence": "second", "changed": True, "closed": True, "finished": True}),
+    (["sequence", "open", "second"], 0, {"sequence": "second", "changed": True, "closed": False}),
+    (["sequence", "activate", "second"], 0, {"sequence": "second", "changed": False, "status": "active"}),
+    (["templates"], 0, {"templates": []}),
     (["sequence", "tag", "second", "+web"], 0, {"sequence": "second", "tags": ["web"]}),
     (["migrate-enrollments", "second", "--yes"], 0, {"sequence": "second", "to_version": 1, "plan": []}),
     (["archive", "second", "--yes"], 0, {"sequence": "second", "changed": True, "enrollments": 0, "finished": True}),

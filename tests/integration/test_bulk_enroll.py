@@ -475,7 +475,7 @@ def test_what_can_not_be_worked_with_is_refused_before_anything_is_done(
         enroll(path)
     with database.transaction() as session:
         session.execute("UPDATE sequences SET status = 'paused'")
-    with pytest.raises(InvalidInput, match="only an active sequence"):
+    with pytest.raises(InvalidInput, match="is paused: it takes no enrollments; resume it first"):
         enroll(write(path, 1))
     assert totals(database) == {"contacts": 0, "enrollments": 0, "outbox": 0, "batch_rejects": 0}
     assert query(database, "SELECT FROM batches") == []

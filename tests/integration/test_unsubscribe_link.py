@@ -15,7 +15,8 @@ from twilio_side import Answer, TwilioSide, api, with_twilio
 from deploy.audit import audit
 from deploy.sandbox.ledger import read_entries
 from engine.rules import unsubscribe
-from producers.workspaces import Mail, change
+from producers.workspace_mail import Mail
+from producers.workspaces import change
 
 MAIL = """
 sequence: mail

@@ -17,6 +17,7 @@ TYPES = {
     "object": dict,
     "boolean": bool,
     "number": (int, float),
+    "integer": int,
     "null": type(None),
 }
 
@@ -55,6 +56,11 @@ def errors(value: Any, schema: dict[str, Any], root: dict[str, Any], path: str =
                 else:
                     for name in others:
                         found += errors(value[name], expected, root, f"{path}/{name}")
+            case "minimum" | "maximum" if isinstance(value, int):
+                within = value >= expected if keyword == "minimum" else value <= expected
+                found += [] if within else [f"{path}: {keyword} {expected}"]
+            case "minimum" | "maximum" | "maxProperties":
+                pass
             case "anyOf":
                 found += [] if any(not errors(value, option, root) for option in expected) else [f"{path}: anyOf"]
             case "oneOf":

@@ -23,6 +23,7 @@ from workers.delivery.email_headers import addresses_of, headers_of, unsubscribe
 from workers.delivery.hours import OpeningHours
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepared import Prepared
+from workers.delivery.senders import sender_for, tries_for
 from workers.delivery.values import Values
 
 
@@ -75,7 +76,7 @@ class Prepare:
                     f'{{"body": {json.dumps(body)}, "media_urls": {json.dumps(media_urls) if media_urls else "[]"}}}',
                 )
             case EmailStep():
-                sender = tenant.email_from or self._settings.email_from
+                sender = sender_for(step, version.definition, tenant, self._settings)
                 leave = unsubscribe_by(self._settings.public_url, tenant, row, sender)
                 values = {**values, UNSUBSCRIBE_URL: leave.url}
                 subject, text, html = self._renderer.render_email(step, values)
@@ -108,7 +109,7 @@ class Prepare:
         return Standing(
             tries=row.attempts,
             attempts=row.attempted + 1,
-            max_tries=tenant.max_tries,
+            max_tries=tries_for(step, version.definition, tenant),
             lateness=lateness,
             max_lateness=step.max_lateness.total_seconds() if step.if_late == "skip" else inf,
             exit_on=version.definition.exit_on,

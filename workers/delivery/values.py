@@ -7,6 +7,7 @@ from engine.rules.rendering import Variables, variables
 from engine.settings import Settings
 from schema.mailbox import read_sender
 from workers.delivery.known import Tenant, Version
+from workers.delivery.senders import sender_for
 
 
 class Values:
@@ -29,14 +30,15 @@ class Values:
             },
             custom={**row.attributes, **row.data} if row.data else row.attributes,
             sender=_sender(
-                tenant.sender_name, tenant.email_from or self._settings.email_from, self._settings.twilio_from
+                sender_for(version.steps[row.step_key], version.definition, tenant, self._settings),
+                self._settings.twilio_from,
             ),
             sequence=version.variables,
         )
 
 
 @lru_cache(maxsize=256)
-def _sender(name: str | None, mailbox: str, phone: str | None) -> dict[str, str | None]:
+def _sender(mailbox: str, phone: str | None) -> dict[str, str | None]:
     """What templates may say of the sender: `sender.*`."""
     own = read_sender(mailbox)
-    return {"name": name or own.name, "email": own.address, "phone": phone}
+    return {"name": own.name, "email": own.address, "phone": phone}

@@ -24,6 +24,7 @@ from workers.channels.channel import Call, Email, Message
 from workers.delivery.known import Known, Tenant, Version
 from workers.delivery.prepare import as_before, domain_of, payload_of
 from workers.delivery.prepared import Prepared
+from workers.delivery.senders import sender_for, tries_for
 from workers.delivery.values import Values
 
 #: What a webhook tells of the contact.
@@ -75,7 +76,7 @@ class PrepareOutward:
         except RenderError as error:
             return Ending(row.id, row.fence, row.channel, RowStatus.FAILED, f"{error.reason}: {error}")
         in_doubt = step.notify is not None and tried is not None and tried.unanswered > 0
-        standing = partial(self._standing, row, step, tenant, lateness, in_doubt)
+        standing = partial(self._standing, row, step, version, tenant, lateness, in_doubt)
         return Prepared(row, message, payload, standing, lease_until)
 
     def _tried(self, row: Claimed) -> Tried | None:
@@ -105,7 +106,7 @@ class PrepareOutward:
 
     def _email(self, notify: Notify, recipient: str, row: Claimed, version: Version, tenant: Tenant) -> Email:
         render = self._render(row, version, tenant)
-        sender = tenant.email_from or self._settings.email_from
+        sender = sender_for(version.steps[row.step_key], version.definition, tenant, self._settings)
         return Email(
             to=recipient,
             sender=sender,
@@ -142,11 +143,13 @@ class PrepareOutward:
         values: Variables = self._values(row, version, tenant)
         return lambda source: self._renderer.render(source, values)
 
-    def _standing(self, row: Claimed, step: ActionStep, tenant: Tenant, lateness: float, in_doubt: bool) -> Standing:
+    def _standing(
+        self, row: Claimed, step: ActionStep, version: Version, tenant: Tenant, lateness: float, in_doubt: bool
+    ) -> Standing:
         return Standing(
             tries=row.attempts,
             attempts=row.attempted + 1,
-            max_tries=tenant.max_tries,
+            max_tries=tries_for(step, version.definition, tenant),
             lateness=lateness,
             max_lateness=step.max_lateness.total_seconds() if step.if_late == "skip" else inf,
             exit_on=(),
