@@ -10,10 +10,13 @@ from psycopg.rows import class_row
 
 from engine.clock import SequenceClock
 from engine.database import Session
-from engine.errors import InvalidInput, NotFound, UnderWay
+from engine.errors import InvalidInput, NotFound
 from engine.outbox.resolve import Resolution, Resolved, resolve
-from producers.sequences import require_not_archived
-from schema.states import EnrollmentStatus, RowStatus
+from producers.resending import enrolled_anew, make_sure_it_goes_out
+from schema.states import RowStatus
+
+#: What to do about a row that can't be sent again.
+MEND: Final = "decide `sent` or `skip`"
 
 #: The evidence of each attempt is told with it; the message itself is on the attempt too.
 WAITING: Final = """
@@ -38,16 +41,6 @@ WHERE status = ANY(%(statuses)s) AND (%(workspace)s::bigint IS NULL OR workspace
 """
 
 ROW: Final = "SELECT status, fence, enrollment_id FROM outbox WHERE id = %s AND workspace_id = %s FOR UPDATE"
-
-#: Locked, so that it is not completed, and leaves nobody early, before this has ended.
-ENROLLMENT: Final = "SELECT status, exit_reason, sequence_id FROM enrollments WHERE id = %s FOR UPDATE"
-
-#: Whoever is beginning a later step is waited for, and nobody begins one until this has ended.
-KEEP_FROM_BEGINNING: Final = """
-SELECT FROM outbox WHERE enrollment_id = %s AND coalesce(status = 'pending', false) ORDER BY id + 0 FOR UPDATE
-"""
-
-UNDER_WAY: Final = "SELECT FROM outbox WHERE enrollment_id = %s AND status = 'sending' LIMIT 1"
 
 #: What an operator sends again is due now, however long the decision took: it must not be skipped for being late, nor
 #: move the steps behind, which went on at their time.
@@ -128,27 +121,10 @@ def decide(session: Session, clock: SequenceClock, workspace_id: int, row_id: in
     if status not in DECIDABLE:
         raise InvalidInput(f"row {row_id} is {status}: it needs no decision")
     if decision is Decision.RESEND:
-        _make_sure_it_goes_out(session, row_id, enrollment_id)
+        make_sure_it_goes_out(session, row_id, enrollment_id, MEND)
         session.execute(DUE_NOW, (row_id,))
     new_status, reason = OUTCOME[decision]
     try:
         return resolve(session, clock, [Resolution(row_id, fence, new_status, reason)], "operator")
     except psycopg.errors.UniqueViolation:
-        raise InvalidInput(
-            f"row {row_id} can't be sent again: its enrollment {enrollment_id} has ended, and the contact has been"
-            " enrolled anew; decide `sent` or `skip`"
-        ) from None
-
-
-def _make_sure_it_goes_out(session: Session, row_id: int, enrollment_id: int) -> None:
-    """Make sure that nothing keeps the row."""
-    ((status, exit_reason, sequence_id),) = session.execute(ENROLLMENT, (enrollment_id,)).fetchall()
-    if status == EnrollmentStatus.CANCELLED:
-        raise InvalidInput(
-            f"row {row_id} can't be sent again: its enrollment {enrollment_id} has ended early ({exit_reason});"
-            " decide `sent` or `skip`"
-        )
-    require_not_archived(session, sequence_id)
-    session.execute(KEEP_FROM_BEGINNING, (enrollment_id,))
-    if session.execute(UNDER_WAY, (enrollment_id,)).fetchone() is not None:
-        raise UnderWay(f"row {row_id}: a later step of its enrollment is on its way at this moment; decide once more")
+        raise enrolled_anew(row_id, enrollment_id, MEND) from None

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "cancel": "steering.cancel",
     "skip": "steering.skip",
     "run-now": "steering.run_now",
+    "retry": "retrying.retry",
     "reschedule": "altering.reschedule",
     "delete-step": "altering.delete_step",
     "migrate-enrollments": "migrating.migrate_enrollments",
