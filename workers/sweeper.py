@@ -18,6 +18,7 @@ from engine.wakeups import Due, Wakeups
 from schema.messages import ENROLLED_CHANNEL
 from workers.heartbeat import Heartbeat
 from workers.leader import end_silent_leader, leading, show_host
+from workers.stale_rule import StaleRule
 from workers.stuck_rows import StuckRows, Swept
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class Sweeper:
         self._host = host
         self._heartbeat = Heartbeat(database, wakeups, sweep_seconds)
         self._stuck = StuckRows(database, wakeups, clock, sweep_seconds)
+        self._stale = StaleRule(database)
         self._next_beat = float("-inf")
         self._next_months = float("-inf")
         self._next_fold = float("-inf")
@@ -116,10 +118,11 @@ class Sweeper:
             self._next_fold = time.monotonic() + FOLD_SECONDS
 
     def sweep(self) -> Swept:
-        """Sweep once: end leases, and wake what is stuck."""
+        """Sweep once: end leases and what is stale by rule, and wake what is stuck."""
         while self._end_leases() >= PAGE:
             self._beat()
         self._make_months()
+        self._stale.apply(self._beat)
         return self._stuck.wake(self._beat)
 
     def _make_months(self) -> None:

@@ -72,6 +72,7 @@ def apply(
                     "version": version.number,
                     "changed": version.changed,
                     "status": version.status.value,
+                    "exit_on": list(definition.exit_on),
                 }
                 for definition, version in published
             ],
@@ -105,9 +106,21 @@ def _note(warnings: list[tuple[Path, Problem]], kind: str) -> None:
 
 def _line(definition: Definition, version: Published) -> str:
     said = f"{definition.sequence}: version {version.number} {'published' if version.changed else 'is unchanged'}"
+    if version.changed:
+        said += f"; {_exits(definition)}"
     if version.status != SequenceStatus.DRAFT:
         return said
     return f"{said}; it is a draft, which takes nobody before `cadenza sequence activate {definition.sequence}`"
+
+
+def _exits(definition: Definition) -> str:
+    """Return what ends it early, as `exit_on` has it: a file that leaves it out has the default."""
+    if not definition.exit_on:
+        return "nothing but an opt-out ends it early"
+    asked = (
+        "" if "replied" in definition.exit_on or not definition.asks_for_reply else ", but no reply, as it asks for one"
+    )
+    return f"ends early on {', '.join(definition.exit_on)}{asked}"
 
 
 def _template_line(one: PublishedTemplate, left: list[Use]) -> str:

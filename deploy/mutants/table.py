@@ -3,6 +3,7 @@
 from typing import Final
 
 from deploy.mutants.archives import ARCHIVING
+from deploy.mutants.leaving import LEAVING
 from deploy.mutants.library import LIBRARY
 from deploy.mutants.linting import LINTING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
@@ -661,6 +662,7 @@ MUTANTS: Final = (
     *RETAINING,
     *CARRYING,
     *TOLD,
+    *LEAVING,
     *LISTS_AND_HOURS,
     *RETRYING,
     *ARCHIVING,

@@ -7,11 +7,12 @@ from typing import Final
 from engine.arrays import BigInts, Ints
 from engine.clock import sequence_now
 from engine.database import Session
-from engine.outbox.advance import GateEnd, Held, end_gate, hold, program_of, steps_of
+from engine.outbox.advance import GateEnd, end_gate, hold, program_of, steps_of
 from engine.outbox.facts import read_all_facts, read_facts
 from engine.outbox.goals import HAS_GOAL, end_at_goal
 from engine.outbox.hold import STILL_SINCE
 from engine.outbox.lookups import checked, look_up
+from engine.rules.facts import Facts
 from engine.rules.judging import judge
 from engine.rules.program import Place, Program
 from engine.wakeups import Due
@@ -101,9 +102,9 @@ def asked_by(place: Place) -> Asked | None:
             return None
 
 
-def decide(session: Session, held: Held, place: Place, asked: Asked, by: float, *, last: bool) -> GateEnd | None:
+def decide(facts: Facts, place: Place, asked: Asked, by: float, *, last: bool) -> GateEnd | None:
     """Judge by what was heard until `by`, in sequence seconds; None: it can't be told yet."""
-    answer = judge(asked.question, read_facts(session, held.id), by, last=last)
+    answer = judge(asked.question, facts, by, last=last)
     if answer is None:
         return None
     outcome = asked.yes if answer else asked.no
@@ -162,7 +163,7 @@ def _decide_one(
     held = hold(session, enrollment_id)
     if held is None:
         return []
-    end = decide(session, held, program.places[order - 1], asked, now, last=False)
+    end = decide(read_facts(session, held.id), program.places[order - 1], asked, now, last=False)
     if end is None:
         return []
     due = end_gate(session, held, program, steps_of(session, held.id), end, now) or []

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.database import Session
+from engine.outbox.base import BASE
 from engine.outbox.lookups import checked, look_up
 from engine.rules.facts import Facts, Signal, StepFact
 from schema.states import RowStatus, SignalKind
 
-STEPS: Final = """
-SELECT enrollment_id, step_key, status, outcome, delivery_status, date_part('epoch', sent_at) FROM outbox
-WHERE enrollment_id = ANY(%(enrollments)b::bigint[])
+STEPS: Final = f"""
+SELECT o.enrollment_id, o.step_key, o.status, o.outcome, o.delivery_status, date_part('epoch', o.sent_at),
+    CASE o.status WHEN 'sent' THEN date_part('epoch', {BASE}) END
+FROM outbox o WHERE o.enrollment_id = ANY(%(enrollments)b::bigint[])
 """
 
 #: A reply that came in by a webhook is one, and so is a message that may be an opt-out. What is about a message of
@@ -52,8 +54,8 @@ def read_all_facts(session: Session, enrollments: Sequence[int], *, begun: bool 
     steps: dict[int, dict[str, StepFact]] = defaultdict(dict)
     signals: dict[int, list[Signal]] = defaultdict(list)
     if begun:
-        for one, key, status, outcome, delivery, sent_at in session.execute(STEPS, asked, binary=True):
-            steps[one][key] = StepFact(RowStatus(status), outcome, delivery, sent_at)
+        for one, key, status, *rest in session.execute(STEPS, asked, binary=True):
+            steps[one][key] = StepFact(RowStatus(status), *rest)
         for one, kind, at, *rest in session.execute(SIGNALS, asked, binary=True):
             signals[one].append(Signal(SignalKind(kind), at, *rest))
     facts = {}

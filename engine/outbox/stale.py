@@ -52,7 +52,15 @@ CROSS JOIN LATERAL (
 WHERE last.at <= %(before)s AND {NOT_HELD}
     AND (%(sequence)s::bigint IS NULL OR e.sequence_id = %(sequence)s)
     AND (%(among)s::bigint[] IS NULL OR e.id = ANY(%(among)s))
+    AND (%(versions)s::bigint[] IS NULL OR e.version_id = ANY(%(versions)s))
 ORDER BY last.at, e.id
+"""
+
+#: Versions with a rule, found by sequence_versions_stale_idx; together where workspace and time are the same.
+RULES: Final = """
+SELECT workspace_id, (definition ->> 'stale_after')::bigint AS seconds, array_agg(id ORDER BY id) AS versions
+FROM sequence_versions WHERE definition ? 'stale_after'
+GROUP BY workspace_id, seconds ORDER BY workspace_id, seconds
 """
 
 HOLD: Final = "SELECT FROM enrollments WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
@@ -86,6 +94,22 @@ class Stale:
         return {"name": self.name, **told}
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A time after which enrollments of some versions of a workspace's sequences are stale."""
+
+    workspace_id: int
+    idle: timedelta
+    """Sequence time."""
+    versions: list[int]
+
+
+def rules(session: Session) -> list[Rule]:
+    """Return the rules of all workspaces (`stale_after`)."""
+    rows = session.execute(RULES.encode()).fetchall()
+    return [Rule(workspace, timedelta(seconds=seconds), versions) for workspace, seconds, versions in rows]
+
+
 def find(
     session: Session,
     workspace_id: int,
@@ -93,25 +117,34 @@ def find(
     *,
     sequence_id: int | None = None,
     among: Sequence[int] | None = None,
+    versions: Sequence[int] | None = None,
 ) -> list[Stale]:
     """Enrollments in which nothing has happened for so long and that nothing but a person moves on, the longest first.
 
-    What a pause holds is none of them: it is meant to stand still.
+    What a pause holds is none of them: it is meant to stand still. `among` and `versions`: only these enrollments, only
+    those of these sequence versions.
     """
     asked = {
         "workspace": workspace_id,
         "before": sequence_now(session) - idle,
         "sequence": sequence_id,
         "among": None if among is None else list(among),
+        "versions": None if versions is None else list(versions),
     }
     with session.cursor(row_factory=class_row(Stale)) as cursor:
         return cursor.execute(FIND.encode(), asked).fetchall()
 
 
 def end(
-    session: Session, workspace_id: int, idle: timedelta, enrollments: Sequence[int], by: str, because: str | None
+    session: Session,
+    workspace_id: int,
+    idle: timedelta,
+    enrollments: Sequence[int],
+    by: str,
+    because: str | None,
+    versions: Sequence[int] | None = None,
 ) -> list[int]:
     """End those of the enrollments of which nothing has been heard meanwhile either; give their ids."""
     session.execute(HOLD, (list(enrollments),))
-    still = {one.enrollment for one in find(session, workspace_id, idle, among=enrollments)}
+    still = {one.enrollment for one in find(session, workspace_id, idle, among=enrollments, versions=versions)}
     return leave_many(session, workspace_id, sorted(still), STALE, by, because) if still else []

@@ -33,6 +33,8 @@ class StepFact:
     delivery: str | None = None
     """What the provider last said of its delivery."""
     sent_at: float | None = None
+    counts_from: float | None = None
+    """Of a message that was handed over: when, moved by pauses since."""
 
 
 @dataclass(frozen=True, slots=True)

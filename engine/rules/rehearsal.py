@@ -7,6 +7,7 @@ from engine.rules.facts import Facts, Signal, StepFact
 from engine.rules.judging import judge
 from engine.rules.planner import Standing, Timed, Timing, advance
 from engine.rules.program import Place, Program
+from engine.rules.question_time import over_at
 from schema.definition import (
     ActionStep,
     ConditionStep,
@@ -175,15 +176,17 @@ class Rehearsal:
                 return _End(self._now, RowStatus.DONE)
 
     def _decided(self, question: TimedQuestion, yes: str, no: str, assumed: str | None) -> _End:
-        over = self._now + (question.within.total_seconds() if question.within is not None else 0.0)
-        if assumed is not None:
-            return _End(self._now if assumed == yes else over, RowStatus.DONE, assumed, f"{question}: assumed")
         facts = replace(self._facts, signals=self._assumed.signals, steps=self._steps())
+        over = over_at(question, facts, self._now)
+        ends = max(over, self._now)
+        if assumed is not None:
+            return _End(self._now if assumed == yes else ends, RowStatus.DONE, assumed, f"{question}: assumed")
         heard = sorted({signal.at for signal in self._assumed.signals if self._now < signal.at < over})
         for moment in (*([self._now] if self._now < over else []), *heard, over):
             answer = judge(question, facts, moment, last=moment >= over)
             if answer is not None:
-                return _End(moment, RowStatus.DONE, yes if answer else no, f"{question}: {'yes' if answer else 'no'}")
+                said = f"{question}: {'yes' if answer else 'no'}"
+                return _End(max(moment, self._now), RowStatus.DONE, yes if answer else no, said)
         raise AssertionError("at the end of its time a question has an answer")
 
     def _acted(self, action: ActionStep) -> _End:
@@ -210,5 +213,5 @@ class Rehearsal:
         for place in self._program.places:
             standing = self._standings.get(place.order, Standing(RowStatus.WAITING))
             sent_at = self._ended.get(place.order) if standing.status is RowStatus.SENT else None
-            facts[place.key] = StepFact(standing.status, standing.outcome, None, sent_at)
+            facts[place.key] = StepFact(standing.status, standing.outcome, None, sent_at, sent_at)
         return facts

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 
 from schema.definition.calendar import (
@@ -25,6 +26,7 @@ from schema.definition.calendar import (
     Timezone,
 )
 from schema.definition.extra import DESCRIPTION_EXPECTED, MAX_DESCRIPTION, METADATA_EXPECTED, Metadata
+from schema.definition.gates import question_of
 from schema.definition.kinds import Step
 from schema.definition.mail import (
     CC_EXPECTED,
@@ -48,7 +50,7 @@ from schema.definition.senders import (
     SenderName,
     Tries,
 )
-from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep
+from schema.definition.steps import KEY_EXPECTED, KEY_PATTERN, AnyStep, Duration
 from schema.states import Reentry
 
 Tag: TypeAlias = Annotated[str, Field(pattern=r"^[^\s,]([^,\n\t]{0,61}[^\s,])?$")]
@@ -66,6 +68,16 @@ def _walk(steps: Iterable[AnyStep]) -> Iterator[AnyStep]:
             yield from _walk(branch)
 
 
+#: What ends a sequence early unless its file says otherwise: people who write from a company expect that a reply does.
+DEFAULT_EXITS: Final[tuple[ExitReason, ...]] = ("replied", "unsubscribed", "bounced")
+
+
+def _more_than_nothing(time: timedelta | None) -> timedelta | None:
+    if time is not None and time <= timedelta():
+        raise ValueError("expected more than 0 minutes")
+    return time
+
+
 def _in_order(reasons: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(reason for reason in get_args(ExitReason) if reason in reasons)
 
@@ -78,6 +90,7 @@ OPTIONAL: Final[dict[str, Any]] = {
     "window": None,
     "quiet_hours": None,
     "goal": None,
+    "stale_after": None,
     "assignee": None,
     "date_format": None,
     "from": None,
@@ -123,12 +136,18 @@ class Header(BaseModel):
         AfterValidator(_in_order),
         Field(
             description="a list of what ends it early: replied, unsubscribed, bounced, complained, goal, "
-            "company_replied (another contact of the same company replied)"
+            "company_replied (another contact of the same company replied); by default replied, unsubscribed, bounced, "
+            "without replied where a step or the goal asks for a reply"
         ),
-    ] = ()
+    ] = DEFAULT_EXITS
     goal: Annotated[
         Question | None,
         Field(description="what ends it when it is so, a question: {attribute: {plan: pro}}"),
+    ] = None
+    stale_after: Annotated[
+        Duration | None,
+        AfterValidator(_more_than_nothing),
+        Field(description="ends enrollments that wait for a person in which nothing happens for so long: 30 days"),
     ] = None
     assignee: Annotated[
         str | None,
@@ -159,6 +178,16 @@ class Definition(Header):
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=200, description="a list of 1 to 200 steps")]
 
+    @model_validator(mode="after")
+    def _go_on_after_a_reply_that_is_asked_for(self) -> Self:
+        """Take `replied` out of the default: nobody would get to the steps behind the answer yes.
+
+        What is stored says what ends it.
+        """
+        if "exit_on" not in self.model_fields_set and self.asks_for_reply:
+            object.__setattr__(self, "exit_on", tuple(one for one in DEFAULT_EXITS if one != "replied"))
+        return self
+
     @classmethod
     def restore(cls, canonical: dict[str, Any]) -> Self:
         """Take a definition back from what `canonical` gave."""
@@ -186,6 +215,12 @@ class Definition(Header):
     def again_after(self) -> timedelta | None:
         """How long after the end of an enrollment the contact may be enrolled again; None: no time is asked for."""
         return self.reentry.after if isinstance(self.reentry, ReentryAfter) else None
+
+    @property
+    def asks_for_reply(self) -> bool:
+        """Whether a step or the goal asks for a reply."""
+        asked = [question for step in self.walk() if (question := question_of(step)) is not None]
+        return any(question.asks_for_reply() for question in [*asked, *([self.goal] if self.goal else [])])
 
     @cached_property
     def needs(self) -> frozenset[Literal["email", "phone"]]:

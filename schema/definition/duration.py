@@ -65,3 +65,12 @@ def parse_durations(text: str) -> timedelta:
     if total > LONGEST:
         raise ValueError(f"{quoted(text)} is too long: at most ten years ({LONGEST.days} days)")
     return total
+
+
+def written(seconds: int) -> str:
+    """Return a duration of so many seconds as a file has it: "2 days", "36 hours", "1.5 minutes"."""
+    for unit in ("day", "hour"):
+        if seconds and seconds % UNITS[unit] == 0:
+            number = seconds // UNITS[unit]
+            return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    return f"{seconds / 60:.6f}".rstrip("0").rstrip(".") + " minutes"

@@ -59,3 +59,14 @@ class ConditionStep(AnyStep):
     def branches(self) -> Mapping[str, tuple[AnyStep, ...]]:
         """What it decides between."""
         return {THEN: self.then, ELSE: self.otherwise}
+
+
+def question_of(step: AnyStep) -> TimedQuestion | None:
+    """Return what a step asks; None: nothing."""
+    match step:
+        case ConditionStep(condition=question):
+            return question
+        case WaitStep(until=question):
+            return question
+        case _:
+            return None

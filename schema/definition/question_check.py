@@ -10,6 +10,9 @@ from schema.definition.questions import ATOMS, JOINS
 from schema.states import MESSAGE_TYPES, TASK_TYPES
 
 WITHIN: Final = "within"
+#: Beside `within`: what it counts from.
+OF: Final = "of"
+BASES: Final = ("sent", "step")
 #: Beside `attribute` alone: its value is compared letter by letter.
 EXACT: Final = "exact"
 #: The question of the sequence as a whole: it may be about any of its steps.
@@ -38,18 +41,20 @@ def check_question(value: Any, path: Path, document: Document, before: Steps, *,
         return
     asked = [name for name in value if name in ATOMS or name in JOINS]
     for name in value:
-        if name not in asked and not (timed and name == WITHIN) and not (name == EXACT and "attribute" in asked):
-            known = [*ATOMS, *JOINS, *([WITHIN] if timed else []), *([EXACT] if "attribute" in asked else [])]
+        if name not in asked and not (timed and name in (WITHIN, OF)) and not (name == EXACT and "attribute" in asked):
+            known = [*ATOMS, *JOINS, *([WITHIN, OF] if timed else []), *([EXACT] if "attribute" in asked else [])]
             hint = did_you_mean(name, known)
             document.report((*path, name), f"unknown question {quoted(name)}{hint}: expected {', '.join(known)}")
     if timed and WITHIN in value:
         _check_within(value[WITHIN], (*path, WITHIN), document)
+    if timed and OF in value:
+        _check_base(value, (*path, OF), document)
     if EXACT in value and "attribute" in asked and not isinstance(value[EXACT], bool):
         document.report(
             (*path, EXACT), f"'{EXACT}' can't be {document.written((*path, EXACT))}: expected true or false"
         )
     if len(asked) != 1:
-        if len(asked) > 1 or set(value) <= {WITHIN, EXACT}:
+        if len(asked) > 1 or set(value) <= {WITHIN, OF, EXACT}:
             what = f"{len(asked)} questions at once: join them with any or all" if asked else "no question is asked"
             document.report(path, f"'{path[-1]}': {what}")
         return
@@ -63,6 +68,26 @@ def _check_within(value: Any, path: Path, document: Document) -> None:
         parse_duration(value.written if isinstance(value, Unquoted) else str(value))
     except ValueError as error:
         document.report(path, f"'within': {error}")
+
+
+def _check_base(question: Mapping[str, Any], path: Path, document: Document) -> None:
+    if question[OF] not in BASES:
+        document.report(path, f"'{OF}' can't be {document.written(path)}: expected {' or '.join(BASES)}")
+    elif WITHIN not in question:
+        document.report(path, f"'{OF}' says what 'within' counts from: add 'within', or leave it out")
+    elif question[OF] == "sent" and not _names_message(question):
+        document.report(path, f"'{OF}: sent' needs a question about a message, such as {{opened: KEY}}")
+
+
+def _names_message(question: Any) -> bool:
+    """Whether it, or a question that it joins, is about a message."""
+    if isinstance(question, list):
+        return any(map(_names_message, question))
+    if not isinstance(question, Mapping):
+        return False
+    if isinstance(question.get("replied"), str) or question.keys() & {"opened", "clicked", "delivered", "failed"}:
+        return True
+    return any(_names_message(question.get(name)) for name in JOINS)
 
 
 def _check_joined(name: str, value: Any, path: Path, document: Document, before: Steps) -> None:

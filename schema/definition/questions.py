@@ -1,7 +1,7 @@
 """What conditions and waits ask: of messages, of people's answers, of the contact; joined by any, all and not."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -10,11 +10,14 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     StrictBool,
+    ValidationInfo,
     WithJsonSchema,
     model_serializer,
+    model_validator,
 )
 
 from schema.definition.document import Unquoted
+from schema.definition.duration import written
 from schema.definition.steps import Duration
 
 #: What can be asked, each with what is expected of its value.
@@ -31,6 +34,9 @@ ATOMS: Final = {
     "enrolled_in": "the key of a sequence",
     "event": "the name of an event of your own",
 }
+#: The context in which what a file says is validated: there, and not in what is stored, defaults may change.
+FROM_FILE: Final = "file"
+
 JOINS: Final = {"any": "a list of questions", "all": "a list of questions", "not": "a question"}
 
 
@@ -102,6 +108,24 @@ class Question(_Model):
         if self.negated is not None:
             yield self.negated
 
+    def messages(self) -> Iterator[str]:
+        """The keys of the messages that it is about."""
+        for named in (self.opened, self.clicked and self.clicked.step, self.replied, self.delivered, self.failed):
+            if isinstance(named, str):
+                yield named
+        for part in self.parts():
+            yield from part.messages()
+
+    def asks_of_messages(self) -> bool:
+        """Return whether it asks what the contact did with messages, and nothing else."""
+        if parts := list(self.parts()):
+            return all(part.asks_of_messages() for part in parts)
+        return self.opened is not None or self.clicked is not None or isinstance(self.replied, str)
+
+    def asks_for_reply(self) -> bool:
+        """Return whether it asks, or joins a question that asks, for a reply."""
+        return self.replied is not None or any(part.asks_for_reply() for part in self.parts())
+
     def __str__(self) -> str:
         """In words, as the file has it."""
         if self.negated is not None:
@@ -123,3 +147,33 @@ class TimedQuestion(Question):
     """A question, and the time in which it can come true."""
 
     within: Annotated[Duration | None, Field(description="how long it may take to come true: 2 days")] = None
+    of: Annotated[
+        Literal["sent", "step"] | None,
+        Field(
+            description="what `within` counts from: sent: the message's hand-over (the default of opened, clicked and"
+            " replied: KEY); step: the step's turn (the default of all else)"
+        ),
+    ] = None
+    """None: the step's turn, also in versions from before there was a choice."""
+
+    @model_validator(mode="after")
+    def _count_from_the_message(self, info: ValidationInfo) -> Self:
+        """Fill in the default of a file; what was stored keeps its meaning."""
+        if info.context == FROM_FILE and self.of is None and self.within is not None and self.asks_of_messages():
+            object.__setattr__(self, "of", "sent")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _with_its_base(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Say what is true of versions from before there was a choice: a file that left it out would say another."""
+        data = {name: value for name, value in serialize(self).items() if value is not None}
+        if self.of is None and self.within is not None and self.asks_of_messages():
+            data["of"] = "step"
+        return data
+
+    def __str__(self) -> str:
+        """In words, with the time if it counts from the message."""
+        asked = super().__str__()
+        if self.of != "sent" or self.within is None:
+            return asked
+        return f"{asked} within {written(round(self.within.total_seconds()))} of sending"

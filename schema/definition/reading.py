@@ -13,6 +13,7 @@ from schema.definition.outward_check import outward_templates
 from schema.definition.part_check import BRANCHES, check_asked, check_variants, without_parts
 from schema.definition.problem import InvalidDefinition, Problem, quoted
 from schema.definition.question_check import GOAL, check_question
+from schema.definition.questions import FROM_FILE
 from schema.definition.templates import check_template
 from schema.definition.timing import check_timing
 
@@ -45,7 +46,7 @@ def definition_in(document: Document, library: Library | None = None) -> Definit
     _check_all_steps(document.data.get("steps"), header, document)
     if problems := document.problems():
         raise InvalidDefinition(problems)
-    return Definition.model_validate(document.data)
+    return Definition.model_validate(document.data, context=FROM_FILE)
 
 
 def _check_all_steps(steps: Any, header: dict[str, Any], document: Document) -> None:

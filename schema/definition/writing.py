@@ -5,15 +5,14 @@ from typing import Any, Final
 import yaml
 
 from schema.definition.definition import Definition
+from schema.definition.duration import written
 from schema.definition.steps import AnyStep
 
 #: Values that the canonical form has in seconds.
-DURATIONS: Final = ("delay", "after_start", "by", "within", "max_lateness", "after")
+DURATIONS: Final = ("delay", "after_start", "by", "within", "max_lateness", "after", "stale_after")
 
 #: What is in these is people's own data.
 DATA: Final = ("body", "set", "attribute", "metadata")
-
-_UNITS: Final = (("day", 86_400), ("hour", 3_600))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -64,12 +63,4 @@ def _readable(value: Any) -> Any:
 def _value(name: str, value: Any) -> Any:
     if name in DATA:
         return value
-    return _duration(value) if name in DURATIONS and type(value) is int else _readable(value)
-
-
-def _duration(seconds: int) -> str:
-    for unit, length in _UNITS:
-        if seconds and seconds % length == 0:
-            number = seconds // length
-            return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
-    return f"{seconds / 60:.6f}".rstrip("0").rstrip(".") + " minutes"
+    return written(value) if name in DURATIONS and type(value) is int else _readable(value)

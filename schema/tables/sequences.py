@@ -65,3 +65,9 @@ Index(
     sequence_versions.c.id,
     postgresql_where=text("definition ? 'goal'"),
 )
+Index(
+    "sequence_versions_stale_idx",
+    sequence_versions.c.workspace_id,
+    sequence_versions.c.id,
+    postgresql_where=text("definition ? 'stale_after'"),
+)

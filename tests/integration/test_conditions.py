@@ -113,6 +113,55 @@ def test_an_event_that_came_before_the_question_counts(site: Site) -> None:
     assert outcome(site) == [("done", "then")]
 
 
+LATER = """
+sequence: later
+steps:
+  - {key: mail, type: email, subject: Hi, text: Hello}
+  - {key: asked, type: condition, DELAYif: {opened: mail, within: 1 day},
+     then: [{key: good, type: sms, delay: 1 minute, body: "Yes"}],
+     else: [{key: bad, type: sms, delay: 1 day, body: "No"}]}
+"""
+
+
+def test_an_open_two_days_after_sending_is_not_within_one_day(site: Site) -> None:
+    site.world.publish(LATER.replace("DELAY", "delay: 3 days, "))
+    site.enroll("later")
+    with site.working():
+        until_step(site, "mail", "sent")
+        site.jump(2)
+        hear(site, "opened", 1, "mail")
+        site.jump(1)
+        until_step(site, "asked", "done")
+    assert outcome(site) == [("done", "else")]
+    seconds = due(site, "bad")
+    assert seconds is not None
+    assert 4 * DAY <= seconds < 4 * DAY + 60  # from the turn of the question, not from when its time was over
+
+
+def test_an_open_within_a_day_of_sending_counts_though_the_question_comes_later(site: Site) -> None:
+    site.world.publish(LATER.replace("DELAY", "delay: 3 days, "))
+    site.enroll("later")
+    with site.working():
+        until_step(site, "mail", "sent")
+        site.jump(0.5)
+        hear(site, "opened", 1, "mail")
+        site.jump(2.6)
+        until_step(site, "good", "sent")
+    assert outcome(site) == [("done", "then")]
+
+
+def test_the_time_runs_from_the_hand_over_when_the_question_comes_at_once(site: Site) -> None:
+    site.world.publish(LATER.replace("DELAY", ""))
+    site.enroll("later")
+    with site.working():
+        until_undecided(site)
+        site.jump(0.9)
+        assert outcome(site) == [("pending", "undecided")]
+        site.jump(0.2)
+        until_step(site, "asked", "done")
+    assert outcome(site) == [("done", "else")]
+
+
 def test_the_same_event_twice_is_one(site: Site) -> None:
     start(site, "{event: paid, within: 2 days}")
     assert hear(site, "custom", email="user1@example.com", name="paid", key="k").event_id is not None

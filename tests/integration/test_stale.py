@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from pauser import WHO, Pauser
+from people_at_work import until_step
+from stage_site import Site
 from world import World
 
 from engine.clock import advance
@@ -17,6 +19,7 @@ from producers.stale import Found, end_stale, find_stale
 from producers.tasks import acts
 from producers.workspaces import find_workspace
 from schema.states import SignalKind
+from workers.stale_rule import StaleRule
 
 CALLS = """
 sequence: calls
@@ -178,7 +181,7 @@ def test_few_among_many_are_found_without_reading_a_table(calls: World) -> None:
     jump(calls, 31)
     for statement in MANY.split(";"):
         calls.execute(statement.replace("%", "%%"))
-    asked = {"workspace": 1, "before": datetime.now(UTC), "sequence": None, "among": None}
+    asked = {"workspace": 1, "before": datetime.now(UTC), "sequence": None, "among": None, "versions": None}
     with calls.database.transaction() as session:
         rows = session.execute(f"EXPLAIN {stale.FIND}".encode(), asked).fetchall()
     plan = "\n".join(line for (line,) in rows)
@@ -186,3 +189,64 @@ def test_few_among_many_are_found_without_reading_a_table(calls: World) -> None:
         assert f"Seq Scan on {table} " not in plan, plan
     assert "outbox_tasks_idx" in plan, plan
     assert stale_ones(calls) == [1, 2]
+
+
+@pytest.fixture
+def ruled(world: World) -> World:
+    """One contact in a version with the rule, one in a later version without, and the call to each of them due."""
+    world.publish(CALLS.replace("steps:", "stale_after: 30 days\nsteps:"))
+    world.enroll("calls", first_name="Ada")
+    world.publish(CALLS)
+    world.enroll("calls", first_name="Ben")
+    world.execute("UPDATE outbox SET status = 'sent', sent_at = sequence_now() WHERE step_key = 'hello'")
+    jump(world, 1)
+    world.execute("UPDATE outbox SET status = 'open' WHERE step_key = 'ring'")
+    return world
+
+
+def look(world: World) -> int:
+    return StaleRule(world.database).apply(lambda: None)
+
+
+def test_a_rule_ends_what_is_stale_in_its_version_alone(ruled: World) -> None:
+    jump(ruled, 29)
+    assert look(ruled) == 0
+    jump(ruled, 2)
+    assert look(ruled) == 1
+    assert ruled.query("SELECT id, status, exit_reason FROM enrollments ORDER BY id") == [
+        (1, "cancelled", "stale"),
+        (2, "active", None),
+    ]
+    assert ruled.query("SELECT status FROM outbox WHERE enrollment_id = 1 ORDER BY id") == [
+        ("sent",),
+        ("cancelled",),
+        ("cancelled",),
+    ]
+    assert ruled.query("SELECT made_by, reason FROM history WHERE became = 'cancelled'") == [
+        ("exit rule", "stale; nothing happened for 30 days")
+    ]
+
+
+def test_what_happens_meanwhile_and_a_pause_keep_it_from_being_stale(ruled: World, wakeups: Wakeups) -> None:
+    jump(ruled, 20)
+    hear(ruled, SignalKind.OPENED)
+    jump(ruled, 20)
+    assert look(ruled) == 0
+    Pauser(ruled, wakeups, "enrollment").pause()
+    jump(ruled, 40)
+    assert look(ruled) == 0
+
+
+def test_the_leader_of_the_sweep_looks(site: Site) -> None:
+    site.world.publish(
+        CALLS.replace("steps:", "stale_after: 3 days\nsteps:").replace("delay: 1 day", "delay: 1 minute")
+    )
+    site.enroll("calls")
+    with site.working():
+        until_step(site, "hello", "sent")
+        site.jump(0.01)
+        until_step(site, "ring", "open")
+    site.jump(4)
+    with site.working():
+        until_step(site, "ring", "cancelled")
+    assert site.world.query("SELECT exit_reason FROM enrollments") == [("stale",)]

@@ -63,7 +63,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert definition.name == "a"
     assert definition.tags == ()
     assert definition.reentry is Reentry.ONCE
-    assert definition.exit_on == ()
+    assert definition.exit_on == ("replied", "unsubscribed", "bounced")
     assert definition.needs == {"phone"}
     (step,) = definition.steps
     assert step.name is None
@@ -77,7 +77,7 @@ def test_the_canonical_form_has_whole_seconds_and_all_defaults() -> None:
         "name": "a",
         "tags": [],
         "reentry": "once",
-        "exit_on": [],
+        "exit_on": ["replied", "unsubscribed", "bounced"],
         "steps": [
             {
                 "key": "x",
