@@ -9,6 +9,7 @@ import psycopg
 import typer
 from pydantic import SecretStr
 
+from deploy.cli.check_orphans import check_orphans
 from deploy.cli.check_servers import check_connection, check_postgres, check_redis
 from deploy.cli.clock import describe
 from deploy.cli.missing_channels import missing_channel
@@ -77,6 +78,7 @@ def _examine(session: Open) -> list[Finding]:
         ("migrations", lambda: _migrated(session)),
         ("clocks", lambda: _clocks(session)),
         ("backups", lambda: _backups(session)),
+        ("orphans", lambda: check_orphans(session.database)),
     ]
     beside: list[tuple[str, Callable[[], str]]] = [
         ("Redis", lambda: check_redis(session)),

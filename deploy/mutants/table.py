@@ -9,6 +9,7 @@ from deploy.mutants.linting import LINTING
 from deploy.mutants.lists_and_hours import LISTS_AND_HOURS
 from deploy.mutants.mutant import Mutant
 from deploy.mutants.opt_outs import OPT_OUTS
+from deploy.mutants.orphans import ORPHANS
 from deploy.mutants.retrying import RETRYING
 
 CLAIM: Final = "engine/outbox/claim.py"
@@ -664,6 +665,7 @@ MUTANTS: Final = (
     *TOLD,
     *LEAVING,
     *LISTS_AND_HOURS,
+    *ORPHANS,
     *RETRYING,
     *ARCHIVING,
     *OPT_OUTS,

@@ -38,6 +38,7 @@ steps:
 
 HELD_UP = """
 sequence: held-up
+exit_on: []
 steps:
   - {key: first, type: sms, body: "Hi"}
   - {key: second, type: sms, delay: 1 hour, body: "Still there?"}
