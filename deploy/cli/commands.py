@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "delete-step": "altering.delete_step",
     "migrate-enrollments": "migrating.migrate_enrollments",
     "event": "event.event",
-    "tasks": "tasks.tasks",
+    "tasks": "task_list.tasks",
     "complete": "tasks.complete",
     "task": "tasks.app",
     "review": "review.review",

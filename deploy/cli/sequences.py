@@ -105,12 +105,10 @@ def _note(warnings: list[tuple[Path, Problem]], kind: str) -> None:
 
 
 def _line(definition: Definition, version: Published) -> str:
-    said = f"{definition.sequence}: version {version.number} {'published' if version.changed else 'is unchanged'}"
-    if version.changed:
-        said += f"; {_exits(definition)}"
-    if version.status != SequenceStatus.DRAFT:
-        return said
-    return f"{said}; it is a draft, which takes nobody before `cadenza sequence activate {definition.sequence}`"
+    said = [f"{definition.sequence}: version {version.number} {'published' if version.changed else 'is unchanged'}"]
+    if version.status == SequenceStatus.DRAFT:
+        said.append(f"it is a draft, which takes nobody before `cadenza sequence activate {definition.sequence}`")
+    return "; ".join([*said, *([_exits(definition)] if version.changed else [])])
 
 
 def _exits(definition: Definition) -> str:

@@ -1,4 +1,4 @@
-"""`cadenza tasks`, `cadenza complete` and `cadenza task ...`: what people do, and what they say of it."""
+"""`cadenza complete` and `cadenza task ...`: what people do, and what they say of it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,16 +7,12 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.output import SHOWN, Json, WorkspaceName, note, report
+from deploy.cli.output import Json, WorkspaceName, note, report
 from deploy.cli.session import opened, wake
 from engine.database import Session
 from engine.errors import InvalidInput
-from producers.enrollments import find_enrollment
-from producers.sequences import find_sequence
 from producers.tasks import acts, by_hand
 from producers.tasks.acts import Acted
-from producers.tasks.listing import Task
-from producers.tasks.listing import tasks as list_tasks
 from producers.workspaces import find_workspace
 from schema.definition import parse_duration
 from schema.states import Priority, TaskState
@@ -28,17 +24,6 @@ Step = Annotated[str, typer.Argument(help="The key of the step, or by-hand:NUMBE
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so.")]
 
 
-class State(StrEnum):
-    """The states of tasks, and all of them."""
-
-    PENDING = TaskState.PENDING.value
-    ACTIVE = TaskState.ACTIVE.value
-    COMPLETED = TaskState.COMPLETED.value
-    CANCELLED = TaskState.CANCELLED.value
-    SKIPPED = TaskState.SKIPPED.value
-    ALL = "all"
-
-
 class Kind(StrEnum):
     """The types of tasks."""
 
@@ -47,34 +32,6 @@ class Kind(StrEnum):
     INTERNAL_ACTIVITY = "internal_activity"
     MANUAL_SMS = "manual_sms"
     MANUAL_EMAIL = "manual_email"
-
-
-def tasks(
-    state: Annotated[State, typer.Option(help="Those in this state.")] = State.ACTIVE,
-    assignee: Annotated[str | None, typer.Option(help="Those that are somebody's.")] = None,
-    sequence: Annotated[str | None, typer.Option(help="Those of one sequence.")] = None,
-    enrollment: Annotated[int | None, typer.Option(help="Those of one enrollment.")] = None,
-    workspace: WorkspaceName = None,
-    as_json: Json = False,
-) -> None:
-    """List human tasks, those that are due first at the top."""
-    states = tuple(TaskState) if state is State.ALL else (TaskState(state.value),)
-    with opened(workspace) as session, session.database.transaction() as transaction:
-        workspace_id = find_workspace(transaction, session.settings.workspace).id
-        if sequence is not None:
-            find_sequence(transaction, workspace_id, sequence)
-        if enrollment is not None:
-            find_enrollment(transaction, workspace_id, enrollment)
-        found = list_tasks(
-            transaction,
-            workspace_id,
-            states,
-            enrollment_id=enrollment,
-            sequence=sequence,
-            assignee=assignee,
-            limit=None if as_json else SHOWN + 1,
-        )
-    report(as_json, {"tasks": [task.document() for task in found]}, lambda: _text(found, state, assignee))
 
 
 def complete(
@@ -225,32 +182,3 @@ def _duration(command: str, text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise InvalidInput(f"task {command}: {error}") from None
-
-
-def _text(found: list[Task], state: State, assignee: str | None) -> str:
-    more = ["and more: --json lists all"] if len(found) > SHOWN else []
-    nothing = "no tasks" if state is State.ALL else f"no {state.value} tasks"
-    if assignee is not None:
-        nothing += f" of {assignee!r}"
-    return "\n".join([*(_told(task) for task in found[:SHOWN]), *more]) or nothing
-
-
-def _told(task: Task) -> str:
-    due = f"{task.due_at:%Y-%m-%d %H:%M} UTC" if task.due_at else "waits behind another step"
-    parts = [
-        task.state.value,
-        f"due {due}",
-        f"{task.priority} priority",
-        task.assignee or "nobody's",
-        f"{task.name} ({task.type})",
-        task.enrollment_name,
-        f"enrollment {task.enrollment_id} {task.step}",
-    ]
-    if task.modified:
-        parts.append("modified")
-    if task.exit_reason is not None:
-        parts.append(f"its enrollment has ended early: {task.exit_reason}")
-    if task.outcome is not None:
-        parts.append(f"came to {task.outcome}")
-    told = "  ".join(parts)
-    return f"{told}\n    {task.description}" if task.description else told

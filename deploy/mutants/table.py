@@ -11,6 +11,7 @@ from deploy.mutants.mutant import Mutant
 from deploy.mutants.opt_outs import OPT_OUTS
 from deploy.mutants.orphans import ORPHANS
 from deploy.mutants.retrying import RETRYING
+from deploy.mutants.working import WORKING
 
 CLAIM: Final = "engine/outbox/claim.py"
 BEGIN: Final = "engine/outbox/begin.py"
@@ -667,6 +668,7 @@ MUTANTS: Final = (
     *LISTS_AND_HOURS,
     *ORPHANS,
     *RETRYING,
+    *WORKING,
     *ARCHIVING,
     *OPT_OUTS,
     *LINTING,

@@ -31,7 +31,10 @@ def test_only_public_addresses_are_applied(cli: Cli) -> None:
     refused = cli("apply", "inner.yaml").check(2)
     assert "hook: tell: webhooks are not sent to 10.0.0.8: it is a private address" in refused.err
     cli.file("outer.yaml", webhook("https://example.com/hook"))
-    assert cli("apply", "outer.yaml").check(0).out == "hook: version 1 published\n"
+    assert (
+        cli("apply", "outer.yaml").check(0).out
+        == "hook: version 1 published; ends early on replied, unsubscribed, bounced\n"
+    )
 
 
 def test_what_would_be_told_is_simulated(cli: Cli) -> None:

@@ -49,7 +49,8 @@ steps:
 """
 LIST = "phone,email,first_name\n+12125550101,,Ann\n12,,Bob\n+12125550103,nobody,Zoë\n+12125550101,,Ann\n"
 
-APPLIED = {"sequence": "welcome", "version": 1, "status": "active"}
+EXITS = ["replied", "unsubscribed", "bounced"]
+APPLIED = {"sequence": "welcome", "version": 1, "status": "active", "exit_on": EXITS}
 
 #: Everything that reports, in an order that makes sense, and what its document has.
 REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [

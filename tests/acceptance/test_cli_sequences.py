@@ -54,7 +54,8 @@ def test_sequences_are_listed_tagged_copied_and_reordered(visit: Cli) -> None:
     assert yaml.safe_load(shown)["steps"][0] == {"key": "hello", "type": "email", "subject": "Hi", "text": "Hello\n"}
     printed = visit("sequence", "duplicate", "visit", "call-in", "--name", "Call in", "--print").check(0).out
     visit.file("call-in.yaml", printed)
-    assert visit("apply", "call-in.yaml").check(0).out == "call-in: version 1 published\n"
+    published = visit("apply", "call-in.yaml").check(0).out
+    assert published == "call-in: version 1 published; ends early on replied, unsubscribed, bounced\n"
     assert "already" in visit("sequence", "duplicate", "visit", "call-in").check(2).complaint
     assert visit("sequence", "duplicate", "visit", "third").check(0).out == "third: version 1 published\n"
 
@@ -110,7 +111,7 @@ def test_a_warning_is_said_and_strict_makes_it_an_error(cli: Cli) -> None:
         f"greet.yaml:3: error: {says}\ncadenza: nothing was published: 1 warning, and --strict takes none\n"
     )
     published = cli("apply", "greet.yaml").check(0)
-    assert published.out == "greet: version 1 published\n"
+    assert published.out == "greet: version 1 published; ends early on replied, unsubscribed, bounced\n"
     assert published.err.splitlines()[0] == f"greet.yaml:3: warning: {says}"
     (warning,) = cli("apply", "greet.yaml", "--json").check(0).document["warnings"]
     assert (warning["file"], warning["line"], warning["step"]) == ("greet.yaml", 3, "hi")

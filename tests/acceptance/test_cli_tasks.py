@@ -42,7 +42,16 @@ def test_people_work_on_tasks(cli: Cli) -> None:
     assert cli("tasks").check(0).out == "no active tasks\n"
     ring, write = tasks(cli, "--state", "all")
     assert (ring["step"], ring["state"], ring["name"], ring["priority"]) == ("ring", "pending", "Ring them", "high")
-    assert (write["step"], write["state"], write["due_at"], write["contact"]) == ("write", "pending", None, "Ada")
+    assert (write["step"], write["state"], write["due_at"]) == ("write", "pending", None)
+    assert write["contact"] == {
+        "id": 1,
+        "external_id": None,
+        "email": "ada@example.com",
+        "phone": None,
+        "first_name": "Ada",
+        "last_name": None,
+    }
+    assert (write["step_number"], write["steps"], write["paused"], write["due"]) == (2, 2, False, None)
 
     cli("task", "reassign", number, "write", "olaf").check(0)
     assert [task["step"] for task in tasks(cli, "--state", "pending", "--assignee", "olaf")] == ["write"]
@@ -89,3 +98,36 @@ def test_what_cannot_be_done_is_said(cli: Cli, arguments: list[str], says: str) 
     ran = cli(*arguments).check(2)
     assert ran.err.startswith("cadenza: ")
     assert says in ran.err
+
+
+def test_a_list_says_whom_a_task_is_about_and_when_it_is_due(cli: Cli) -> None:
+    script = "name: Ring them, description: 'Ask {{ contact.first_name }}'"
+    cli.file("visit.yaml", VISIT.replace("name: Ring them", script))
+    cli("apply", "visit.yaml").check(0)
+    cli("publish", "visit", "--email", "ada@example.com", "--phone", "+12025550100", "--first-name", "Ada").check(0)
+    cli("pause", "1").check(0)
+    head, whom, where, script, *_ = cli("tasks", "--state", "pending").check(0).out.splitlines()
+    assert head.startswith("pending  due ")
+    assert head.endswith("UTC (today)  high priority  nobody's  Ring them (call)  paused")
+    assert whom == "    Ada  +12025550100  ada@example.com"
+    assert where == "    visit, step ring (1 of 2), enrollment 1"
+    assert script == "    Ask Ada"
+    assert [task["due"] for task in tasks(cli, "--state", "pending", "--due", "today")] == ["today"]
+    assert tasks(cli, "--state", "pending", "--due", "tomorrow") == []
+    hers = tasks(cli, "--state", "pending", "--contact", "ADA@example.com")
+    assert [task["step"] for task in hers] == ["ring", "write"]
+    cli("clock", "advance", "3 days").check(0)
+    assert [task["due"] for task in tasks(cli, "--state", "pending", "--overdue")] == ["overdue"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--due", "yesterday"], "'yesterday' is no day: expected today, tomorrow or"),
+        (["--due", "today", "--overdue"], "give --due or --overdue, not both"),
+        (["--contact", "nobody@example.com"], "no contact 'nobody@example.com'"),
+        (["--priority", "urgent"], "high"),
+    ],
+)
+def test_a_list_refuses_what_it_does_not_know(cli: Cli, arguments: list[str], says: str) -> None:
+    assert says in cli("tasks", *arguments).check(2).complaint

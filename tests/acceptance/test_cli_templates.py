@@ -42,8 +42,8 @@ def test_templates_are_applied_used_listed_copied_and_deleted(cli: Cli) -> None:
     assert applied.out.splitlines() == [
         "welcome: version 1 of the message template published",
         "ring: version 1 of the task template published",
-        "one: version 1 published",
-        "two: version 1 published",
+        "one: version 1 published; ends early on replied, unsubscribed, bounced",
+        "two: version 1 published; ends early on replied, unsubscribed, bounced",
     ]
     assert applied.err == ""
     cli.file("welcome.yaml", WELCOME.replace("Good", "So good"))

@@ -191,7 +191,7 @@ def test_it_scans_no_table(world: World) -> None:
 
 
 def test_it_names_the_code_in_words_replies_and_the_moment_a_wait_was_met(world: World) -> None:
-    world.publish("sequence: told\nsteps: [{key: text, type: sms, body: Hi}, {key: then, type: call}]")
+    world.publish("sequence: told\nexit_on: []\nsteps: [{key: text, type: sms, body: Hi}, {key: then, type: call}]")
     world.enroll("told", phone="+12025550101")
     world.execute(
         "UPDATE outbox SET status = 'failed', reason = 'x', error_code = '30005', delivery_status = 'undelivered'"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pauser import Pauser
 from people_at_work import act, due, states, until_step
 from stage_site import Site, wait_for
 
@@ -13,7 +14,7 @@ from engine.outbox.leave import leave
 from producers.explaining import explain_enrollment
 from producers.tasks import by_hand
 from producers.tasks.acts import complete
-from producers.tasks.listing import LIST, Task, tasks
+from producers.tasks.listing import LIST, Task, Wanted, tasks
 from schema.states import TaskState
 
 DAY = 86_400.0
@@ -39,7 +40,7 @@ def line(site: Site) -> Site:
 
 def listed(site: Site, *wanted: TaskState, **only: Any) -> list[Task]:
     with site.world.database.transaction() as session:
-        return tasks(session, 1, wanted or (TaskState.ACTIVE,), **only)
+        return tasks(session, 1, wanted or (TaskState.ACTIVE,), Wanted(**only))
 
 
 def until_call(site: Site) -> None:
@@ -334,9 +335,48 @@ def test_a_description_that_cannot_be_rendered_does_not_keep_the_task(site: Site
     assert [(task.description, task.assignee) for task in listed(site)] == [(None, "olaf")]
 
 
+def test_a_task_that_is_not_active_yet_shows_what_its_step_says(line: Site) -> None:
+    call, note = listed(line, TaskState.PENDING)
+    assert (call.assignee, call.description, call.place) == ("olaf", "Ask Ann", (2, 4))
+    assert (note.assignee, note.priority, note.name, note.place) == ("maria", "high", "Write it down", (3, 4))
+    assert [task.step for task in listed(line, TaskState.PENDING, assignee="olaf")] == ["call"]
+    assert [task.step for task in listed(line, TaskState.PENDING, priority="high")] == ["note"]
+    assert listed(line, TaskState.PENDING, assignee="nobody") == []
+
+
+def test_tasks_are_chosen_by_contact_tag_and_day(line: Site) -> None:
+    line.enroll("line", first_name="Bob")
+    line.world.execute("UPDATE contacts SET tags = ARRAY['vip'] WHERE id = 2")
+    with line.working():
+        until_step(line, "hello", "sent", 1)
+        until_step(line, "hello", "sent", 2)
+    bobs = listed(line, TaskState.PENDING, contact_id=2)
+    assert [(task.enrollment_id, task.contact["first_name"]) for task in bobs] == [(2, "Bob"), (2, "Bob")]
+    assert {task.enrollment_id for task in listed(line, TaskState.PENDING, tag="vip")} == {2}
+    ((due_at,),) = line.world.query("SELECT due_at FROM outbox WHERE step_key = 'call' AND enrollment_id = 1")
+    assert listed(line, TaskState.PENDING, due_before=due_at) == []
+    on_the_day = listed(line, TaskState.PENDING, due_since=due_at, due_before=due_at + timedelta(days=1))
+    assert {task.step for task in on_the_day} == {"call"}
+
+
+@pytest.mark.parametrize("scope", ["enrollment", "workspace"])
+def test_a_task_that_stands_still_is_marked_paused(line: Site, scope: str) -> None:
+    assert {task.paused for task in listed(line, TaskState.PENDING)} == {False}
+    Pauser(line.world, line.wakeups, scope).pause()
+    assert {task.paused for task in listed(line, TaskState.PENDING)} == {True}
+
+
+def test_a_list_stops_when_it_has_enough(line: Site) -> None:
+    with line.world.database.transaction() as session:
+        assert [task.step for task in tasks(session, 1, (TaskState.PENDING,), limit=1)] == ["call"]
+        assert len(tasks(session, 1, tuple(TaskState))) == 2
+
+
 def test_a_list_of_tasks_is_read_from_an_index(line: Site) -> None:
-    asked = {"workspace": 1, "statuses": ["pending", "waiting"], "states": ["active"], "limit": 10}
-    asked |= dict.fromkeys(("enrollment", "sequence", "assignee"))
+    asked: dict[str, object] = {"workspace": 1, "statuses": ["pending", "waiting"], "states": ["active"]}
+    asked |= dict.fromkeys(
+        ("enrollment", "contact", "sequence", "assignee", "priority", "tag", "since", "before"),
+    )
     with line.world.database.transaction() as session:
         session.execute("SET LOCAL enable_seqscan = off")
         plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN {LIST}".encode(), asked).fetchall())

@@ -5,7 +5,7 @@ from typing import Any
 from stage_site import Site, wait_for
 
 from producers.tasks import acts
-from producers.tasks.listing import tasks
+from producers.tasks.listing import Wanted, tasks
 from schema.states import TaskState
 
 
@@ -20,7 +20,7 @@ def act(site: Site, name: str, enrollment: int, key: str, *arguments: Any, **opt
 def states(site: Site, enrollment: int) -> dict[str, str]:
     """The states of an enrollment's tasks, as people see them."""
     with site.world.database.transaction() as session:
-        found = tasks(session, 1, tuple(TaskState), enrollment_id=enrollment)
+        found = tasks(session, 1, tuple(TaskState), Wanted(enrollment_id=enrollment))
     return {task.step: task.state.value for task in found}
 
 

@@ -1,0 +1,26 @@
+"""Guards of what people who work tasks are told, switched off one at a time."""
+
+from typing import Final
+
+from deploy.mutants.mutant import Mutant
+
+TEST_TASKS: Final = "tests/integration/test_tasks.py"
+
+WORKING: Final = (
+    Mutant(
+        "task-paused",
+        "a task of a paused workspace is not marked",
+        "producers/tasks/listing.py",
+        "return self.held or self.enrollment_status == EnrollmentStatus.PAUSED",
+        "return self.enrollment_status == EnrollmentStatus.PAUSED",
+        (f"{TEST_TASKS}::test_a_task_that_stands_still_is_marked_paused",),
+    ),
+    Mutant(
+        "task-assignee",
+        "a task that is not active yet is in nobody's list, or in everybody's",
+        "producers/tasks/listing.py",
+        "if wanted.assignee in (None, task.assignee) and",
+        "if",
+        (f"{TEST_TASKS}::test_a_task_that_is_not_active_yet_shows_what_its_step_says",),
+    ),
+)
