@@ -7,8 +7,8 @@ from typing import Final
 from engine.clock import from_epoch, sequence_now
 from engine.database import Database, Session
 from engine.errors import InvalidInput, NotFound, UnderWay
-from engine.outbox import alter
-from engine.outbox.advance import Held, hold, program_of
+from engine.outbox import advance, alter
+from engine.outbox.advance import GateEnd, Held, hold, program_of
 from engine.outbox.base import before, time_of
 from engine.outbox.history import Change, note
 from engine.outbox.steer import Step, steps_of
@@ -27,10 +27,16 @@ SHORTEST: Final = 60.0
 
 BEGUN: Final = {
     RowStatus.SENDING: "is on its way",
-    RowStatus.OPEN: "is with a person: `cadenza task snooze` or `skip`",
+    RowStatus.OPEN: "is with a person: `cadenza task snooze` or `skip`, or `cadenza delete-step`",
     RowStatus.UNKNOWN: "may have been accepted",
     RowStatus.REVIEW: "waits for a decision: `cadenza review`",
 }
+
+ACTIVE: Final = """
+SELECT coalesce(t.assignee, 'nobody') FROM outbox o LEFT JOIN tasks t ON t.outbox_id = o.id
+WHERE o.enrollment_id = %(enrollment)s AND o.workspace_id = %(workspace)s AND o.step_key = %(step)s
+    AND o.status = 'open'
+"""
 
 STANDING: Final = "SELECT outcome, reason, date_part('epoch', due_at) FROM outbox WHERE id = %s"
 
@@ -104,17 +110,30 @@ def reschedule(
     return Altered(step, due_at, said, wake(wakeups, due))
 
 
-def delete_step(database: Database, wakeups: Wakeups, operator: Operator, enrollment_id: int, step: str) -> Altered:
+def assignee_of_active(database: Database, operator: Operator, enrollment_id: int, step: str) -> str | None:
+    """Return who has a task that is active, or `nobody`; None: the step is no active task."""
+    with database.transaction() as session:
+        workspace_id = find_workspace(session, operator.workspace).id
+        row = session.execute(ACTIVE, {"enrollment": enrollment_id, "step": step, "workspace": workspace_id}).fetchone()
+        return None if row is None else str(row[0])
+
+
+def delete_step(
+    database: Database, wakeups: Wakeups, operator: Operator, enrollment_id: int, step: str, *, active: bool = False
+) -> Altered:
     """Take a step out of an enrollment; what is behind it goes on as if it had never been.
+
+    `active`: also a task that a person has; the steps behind it count from now.
 
     Raises:
         InvalidInput: it has begun or ended, or somebody has deleted it already.
         UnderWay: it is being handed over.
     """
     with database.transaction() as session:
-        mine = _take(session, operator, enrollment_id, step)
+        mine = _take(session, operator, enrollment_id, step, active=active)
         now = time_of(session, enrollment_id)
-        if not alter.delete(session, mine.held, mine.program, mine.place, now):
+        delete = _delete_active if mine.row.status == RowStatus.OPEN else alter.delete
+        if not delete(session, mine.held, mine.program, mine.place, now):
             raise AssertionError("a row changed whose enrollment is held")
         alter.forget_delay(session, enrollment_id, step)
         alter.mark_modified(session, enrollment_id)
@@ -124,7 +143,14 @@ def delete_step(database: Database, wakeups: Wakeups, operator: Operator, enroll
     return Altered(step, None, "deleted; the enrollment is modified", wake(wakeups, due))
 
 
-def _take(session: Session, operator: Operator, enrollment_id: int, key: str) -> _AtHand:
+def _delete_active(session: Session, held: Held, program: Program, place: Place, now: float) -> bool:
+    """End an active task as deleted. False: somebody else has ended it."""
+    steps = advance.steps_of(session, held.id)
+    end = GateEnd(place.order, RowStatus.SKIPPED, alter.DELETED)
+    return advance.end_gate(session, held, program, steps, end, now) is not None
+
+
+def _take(session: Session, operator: Operator, enrollment_id: int, key: str, *, active: bool = False) -> _AtHand:
     """Hold the enrollment and its steps, and find the one in it that may be changed."""
     workspace_id = find_workspace(session, operator.workspace).id
     held = hold(session, enrollment_id) if 0 < enrollment_id < 2**63 else None
@@ -138,7 +164,8 @@ def _take(session: Session, operator: Operator, enrollment_id: int, key: str) ->
         raise NotFound(unknown("step", key, list(rows), "the enrollment has no steps"))
     row = rows[key]
     outcome, why, due_at = session.execute(STANDING, (row.id,)).fetchone() or (None, None, None)
-    _require_not_begun(enrollment_id, row, outcome, why)
+    if not (active and row.status == RowStatus.OPEN):
+        _require_not_begun(enrollment_id, row, outcome, why)
     return _AtHand(held, program, program.by_key[key], row, due_at if row.status == RowStatus.PENDING else None)
 
 

@@ -13,11 +13,13 @@ from engine.outbox import explain
 from engine.outbox.cold_months import state_of, tables_of
 from engine.outbox.explain import About, Step
 from engine.outbox.history import story
+from engine.outbox.tasks import Told, tasks_of
 from engine.outbox.timing import timing_of
 from engine.rules.answers import words_of
 from engine.rules.naming import Named, enrollment_name
 from engine.rules.program import Program
 from engine.rules.prospects import Pause, Standing, what_is_next
+from producers.tasks.by_hand import PREFIX
 from producers.workspaces import find_workspace
 from schema.definition import Definition
 from schema.states import BLOCKING, EnrollmentStatus, RowStatus
@@ -46,6 +48,8 @@ class Explained:
     """Where its steps were archived: the month, its state, and the table; None: they were not."""
     paused: list[dict[str, Any]]
     steps: list[dict[str, Any]]
+    by_hand: list[dict[str, Any]]
+    """Tasks that were added by hand."""
     heard: list[dict[str, Any]]
     """What came in of the contact while it ran: replies with their text, opens, clicks, events. Sequence time."""
     history: list[dict[str, Any]]
@@ -70,6 +74,7 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         pauses = _pauses(session, about)
         told = story(session, enrollment_id, month)
         heard = explain.heard(session, enrollment_id)
+        tasks = tasks_of(session, enrollment_id)
         definition = Definition.restore(about.definition)
         why = _reasons(session, definition, about.id, steps)
     zone = ZoneInfo(about.timezone)
@@ -95,7 +100,8 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         modified=about.modified_at is not None,
         archived=archived,
         paused=[asdict(pause) for pause in pauses],
-        steps=[_step(step, zone, about.own_delays or {}, why.get(step.id, ())) for step in steps],
+        steps=[_step(step, zone, about.own_delays or {}, why.get(step.id, ()), tasks) for step in steps],
+        by_hand=[_by_hand(task) for task in tasks if task.outbox_id is None],
         heard=heard,
         history=[one._asdict() for one in told],
         next={
@@ -156,7 +162,24 @@ def _reasons(
     return why
 
 
-def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[str, ...]) -> dict[str, Any]:
+def _by_hand(task: Told) -> dict[str, Any]:
+    document = asdict(task)
+    del document["outbox_id"]
+    return {"step": f"{PREFIX}{document.pop('id')}", **document}
+
+
+def _task(step: Step, tasks: Sequence[Told]) -> dict[str, Any] | None:
+    """Return who has the task of a step, who ended it and what they said; None: nobody had to do with it."""
+    task = next((one for one in tasks if one.outbox_id == step.id), None)
+    if task is None:
+        return None
+    told = ("name", "description", "priority", "assignee", "ended_at", "ended_by", "note")
+    return {name: getattr(task, name) for name in told}
+
+
+def _step(
+    step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[str, ...], tasks: Sequence[Told]
+) -> dict[str, Any]:
     document = asdict(step)
     del document["counts_from"]
     document["row"] = document.pop("id")
@@ -165,6 +188,7 @@ def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[
     document["due_because"] = list(why)
     document["error_says"] = words_of(step.error_code)
     document["own_delay"] = own_delays.get(step.step_key)
+    document["task"] = _task(step, tasks)
     document["local_due_at"] = None if step.due_at is None else step.due_at.astimezone(zone)
     return document
 

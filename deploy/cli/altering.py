@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.confirming import Yes, confirm
 from deploy.cli.control import By, EnrollmentId, Reason, operator
 from deploy.cli.output import Json, WorkspaceName, note, report
 from deploy.cli.session import opened
@@ -43,15 +44,22 @@ def reschedule(
 def delete_step(
     enrollment: EnrollmentId,
     step: Step,
+    yes: Yes = False,
     reason: Reason = None,
     by: By = None,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Take a step that has not begun out of an enrollment: the rest goes on as if it had never been."""
+    """Take a step out of an enrollment: the rest goes on as if it had never been.
+
+    The step has not begun, or is an active task: you are asked before somebody's task goes.
+    """
     with opened(workspace) as session:
         who = operator(session, by, reason)
-        done = altering.delete_step(session.database, session.wakeups, who, enrollment, step)
+        has_it = altering.assignee_of_active(session.database, who, enrollment, step)
+        if has_it is not None:
+            confirm(f"task {step!r} of enrollment {enrollment} is active, and {has_it} has it: it is deleted", yes)
+        done = altering.delete_step(session.database, session.wakeups, who, enrollment, step, active=has_it is not None)
     _report(as_json, enrollment, done)
 
 

@@ -40,6 +40,9 @@ def _lines(explained: Explained) -> list[str]:
     ]
     for step in explained.steps:
         lines += _step(step, explained.timezone)
+    if explained.by_hand:
+        lines += ["", "tasks added by hand"]
+        lines += [_by_hand(task) for task in explained.by_hand]
     if explained.heard:
         lines += ["", "replies and events of the contact, sequence time in UTC"]
         lines += [
@@ -102,6 +105,7 @@ def _step(step: dict[str, Any], timezone: str) -> list[str]:
         lines.append(f"   ended {_time(step['ended_at'])}{came_to}")
     elif step["error_code"]:
         lines.append(f"   the provider says{_code(step)}")
+    lines += _task(step["task"])
     if step["retry_at"]:
         lines.append(f"   tried again from {_time(step['retry_at'])} on, real time; tries used: {step['tries']}")
     for attempt in step["attempts"]:
@@ -113,6 +117,26 @@ def _step(step: dict[str, Any], timezone: str) -> list[str]:
             f" {attempt['lateness_seconds']:.1f} s late{'; ' + attempt['detail'] if attempt['detail'] else ''}{looked}"
         )
     return lines
+
+
+def _task(task: dict[str, Any] | None) -> list[str]:
+    """Return who has a task, who ended it, and what they said of it."""
+    if task is None:
+        return []
+    lines = [f"   {task['name']}, {task['priority']} priority, {task['assignee'] or 'nobody'} has it"]
+    if task["ended_at"]:
+        said = f": {task['note']!r}" if task["note"] else ""
+        lines.append(f"   ended by {task['ended_by'] or 'somebody'}{said}")
+    return lines
+
+
+def _by_hand(task: dict[str, Any]) -> str:
+    ended = f"; ended {_time(task['ended_at'])} by {task['ended_by'] or 'somebody'}" if task["ended_at"] else ""
+    said = f": {task['note']!r}" if task["note"] else ""
+    return (
+        f"  {task['step']}  {task['name']} ({task['type']})  {task['state']}  {task['assignee'] or 'nobody has it'}"
+        f"  due {_time(task['due_at'])}{ended}{said}"
+    )
 
 
 def _code(step: dict[str, Any]) -> str:

@@ -23,4 +23,20 @@ WORKING: Final = (
         "if",
         (f"{TEST_TASKS}::test_a_task_that_is_not_active_yet_shows_what_its_step_says",),
     ),
+    Mutant(
+        "by-hand-ended",
+        "a task that was added by hand outlives its enrollment",
+        "engine/outbox/tasks.py",
+        " WHEN e.status = 'cancelled' THEN 'cancelled'",
+        "",
+        (f"{TEST_TASKS}::test_tasks_added_by_hand_end_with_their_enrollment_and_are_explained",),
+    ),
+    Mutant(
+        "delete-asked",
+        "a task that somebody has is deleted without a question",
+        "producers/altering.py",
+        "if not (active and row.status == RowStatus.OPEN):",
+        "if row.status != RowStatus.OPEN:",
+        (f"{TEST_TASKS}::test_an_active_task_is_deleted_and_the_rest_counts_from_then",),
+    ),
 )

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from engine.database import Session
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.naming import NAMED_BY, name_of
+from engine.outbox.tasks import STATE_BY_HAND
 from producers.tasks.by_hand import PREFIX
 from producers.tasks.unopened import Steps
 from schema.states import TASK_TYPES, EnrollmentStatus, RowStatus, TaskState
@@ -42,10 +43,10 @@ WITH of_steps AS (
         AND (%(since)s::timestamptz IS NULL OR o.due_at >= %(since)s)
 ),
 by_hand AS (
-    SELECT t.enrollment_id, '{PREFIX}' || t.id, t.type, coalesce(t.closed, 'active'), NULL, t.due_at, NULL, t.name,
+    SELECT t.enrollment_id, '{PREFIX}' || t.id, t.type, {STATE_BY_HAND}, NULL, t.due_at, NULL, t.name,
         t.description, t.priority, t.assignee, t.ended_at, t.ended_by, t.note
-    FROM tasks t
-    WHERE t.workspace_id = %(workspace)s AND t.outbox_id IS NULL AND coalesce(t.closed, 'active') = ANY(%(states)s)
+    FROM tasks t JOIN enrollments e ON e.id = t.enrollment_id
+    WHERE t.workspace_id = %(workspace)s AND t.outbox_id IS NULL AND {STATE_BY_HAND} = ANY(%(states)s)
         AND (%(before)s::timestamptz IS NULL OR t.due_at < %(before)s)
         AND (%(since)s::timestamptz IS NULL OR t.due_at >= %(since)s)
 )

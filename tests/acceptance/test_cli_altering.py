@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from cli import Cli, ReadyCli, ready_server
 
@@ -69,3 +70,18 @@ def test_a_step_is_taken_out_of_one_enrollment(visit: Cli) -> None:
     (listed,) = visit("enrollments", "--json").check(0).document["enrollments"]
     assert listed["modified"]
     assert "active, modified" in visit("enrollments").check(0).out
+
+
+def test_a_task_that_somebody_has_is_deleted_only_when_asked_twice(visit: Cli, settings: Settings) -> None:
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
+        connection.execute("UPDATE outbox SET status = 'skipped', reason = 'x' WHERE step_key IN ('hello', 'again')")
+        connection.execute("UPDATE outbox SET status = 'open' WHERE step_key = 'ring'")
+    asked = visit("delete-step", "1", "ring").check(2).complaint
+    assert "task 'ring' of enrollment 1 is active, and nobody has it: it is deleted: add --yes" in asked
+    assert visit("delete-step", "1", "ring", "--yes").check(0).out == (
+        "enrollment 1: ring deleted; the enrollment is modified\n"
+    )
+    explained = visit("explain", "1", "--json").check(0).document
+    assert [step["reason"] for step in explained["steps"] if step["step"] == "ring"] == ["deleted"]
+    assert explained["modified"]

@@ -11,7 +11,10 @@ from stage_site import Site, wait_for
 
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.leave import leave
+from producers.altering import assignee_of_active, delete_step
 from producers.explaining import explain_enrollment
+from producers.operator import Operator
+from producers.steering import cancel
 from producers.tasks import by_hand
 from producers.tasks.acts import complete
 from producers.tasks.listing import LIST, Task, Wanted, tasks
@@ -291,9 +294,10 @@ def test_tasks_added_by_hand_hold_nothing_up(line: Site) -> None:
     with database.transaction() as session:
         number = by_hand.add(session, 1, 1, "Send flowers", assignee="olaf", due_in=timedelta(days=1))
         task = by_hand.which(1, 1, f"by-hand:{number}")
-    assert [(one.step, one.name, one.state) for one in listed(line)] == [
-        (f"by-hand:{number}", "Send flowers", TaskState.ACTIVE)
-    ]
+    assert listed(line) == []
+    assert (f"by-hand:{number}", "Send flowers") in {(one.step, one.name) for one in listed(line, TaskState.PENDING)}
+    line.jump(1)
+    assert [(one.step, one.state) for one in listed(line)] == [(f"by-hand:{number}", TaskState.ACTIVE)]
     with database.transaction() as session:
         by_hand.alter(session, task, assignee="nina", due_in=timedelta(days=3))
         assert by_hand.close(session, task, TaskState.COMPLETED, by="nina")
@@ -307,7 +311,52 @@ def test_tasks_added_by_hand_hold_nothing_up(line: Site) -> None:
             by_hand.close(session, by_hand.which(2, 1, f"by-hand:{number}"), TaskState.COMPLETED)
         with pytest.raises(NotFound):
             by_hand.add(session, 2, 1, "Not theirs")
-    assert [one.assignee for one in listed(line)] == ["nina"]
+    assert [one.assignee for one in listed(line, TaskState.PENDING) if by_hand.is_by_hand(one.step)] == ["nina"]
+
+
+def test_tasks_added_by_hand_end_with_their_enrollment_and_are_explained(line: Site) -> None:
+    database = line.world.database
+    with database.transaction() as session:
+        done, left = (by_hand.which(1, 1, f"by-hand:{by_hand.add(session, 1, 1, name)}") for name in ("Done", "Left"))
+        assert by_hand.close(session, done, TaskState.COMPLETED, by="nina", note="Roses")
+    cancel(database, Operator("default", "ann"), 1)
+    assert {one.name for one in listed(line, TaskState.CANCELLED) if by_hand.is_by_hand(one.step)} == {"Left"}
+    with database.transaction() as session:
+        with pytest.raises(InvalidInput, match=r"is cancelled: its enrollment has ended early \(operator\)"):
+            by_hand.close(session, left, TaskState.COMPLETED)
+        with pytest.raises(InvalidInput, match="is cancelled"):
+            by_hand.alter(session, left, assignee="nina")
+        with pytest.raises(InvalidInput, match=r"enrollment 1 has ended early \(operator\): its tasks end with it"):
+            by_hand.add(session, 1, 1, "Too late")
+    told = explain_enrollment(database, "default", 1)
+    assert [(one["name"], one["state"], one["ended_by"], one["note"]) for one in told.by_hand] == [
+        ("Done", "completed", "nina", "Roses"),
+        ("Left", "cancelled", None, None),
+    ]
+    assert ("nina", "task completed", "by-hand:1 Done; Roses") in [
+        (one["made_by"], one["became"], one["reason"]) for one in told.history
+    ]
+
+
+def test_an_active_task_is_deleted_and_the_rest_counts_from_then(line: Site) -> None:
+    database, who = line.world.database, Operator("default", "ann")
+    with line.working():
+        until_call(line)
+        assert assignee_of_active(database, who, 1, "call") == "olaf"
+        assert assignee_of_active(database, who, 1, "note") is None
+        with pytest.raises(InvalidInput, match="is with a person"):
+            delete_step(database, line.wakeups, who, 1, "call")
+        line.jump(5)
+        delete_step(database, line.wakeups, who, 1, "call", active=True)
+        assert line.world.rows("status, reason", "step_key = 'call'") == [("skipped", "deleted")]
+        line.jump(1)
+        until_step(line, "note", "open")
+    ((days,),) = line.world.query(
+        "SELECT extract(epoch FROM note.due_at - call.due_at) / 86400 FROM outbox note, outbox call"
+        " WHERE note.step_key = 'note' AND call.step_key = 'call'"
+    )
+    assert round(float(days), 2) == 6
+    assert line.world.query("SELECT modified_at IS NOT NULL FROM enrollments") == [(True,)]
 
 
 def test_what_is_no_task_is_told(line: Site) -> None:
@@ -400,6 +449,8 @@ def test_what_people_do_is_explained_and_kept_in_the_history(line: Site) -> None
         act(line, "reopen", 1, "call")
         act(line, "snooze", 1, "call", timedelta(days=1))
         act(line, "skip", 1, "call")
+    task = explain_enrollment(line.world.database, "default", 1).steps[1]["task"]
+    assert (task["assignee"], task["note"], task["description"]) == ("nina", "Busy", "Ask Ann")
     told = [
         (one["step"], one["made_by"], one["was"], one["became"], (one["reason"] or "").split(" until")[0])
         for one in explain_enrollment(line.world.database, "default", 1).history
