@@ -65,6 +65,22 @@ WHERE workspace_id = %(workspace)s AND contact_id = %(contact)s ORDER BY id DESC
 """
 
 
+OBJECT: Final = "SELECT id, external_id, email, phone, first_name, last_name FROM contacts WHERE id = %s"
+
+
+def contact_object(session: Session, contact_id: int) -> dict[str, Any]:
+    """Return a contact as the JSON of every command has it.
+
+    Raises:
+        NotFound: there is no such contact.
+    """
+    with session.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(OBJECT, (contact_id,)).fetchone()
+    if found is None:
+        raise NotFound(f"no contact {contact_id}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ContactView:
     """A contact, with what concerns it. The newest come first."""

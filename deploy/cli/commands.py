@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "status": "status.status",
     "enrollments": "enrollments.enrollments",
     "explain": "explain.explain",
+    "messages": "person.messages",
+    "events": "person.events",
     "variants": "variants.variants",
     "pause": "control.pause",
     "resume": "control.resume",

@@ -23,7 +23,21 @@ from engine.settings import Settings
 COMMANDS = [
     [],
     *([name] for name in ("up", "migrate", "apply", "schema", "enroll", "publish", "worker", "api", "status")),
-    *([name] for name in ("pause", "resume", "cancel", "skip", "run-now", "retry", "explain", "simulate")),
+    *(
+        [name]
+        for name in (
+            "pause",
+            "resume",
+            "cancel",
+            "skip",
+            "run-now",
+            "retry",
+            "explain",
+            "messages",
+            "events",
+            "simulate",
+        )
+    ),
     *([name] for name in ("review", "audit", "doctor", "sandbox", "clock", "workspace")),
     *([name] for name in ("contact", "suppressions", "event", "tasks", "complete", "task", "variants")),
     *([name] for name in ("sequences", "sequence", "archive", "unarchive", "enrollments", "stale")),
@@ -76,6 +90,8 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["resume", "--sequence", "welcome"], 0, {"sequence": "welcome", "changed": True, "enrollments": 3}),
     (["pause", "--workspace-wide"], 0, {"workspace": "default", "changed": True}),
     (["resume", "--workspace-wide"], 0, {"workspace": "default", "changed": True, "enrollments": 3}),
+    (["messages", "--contact", "1"], 0, {"contact": ..., "messages": [], "more": False}),
+    (["events", "--contact", "1"], 0, {"contact": ..., "events": ..., "more": False}),
     (["retry", "--sequence", "welcome"], 0, {"rows": [], "left_alone": [], "retried": None}),
     (["run-now", "1"], 0, {"enrollment": 1, "changed": True, "steps": ["hello"]}),
     (["skip", "1", "--to", "more"], 0, {"enrollment": 1, "changed": True, "steps": ["hello"]}),
