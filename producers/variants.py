@@ -93,6 +93,6 @@ def _messages(steps: tuple[AnyStep, ...]) -> Iterator[str]:
 
 
 def _shares(counts: Counts) -> dict[str, Share]:
-    """Of the messages how many were delivered; of the enrollments how many did what."""
+    """Of the messages how many were delivered, if the provider tells; of the enrollments how many did what."""
     of_taken = {name: Share(getattr(counts, name), counts.taken) for name in OF_TAKEN}
-    return {"delivered": Share(counts.delivered, counts.sent), **of_taken}
+    return {"delivered": Share(counts.delivered, counts.sent if counts.reported else 0), **of_taken}

@@ -71,14 +71,17 @@ def _split(split: Split) -> list[str]:
             f"  {variant.name} (weight {variant.weight}): {counts.taken:,} enrollments took it,"
             f" {counts.sent:,} messages sent"
         )
-        lines += [f"    {name.replace('_', ' '):<18}{_rate(name, variant.shares[name])}" for name in SHOWN]
+        lines += [f"    {name.replace('_', ' '):<18}{_rate(name, variant)}" for name in SHOWN]
         if counts.exits:
             left = ", ".join(f"{number:,} {reason}" for reason, number in counts.exits.items())
             lines.append(f"    {'left early':<18}{left}")
     return [*lines, *(f"  {measure}: {finding.says}" for measure, finding in split.findings.items())]
 
 
-def _rate(name: str, share: Share) -> str:
+def _rate(name: str, variant: Variant) -> str:
+    share: Share = variant.shares[name]
+    if name == "delivered" and variant.counts.sent and not variant.counts.reported:
+        return "not reported"
     if share.rate is None or share.interval is None:
         return "-"
     low, high = share.interval

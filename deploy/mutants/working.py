@@ -39,4 +39,12 @@ WORKING: Final = (
         "if row.status != RowStatus.OPEN:",
         (f"{TEST_TASKS}::test_an_active_task_is_deleted_and_the_rest_counts_from_then",),
     ),
+    Mutant(
+        "messages-never",
+        "a message that was never handed over is listed as one that was",
+        "engine/outbox/person.py",
+        "THEN started_at IS NOT NULL ELSE",
+        "THEN true ELSE",
+        ("tests/integration/test_person.py::test_what_was_never_handed_over_is_listed_when_asked_for",),
+    ),
 )

@@ -33,6 +33,7 @@ WITH {TOOK},
 messages AS (
     SELECT took.enrollment_id, count(*) AS sent,
         count(*) FILTER (WHERE m.delivery_status IN ('delivered', 'read')) AS delivered,
+        count(*) FILTER (WHERE m.delivery_status IN ('delivered', 'read', 'undelivered', 'failed')) AS reported,
         bool_or(heard.opened) AS opened, bool_or(heard.by_machine) AS by_machine, bool_or(heard.clicked) AS clicked
     FROM took JOIN (
         SELECT id, enrollment_id, step_key, type, status, delivery_status FROM outbox
@@ -49,6 +50,7 @@ messages AS (
     GROUP BY took.enrollment_id
 )
 SELECT took.variant, count(*), coalesce(sum(messages.sent), 0)::bigint, coalesce(sum(messages.delivered), 0)::bigint,
+    coalesce(sum(messages.reported), 0)::bigint,
     count(*) FILTER (WHERE messages.opened), count(*) FILTER (WHERE messages.by_machine),
     count(*) FILTER (WHERE messages.clicked),
     count(*) FILTER (WHERE EXISTS (
@@ -77,6 +79,8 @@ class Counts:
     sent: int = 0
     """Messages of its own steps."""
     delivered: int = 0
+    reported: int = 0
+    """Messages of whose delivery the provider told the end. An SMTP server tells none."""
     opened: int = 0
     """Enrollments in which a person opened one of them."""
     opened_by_machine: int = 0

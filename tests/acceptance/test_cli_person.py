@@ -37,8 +37,8 @@ def sent(settings: Settings, tmp_path: Path, server: "subprocess.Popen[bytes]") 
             "UPDATE outbox SET status = 'failed', error_code = '552', due_at = '2026-03-01 09:00Z', fence = 2"
         )
         connection.execute(
-            "INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload, lateness_seconds,"
-            " ended_at, outcome, error_code, detail) VALUES (1, 1, 1, 'email', 'ada@example.com',"
+            "INSERT INTO attempt_records (outbox_id, fence, workspace_id, channel, recipient, payload,"
+            " lateness_seconds, ended_at, outcome, error_code, detail) VALUES (1, 1, 1, 'email', 'ada@example.com',"
             """ '{"subject": "Hi", "text": "Hello"}', 0, now(), 'refused', '552', '5.3.4 message too big')"""
         )
     cli("event", "replied", "--email", "ada@example.com").check(0)

@@ -5,7 +5,7 @@ from typing import Any
 from people_at_work import until_step
 from stage_site import Site
 
-from deploy.cli.variants import _document, _lines
+from deploy.cli.variants import _document, _lines, _rate
 from engine.rules.comparing import Share
 from producers.signals import About, Heard, take_signal
 from producers.variants import Splits, compare_variants
@@ -76,6 +76,9 @@ def test_each_variant_is_told_with_what_came_of_it(site: Site) -> None:
     assert b.counts.exits == {"replied": 1}
     assert b.shares["replied"] == Share(1, len(ours))
     assert b.shares["delivered"] == Share(2, 2 * len(ours))
+    assert _rate("delivered", b).startswith(f"2 of {2 * len(ours)}: ")
+    assert _rate("delivered", a) == "not reported"  # not "0 %": an SMTP server that accepted says nothing later
+    assert a.shares["delivered"].rate is None
     assert (c.counts.taken, c.counts.sent, c.shares["replied"].rate) == (0, 0, None)
     assert found.steps[0].findings["replied"].says == "no difference shown yet: fewer than 100 have taken a, b"
     assert "opened" not in found.steps[0].findings
