@@ -11,6 +11,7 @@ from engine.database import Database, Session
 from engine.errors import NotFound
 from engine.outbox import explain
 from engine.outbox.cold_months import state_of, tables_of
+from engine.outbox.engagement import Engagement, engagement_of
 from engine.outbox.explain import About, Step
 from engine.outbox.history import story
 from engine.outbox.tasks import Told, tasks_of
@@ -35,6 +36,7 @@ class Explained:
     enrollment: int
     name: str
     sequence: str
+    sequence_name: str
     version: int
     contact: dict[str, Any]
     status: str
@@ -47,6 +49,8 @@ class Explained:
     archived: dict[str, Any] | None
     """Where its steps were archived: the month, its state, and the table; None: they were not."""
     paused: list[dict[str, Any]]
+    counts: dict[str, int]
+    """Steps, those that have ended, messages that were sent, and those that people opened and clicked."""
     steps: list[dict[str, Any]]
     by_hand: list[dict[str, Any]]
     """Tasks that were added by hand."""
@@ -56,8 +60,8 @@ class Explained:
     next: dict[str, Any]
 
 
-def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -> Explained:
-    """Explain an enrollment.
+def explain_enrollment(database: Database, workspace: str, enrollment_id: int, *, content: bool = False) -> Explained:
+    """Explain an enrollment; `content`: with what each attempt handed over.
 
     Raises:
         NotFound: the workspace has none of that id.
@@ -70,7 +74,8 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
             raise NotFound(f"no enrollment {enrollment_id} in this workspace")
         month = about.archived_month
         archived = None if month is None else _archived(session, month)
-        steps = explain.steps(session, enrollment_id, month)
+        steps = explain.steps(session, enrollment_id, month, content=content)
+        engaged = engagement_of(session, enrollment_id, month)
         pauses = _pauses(session, about)
         told = story(session, enrollment_id, month)
         heard = explain.heard(session, enrollment_id)
@@ -78,11 +83,13 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         definition = Definition.restore(about.definition)
         why = _reasons(session, definition, about.id, steps)
     zone = ZoneInfo(about.timezone)
+    names = {step.key: step.name for step in definition.walk()}
     following = next((step for step in steps if step.status in BLOCKING), None)
     return Explained(
         enrollment=about.id,
         name=_name_of(about),
         sequence=about.sequence,
+        sequence_name=about.sequence_name,
         version=about.version,
         contact={
             "id": about.contact_id,
@@ -100,7 +107,16 @@ def explain_enrollment(database: Database, workspace: str, enrollment_id: int) -
         modified=about.modified_at is not None,
         archived=archived,
         paused=[asdict(pause) for pause in pauses],
-        steps=[_step(step, zone, about.own_delays or {}, why.get(step.id, ()), tasks) for step in steps],
+        counts=_counts(steps, engaged),
+        steps=[
+            _step(step, zone, about.own_delays or {}, why.get(step.id, ()))
+            | {
+                "name": names.get(step.step_key),
+                "task": _task(step, tasks),
+                "engagement": asdict(engaged[step.id]) if step.id in engaged else None,
+            }
+            for step in steps
+        ],
         by_hand=[_by_hand(task) for task in tasks if task.outbox_id is None],
         heard=heard,
         history=[one._asdict() for one in told],
@@ -177,9 +193,17 @@ def _task(step: Step, tasks: Sequence[Told]) -> dict[str, Any] | None:
     return {name: getattr(task, name) for name in told}
 
 
-def _step(
-    step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[str, ...], tasks: Sequence[Told]
-) -> dict[str, Any]:
+def _counts(steps: Sequence[Step], engaged: Mapping[int, Engagement]) -> dict[str, int]:
+    return {
+        "steps": len(steps),
+        "ended": sum(step.status not in BLOCKING for step in steps),
+        "sent": sum(step.status == RowStatus.SENT for step in steps),
+        "opened": sum(one.opened > 0 for one in engaged.values()),
+        "clicked": sum(one.clicked > 0 for one in engaged.values()),
+    }
+
+
+def _step(step: Step, zone: ZoneInfo, own_delays: Mapping[str, str], why: tuple[str, ...]) -> dict[str, Any]:
     document = asdict(step)
     del document["counts_from"]
     document["row"] = document.pop("id")
@@ -188,7 +212,6 @@ def _step(
     document["due_because"] = list(why)
     document["error_says"] = words_of(step.error_code)
     document["own_delay"] = own_delays.get(step.step_key)
-    document["task"] = _task(step, tasks)
     document["local_due_at"] = None if step.due_at is None else step.due_at.astimezone(zone)
     return document
 

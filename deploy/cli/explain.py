@@ -2,7 +2,9 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from deploy.cli.control import EnrollmentId
 from deploy.cli.output import Json, WorkspaceName, fitted, report
@@ -15,10 +17,15 @@ from schema.counted import counted
 UTC_NAMES: Final = frozenset({"UTC", "Etc/UTC"})
 
 
-def explain(enrollment: EnrollmentId, workspace: WorkspaceName = None, as_json: Json = False) -> None:
+def explain(
+    enrollment: EnrollmentId,
+    content: Annotated[bool, typer.Option("--content", help="With the text of every message as it was sent.")] = False,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
     """Tell of every step of an enrollment how it stands and why, and what comes next if nothing changes."""
     with opened(workspace) as session:
-        explained = explain_enrollment(session.database, session.settings.workspace, enrollment)
+        explained = explain_enrollment(session.database, session.settings.workspace, enrollment, content=content)
     report(as_json, asdict(explained), lambda: fitted(_lines(explained)))
 
 
@@ -27,7 +34,11 @@ def _lines(explained: Explained) -> list[str]:
     modified = "  modified" if explained.modified else ""
     lines = [
         f"enrollment {explained.enrollment}  {explained.name}{modified}",
-        f"  {explained.sequence}, version {explained.version}: {explained.status}{exit_reason}",
+        (
+            f"  {_named(explained.sequence, explained.sequence_name)}, version {explained.version}:"
+            f" {explained.status}{exit_reason}"
+        ),
+        f"  {_counts(explained.counts)}",
         f"  enrolled {_time(explained.enrolled_at)}; ended {_time(explained.ended_at)}",
         f"  {_times(explained.timezone)}",
         "  times of attempts and of the history are real time in UTC",
@@ -91,7 +102,7 @@ def _step(step: dict[str, Any], timezone: str) -> list[str]:
     because = "; ".join(one for one in step["due_because"] if one != step["reason"])
     lines = [
         "",
-        f"{order}. {step['step']}  {step['type']}  {step['status']}{reason}  [row {step['row']}]",
+        f"{order}. {_named(step['step'], step['name'])}  {step['type']}  {step['status']}{reason}  [row {step['row']}]",
         f"   due {_time(step['due_at'])}{local}{because and f': {because}'}",
     ]
     if step["own_delay"]:
@@ -113,10 +124,48 @@ def _step(step: dict[str, Any], timezone: str) -> list[str]:
         code = f" {attempt['error_code']}" if attempt["error_code"] else ""
         started = _time(datetime.fromisoformat(attempt["started_at"]))
         lines.append(
-            f"   attempt {started}: {attempt['outcome'] or 'no answer yet'}{code},"
+            f"   attempt {started} to {attempt['recipient']}: {attempt['outcome'] or 'no answer yet'}{code},"
             f" {attempt['lateness_seconds']:.1f} s late{'; ' + attempt['detail'] if attempt['detail'] else ''}{looked}"
         )
-    return lines
+        lines += _content(attempt["content"])
+    return lines + _engagement(step["engagement"])
+
+
+def _named(key: str, name: str | None) -> str:
+    return key if name is None or name == key else f"{key} ({name})"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    """Return how far it is, in words."""
+    opened = f", {counts['opened']} opened" if counts["opened"] else ""
+    clicked = f", {counts['clicked']} clicked" if counts["clicked"] else ""
+    return f"{counts['ended']} of {counted(counts['steps'], 'step')} ended; {counts['sent']} sent{opened}{clicked}"
+
+
+def _content(content: dict[str, Any] | None) -> list[str]:
+    """Return the lines of a message as it was handed over."""
+    if content is None:
+        return []
+    subject = [f"     subject: {content['subject']}"] if content.get("subject") else []
+    text = content.get("body") or content.get("text") or content.get("html") or ""
+    return [*subject, *(f"     | {line}" for line in text.splitlines())]
+
+
+def _engagement(engagement: dict[str, Any] | None) -> list[str]:
+    """Return who opened and clicked a message; machines are told apart."""
+    if engagement is None:
+        return []
+    said = [
+        f"{word} {counted(engagement[name], 'time')} by {whom}"
+        for word, name, whom in (
+            ("opened", "opened", "people"),
+            ("opened", "opened_by_machine", "machines"),
+            ("clicked", "clicked", "people"),
+            ("clicked", "clicked_by_machine", "machines"),
+        )
+        if engagement[name]
+    ]
+    return [f"   {', '.join(said)}", *(f"     clicked {link}" for link in engagement["links"])] if said else []
 
 
 def _task(task: dict[str, Any] | None) -> list[str]:

@@ -106,9 +106,9 @@ def _told(one: SentMessage, full: bool) -> list[str]:
     document = _message(one)
     delivery = f"  delivery: {one.delivery_status}" if one.delivery_status else ""
     reason = f" ({one.reason})" if one.reason else ""
-    whom = one.recipient or "nobody yet"
+    whom = f"to {one.recipient}" if one.recipient else "not handed over"
     lines = [
-        f"{_time(one.sent_at or one.due_at)}  {one.type}  {one.status}{reason}  to {whom}{delivery}",
+        f"{_time(one.sent_at or one.due_at)}  {one.type}  {one.status}{reason}  {whom}{delivery}",
         f"    {one.sequence}, step {one.step_key}, enrollment {one.enrollment_id}, row {one.id}",
     ]
     if document["subject"]:

@@ -47,7 +47,8 @@ SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.r
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'started_at', a.started_at, 'ended_at', a.ended_at, 'lateness_seconds', a.lateness_seconds,
             'outcome', a.outcome, 'error_code', a.error_code, 'detail', a.detail, 'provider_id', a.provider_id,
-            'looks', a.looks, 'looked_at', a.looked_at
+            'looks', a.looks, 'looked_at', a.looked_at, 'recipient', a.recipient,
+            'content', CASE WHEN %(content)s THEN a.payload END
         ) ORDER BY a.fence), '[]') FROM attempts a WHERE a.outbox_id = o.id
     ) AS attempts
 FROM outbox o JOIN enrollments e ON e.id = o.enrollment_id JOIN contacts c ON c.id = e.contact_id
@@ -69,7 +70,8 @@ SELECT o.id, o.step_order, o.step_key, o.type, o.status, o.reason, o.due_at, o.r
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'started_at', a.started_at, 'ended_at', a.ended_at, 'lateness_seconds', a.lateness_seconds,
             'outcome', a.outcome, 'error_code', a.error_code, 'detail', a.detail, 'provider_id', a.provider_id,
-            'looks', a.looks, 'looked_at', a.looked_at
+            'looks', a.looks, 'looked_at', a.looked_at, 'recipient', a.recipient,
+            'content', CASE WHEN %(content)s THEN a.payload END
         ) ORDER BY a.fence), '[]') FROM archived_attempts a
         WHERE a.outbox_id = o.id AND a.archived_month = %(month)s::date
     ) AS attempts
@@ -169,12 +171,11 @@ def about(session: Session, workspace_id: int, enrollment_id: int) -> About | No
         return cursor.execute(ABOUT, {"workspace": workspace_id, "enrollment": enrollment_id}).fetchone()
 
 
-def steps(session: Session, enrollment_id: int, month: date | None = None) -> list[Step]:
-    """Return its steps in order; `month`: they are in the archive of that month."""
+def steps(session: Session, enrollment_id: int, month: date | None = None, *, content: bool = False) -> list[Step]:
+    """Return its steps in order; `month`: they are in the archive of that month; `content`: with what was sent."""
+    asked = {"enrollment": enrollment_id, "month": month, "content": content}
     with session.cursor(row_factory=class_row(Step)) as cursor:
-        if month is None:
-            return cursor.execute(STEPS, {"enrollment": enrollment_id}).fetchall()
-        return cursor.execute(ARCHIVED_STEPS, {"enrollment": enrollment_id, "month": month}).fetchall()
+        return cursor.execute(STEPS if month is None else ARCHIVED_STEPS, asked).fetchall()
 
 
 def holds_of(session: Session, enrollment_id: int) -> list[tuple[str, datetime, str]]:

@@ -318,7 +318,7 @@ def test_explain_reads_one_partition(world: World) -> None:
     with world.database.transaction() as session:
         for number in range(1, 6):
             cold_move.make_month(session, date(2001, number, 1))
-        asked = {"enrollment": enrollment, "month": month}
+        asked = {"enrollment": enrollment, "month": month, "content": False}
         for query in (explain.ARCHIVED_STEPS, ARCHIVED_STORY):
             plan = "\n".join(line for (line,) in session.execute(f"EXPLAIN {query}".encode(), asked))
             assert f"outbox_{month:%Y_%m}" in plan

@@ -11,16 +11,19 @@ from deploy.cli.explain import _lines
 from engine.clock import advance
 from engine.errors import NotFound
 from engine.outbox import explain
+from engine.outbox.engagement import ENGAGEMENT
 from engine.outbox.history import STORY
 from engine.outbox.settle import Ending, settle
 from producers.explaining import Explained, explain_enrollment
 from producers.inbound import InboundMessage, receive
 from producers.operator import Operator
 from producers.pausing import pause_all, pause_enrollment
+from producers.signals import About, Heard, take_signal
 from producers.steering import cancel
 from producers.tasks.acts import complete
 from producers.tenants import Tenant
-from schema.states import RowStatus
+from producers.workspaces import find_workspace
+from schema.states import RowStatus, SignalKind
 
 WHO = Operator("default", "ann", "holidays")
 
@@ -182,12 +185,64 @@ def test_it_scans_no_table(world: World) -> None:
     world.enroll()
     for statement in MANY.split(";"):
         world.execute(statement.replace("%", "%%"))
-    for query in (explain.ABOUT, explain.STEPS, explain.HOLDS, explain.PAUSED_BY, STORY):
+    asked = {"workspace": 1, "enrollment": 1, "content": False}
+    for query in (explain.ABOUT, explain.STEPS, explain.HOLDS, explain.PAUSED_BY, STORY, ENGAGEMENT):
         with world.database.transaction() as session:
-            rows = session.execute(f"EXPLAIN {query}".encode(), {"workspace": 1, "enrollment": 1}).fetchall()
+            rows = session.execute(f"EXPLAIN {query}".encode(), asked).fetchall()
         plan = "\n".join(line for (line,) in rows)
         for table in ("outbox", "attempt_records", "enrollments", "history", f"m{datetime.now(UTC):%Y_%m}"):
             assert f"Seq Scan on {table}" not in plan, plan
+
+
+ENGAGING = """
+sequence: engaging
+name: Engaging
+exit_on: []
+steps:
+  - {key: mail, name: The offer, type: email, subject: "Hi {{ contact.first_name }}", text: Hello}
+  - {key: ring, type: call, delay: 1 day}
+"""
+
+
+def test_it_shows_engagement_content_counts_and_names(world: World) -> None:
+    world.publish(ENGAGING)
+    world.enroll("engaging", first_name="Ada")
+    (row,) = world.begin(world.ids("step_order = 1"), payload='{"subject": "Hi Ada", "text": "Hello\\nthere"}')
+    with world.database.transaction() as session:
+        settle(session, [Ending(row.id, row.fence, "email", RowStatus.SENT, outcome="accepted", provider_id="<1@x>")])
+        workspace, about = find_workspace(session, "default"), About(enrollment_id=1, step="mail")
+        for kind, more in (
+            ("opened", {"key": "1"}),
+            ("opened", {"key": "2"}),
+            ("opened", {"key": "3", "user_agent": "Mozilla/5.0"}),
+            ("clicked", {"key": "4", "link": "https://example.com/b"}),
+            ("clicked", {"key": "5", "link": "https://example.com/a"}),
+            ("clicked", {"key": "6", "link": "https://example.com/a"}),
+        ):
+            take_signal(session, workspace, Heard(SignalKind(kind), about, **more))
+    told = explain_enrollment(world.database, "default", 1)
+    assert told.counts == {"steps": 2, "ended": 1, "sent": 1, "opened": 1, "clicked": 1}
+    mail, ring = told.steps
+    assert mail["engagement"] == {
+        "opened": 2,
+        "opened_by_machine": 1,
+        "clicked": 3,
+        "clicked_by_machine": 0,
+        "links": ["https://example.com/a", "https://example.com/b"],
+    }
+    assert (ring["engagement"], mail["name"]) == (None, "The offer")
+    assert (mail["attempts"][0]["recipient"], mail["attempts"][0]["content"]) == ("user1@example.com", None)
+    shown = _lines(explain_enrollment(world.database, "default", 1, content=True))
+    for line in (
+        "  engaging (Engaging), version 1: active",
+        "  1 of 2 steps ended; 1 sent, 1 opened, 1 clicked",
+        "   opened 2 times by people, opened 1 time by machines, clicked 3 times by people",
+        "     clicked https://example.com/a",
+        "     subject: Hi Ada",
+        "     | Hello",
+        "     | there",
+    ):
+        assert line in shown, shown
 
 
 def test_it_names_the_code_in_words_replies_and_the_moment_a_wait_was_met(world: World) -> None:
