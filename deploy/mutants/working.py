@@ -47,4 +47,15 @@ WORKING: Final = (
         "THEN true ELSE",
         ("tests/integration/test_person.py::test_what_was_never_handed_over_is_listed_when_asked_for",),
     ),
+    Mutant(
+        "gates-untold",
+        "the history does not tell what a condition saw",
+        "engine/outbox/advance.py",
+        "if noted_by is not None:",
+        "if False:",
+        (
+            "tests/integration/test_conditions.py"
+            "::test_the_history_tells_what_conditions_saw_and_what_waits_and_actions_came_to",
+        ),
+    ),
 )

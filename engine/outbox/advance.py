@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from engine.database import Session
+from engine.outbox import history
 from engine.outbox.dispatch import FENCES, MESSAGES, RESTORED
+from engine.outbox.history import note
 from engine.outbox.lookups import checked
 from engine.outbox.timing import timing_of
 from engine.rules.planner import Change, Standing, advance
@@ -150,19 +152,36 @@ def end_row(session: Session, step: Step, end: GateEnd, now: float) -> bool:
 
 
 def end_gate(
-    session: Session, held: Held, program: Program, steps: Mapping[int, Step], end: GateEnd, now: float
+    session: Session,
+    held: Held,
+    program: Program,
+    steps: Mapping[int, Step],
+    end: GateEnd,
+    now: float,
+    *,
+    noted_by: str | None = None,
 ) -> list[Due] | None:
     """End a gate of an enrollment that is held, and plan the steps behind it, which count from `now`.
 
-    Return the wake-ups for after the COMMIT. None: another process ended it, or is handing it over.
+    Return the wake-ups for after the COMMIT. None: another process ended it, or is handing it over. `noted_by`: who
+    ended it, for the history; None: the caller notes it.
     """
     step = steps[end.order]
     if not end_row(session, step, end, now):
         return None
+    if noted_by is not None:
+        note(session, held.workspace_id, noted_by, [_noted(held, step, end)])
     standings = {order: step.standing for order, step in steps.items()}
     standings[end.order] = replace(step.standing, status=end.status, outcome=end.outcome)
     woken = _next_up(steps, standings)
     return [*woken, *go_on(session, held.id, advance(program, standings, now, timing_of(session, held.id, program)))]
+
+
+def _noted(held: Held, step: Step, end: GateEnd) -> history.Change:
+    """Return what the history says of a gate: what it saw, and what it came to."""
+    came_to = None if end.outcome is None else f"came to {end.outcome}"
+    reason = "; ".join(filter(None, [end.reason, came_to])) or None
+    return history.Change(held.id, step.standing.status, end.status, reason, step.id)
 
 
 def _next_up(steps: Mapping[int, Step], standings: Mapping[int, Standing]) -> list[Due]:

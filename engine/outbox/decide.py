@@ -10,6 +10,7 @@ from engine.database import Session
 from engine.outbox.advance import GateEnd, end_gate, hold, program_of, steps_of
 from engine.outbox.facts import read_all_facts, read_facts
 from engine.outbox.goals import HAS_GOAL, end_at_goal
+from engine.outbox.history import ENGINE
 from engine.outbox.hold import STILL_SINCE
 from engine.outbox.lookups import checked, look_up
 from engine.rules.facts import Facts
@@ -166,7 +167,7 @@ def _decide_one(
     end = decide(read_facts(session, held.id), program.places[order - 1], asked, now, last=False)
     if end is None:
         return []
-    due = end_gate(session, held, program, steps_of(session, held.id), end, now) or []
+    due = end_gate(session, held, program, steps_of(session, held.id), end, now, noted_by=ENGINE) or []
     if program.has_goal and end_at_goal(session, [held.id]):
         return []
     return due

@@ -53,6 +53,12 @@ ARCHIVED_STORY: Final = _STORY.format(
 )
 
 
+#: Who ends conditions, waits, variants and actions.
+ENGINE: Final = "engine"
+
+COMPLETED: Final = "SELECT FROM enrollments WHERE id = %(enrollment)s AND status = 'completed'"
+
+
 class Change(NamedTuple):
     """A transition of an enrollment, or of one of its steps."""
 
@@ -79,7 +85,12 @@ class Told(NamedTuple):
 def story(session: Session, enrollment_id: int, month: date | None = None) -> list[Told]:
     """Return the whole history of an enrollment, the oldest first; `month`: its steps are in the archive of that."""
     query = (STORY if month is None else ARCHIVED_STORY).encode()
-    return [Told._make(row) for row in session.execute(query, {"enrollment": enrollment_id, "month": month})]
+    asked = {"enrollment": enrollment_id, "month": month}
+    told = [Told._make(row) for row in session.execute(query, asked).fetchall()]
+    if told and session.execute(COMPLETED, asked).fetchone() is not None:
+        # it is completed in the transaction that ends its last step
+        told.append(Told(told[-1].at, None, ENGINE, "active", "completed", None))
+    return told
 
 
 def note(session: Session, workspace_id: int, by: str, changes: Sequence[Change]) -> None:

@@ -12,6 +12,7 @@ from stage_site import Site, wait_for
 from engine.clock import SequenceClock
 from engine.errors import InvalidInput, NotFound
 from engine.outbox.resolve import Resolution, resolve
+from producers.explaining import explain_enrollment
 from producers.inbound import InboundMessage, receive
 from producers.tenants import Tenant
 from schema.states import RowStatus
@@ -160,6 +161,34 @@ def test_the_time_runs_from_the_hand_over_when_the_question_comes_at_once(site: 
         site.jump(0.2)
         until_step(site, "asked", "done")
     assert outcome(site) == [("done", "else")]
+
+
+STORY = """
+sequence: story
+exit_on: []
+steps:
+  - {key: mail, type: email, subject: Hi, text: Hello}
+  - {key: asked, type: condition, if: {opened: mail, within: 1 day}, then: [{key: mark, type: action, tag: reader}]}
+  - {key: answer, type: wait, until: {replied: true, within: 2 days}}
+"""
+
+
+def test_the_history_tells_what_conditions_saw_and_what_waits_and_actions_came_to(site: Site) -> None:
+    site.world.publish(STORY)
+    site.enroll("story")
+    with site.working():
+        until_undecided(site)
+        hear(site, "opened", 1, "mail")
+        until_undecided(site, "answer")
+        site.jump(3)
+        until_step(site, "answer", "done")
+    told = explain_enrollment(site.world.database, "default", 1).history
+    assert [(one["step"], one["became"], one["reason"]) for one in told if one["made_by"] == "engine"] == [
+        ("asked", "done", "opened mail within 1 day of sending: yes; came to then"),
+        ("mark", "done", "tagged reader"),
+        ("answer", "done", "replied: no; came to timed_out"),
+        (None, "completed", None),
+    ]
 
 
 def test_the_same_event_twice_is_one(site: Site) -> None:

@@ -15,6 +15,7 @@ from engine.outbox.claim import Claimed
 from engine.outbox.following import LATE
 from engine.outbox.gates import postpone
 from engine.outbox.goals import end_at_goal
+from engine.outbox.history import ENGINE
 from engine.outbox.hold import is_held
 from engine.outbox.replan import Late, replan_behind
 from engine.wakeups import Due, Wakeups, WakeupsUnavailable
@@ -137,7 +138,7 @@ class Gates:
         if ended_at > row.due_at and not facing.place.step.gate:
             replan_behind(session, [Late(held.id, row.step_order, from_epoch(row.due_at), from_epoch(ended_at))])
             steps = steps_of(session, held.id)
-        following = end_gate(session, held, version.program, steps, decision.end, ended_at) or []
+        following = end_gate(session, held, version.program, steps, decision.end, ended_at, noted_by=ENGINE) or []
         if version.program.has_goal and end_at_goal(session, [held.id]):
             following = []
         return [*decision.wakeups, *following]
