@@ -54,8 +54,10 @@ WORKING: Final = (
         "if noted_by is not None:",
         "if False:",
         (
-            "tests/integration/test_conditions.py"
-            "::test_the_history_tells_what_conditions_saw_and_what_waits_and_actions_came_to",
+            (
+                "tests/integration/test_conditions.py"
+                "::test_the_history_tells_what_conditions_saw_and_what_waits_and_actions_came_to"
+            ),
         ),
     ),
 )
