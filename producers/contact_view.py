@@ -29,13 +29,13 @@ ORDER BY since
 """
 
 ENROLLMENTS: Final = """
-SELECT e.id, s.key AS sequence, v.number AS version, e.status, e.exit_reason, e.enrolled_at
+SELECT e.id AS enrollment_id, s.key AS sequence, v.number AS version, e.status, e.exit_reason, e.enrolled_at
 FROM enrollments e JOIN sequences s ON s.id = e.sequence_id JOIN sequence_versions v ON v.id = e.version_id
 WHERE e.contact_id = %(contact)s ORDER BY e.id DESC LIMIT %(limit)s
 """
 
 _MESSAGES: Final = """
-SELECT a.started_at AS at, o.enrollment_id AS enrollment, o.step_key AS step, a.channel, a.recipient,
+SELECT a.started_at AS at, o.enrollment_id, o.step_key AS step, a.channel, a.recipient,
     coalesce(a.payload ->> 'body', a.payload ->> 'subject') AS text, a.outcome, a.provider_id,
     coalesce(a.error_code, o.error_code) AS error_code, a.detail, o.delivery_status AS delivery, a.outbox_id
 FROM enrollments e JOIN {outbox} o ON o.enrollment_id = e.id{month} JOIN {attempts} a ON a.outbox_id = o.id{month_too}
@@ -45,7 +45,7 @@ WHERE e.contact_id = %(contact)s
 #: Of one contact, by its enrollments: a contact has few. Those of detached months are not here.
 MESSAGES: Final = "".join(
     (
-        "SELECT at, enrollment, step, channel, recipient, text, outcome, provider_id, error_code, detail, delivery",
+        "SELECT at, enrollment_id, step, channel, recipient, text, outcome, provider_id, error_code, detail, delivery",
         " FROM (",
         _MESSAGES.format(outbox="outbox", attempts="attempts", month="", month_too=""),
         "UNION ALL",

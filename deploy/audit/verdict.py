@@ -61,7 +61,7 @@ class Violation:
         return {
             "says": self.says,
             "row": self.row,
-            "enrollment": self.enrollment,
+            "enrollment_id": self.enrollment,
             "step": self.step,
             "provider_id": self.provider_id,
         }

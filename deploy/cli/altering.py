@@ -85,5 +85,5 @@ def _moment(text: str | None) -> datetime | None:
 def _report(as_json: bool, enrollment: int, done: Altered) -> None:
     if not done.woken:
         note("cadenza: Redis is away: the sweeper makes up for the wake-ups")
-    document = {"enrollment": enrollment, "step": done.step, "due_at": done.due_at, "says": done.says}
+    document = {"enrollment_id": enrollment, "step": done.step, "due_at": done.due_at, "says": done.says}
     report(as_json, document, lambda: f"enrollment {enrollment}: {done.step} {done.says}")

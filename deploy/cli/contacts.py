@@ -14,7 +14,7 @@ from engine.clock import sequence_now
 from producers import contact_edits, contact_erasing, contact_merging
 from producers.contact_edits import Edit
 from producers.contact_lookup import find_contact
-from producers.contact_view import ContactView, view
+from producers.contact_view import ContactView, contact_object, view
 from producers.workspaces import find_workspace
 from schema.counted import counted
 
@@ -60,8 +60,9 @@ def change(
             who = operator(session, by, reason)
             now = sequence_now(transaction).timestamp()
             edited = contact_edits.edit(transaction, mine, who, found, wanted, now)
+            whom = contact_object(transaction, found)
         wake(session, edited.wakeups, "the contact is changed")
-    document = {"contact": found, "changes": {name: list(pair) for name, pair in edited.changes.items()}}
+    document = {"contact": whom, "changes": {name: list(pair) for name, pair in edited.changes.items()}}
     changed = "\n".join(f"{name}: {before!r} -> {after!r}" for name, (before, after) in edited.changes.items())
     report(as_json, document, lambda: f"contact {found}\n{changed}" if changed else f"contact {found}: nothing is new")
 
@@ -111,8 +112,9 @@ def delete(
         with session.database.transaction() as transaction:
             who = operator(session, by, reason)
             ended = contact_erasing.erase(transaction, mine, who, found, end=erase)
+            whom = contact_object(transaction, found)
     said = f"; {counted(len(ended), 'enrollment')} ended" if ended else ""
-    report(as_json, {"contact": found, "ended": ended}, lambda: f"contact {found} is erased{said}")
+    report(as_json, {"contact": whom, "ended": ended}, lambda: f"contact {found} is erased{said}")
 
 
 def _text(found: ContactView) -> str:
@@ -144,7 +146,7 @@ def _barred(one: dict[str, Any]) -> str:
 
 def _enrollment(one: dict[str, Any]) -> str:
     standing = one["status"] if one["exit_reason"] is None else f"{one['status']} ({one['exit_reason']})"
-    return f"{one['id']}  {one['sequence']}, version {one['version']}  {standing}"
+    return f"{one['enrollment_id']}  {one['sequence']}, version {one['version']}  {standing}"
 
 
 def _message(one: dict[str, Any]) -> str:

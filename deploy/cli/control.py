@@ -38,7 +38,7 @@ def pause(
         else:
             paused = pause_all(session.database, who, sequence)
     what = _what(enrollment, sequence, who.workspace)
-    document = {"enrollment": enrollment, "sequence": sequence, "workspace": who.workspace, **asdict(paused)}
+    document = {"enrollment_id": enrollment, "sequence": sequence, "workspace": who.workspace, **asdict(paused)}
     report(
         as_json,
         document,
@@ -71,7 +71,7 @@ def resume(
         note("cadenza: Redis is away: the sweeper makes up for the wake-ups")
     what = _what(enrollment, sequence, who.workspace)
     document = {
-        "enrollment": enrollment,
+        "enrollment_id": enrollment,
         "sequence": sequence,
         "workspace": who.workspace,
         "changed": done.changed,

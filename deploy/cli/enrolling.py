@@ -98,7 +98,7 @@ def publish(
     report(
         as_json,
         {
-            "enrollment": enrolled.enrollment_id,
+            "enrollment_id": enrolled.enrollment_id,
             "created": enrolled.created,
             "warnings": list(enrolled.warnings),
             "contact_changes": {name: list(pair) for name, pair in enrolled.contact_changes.items()},

@@ -9,6 +9,7 @@ from deploy.cli.enrolling import json_object
 from deploy.cli.output import Json, WorkspaceName, report
 from deploy.cli.session import opened, wake
 from engine.errors import InvalidInput
+from producers.contact_view import contact_object
 from producers.signals import About, Heard, take_signal
 from producers.workspaces import find_workspace
 from schema.states import SignalKind
@@ -47,8 +48,9 @@ def event(
     with opened(workspace) as session:
         with session.database.transaction() as transaction:
             taken = take_signal(transaction, find_workspace(transaction, session.settings.workspace), heard)
+            whom_of = None if taken.contact_id is None else contact_object(transaction, taken.contact_id)
         wake(session, taken.wakeups, "the event is taken")
-    document = {"event": taken.event_id, "contact": taken.contact_id, "machine": taken.machine}
+    document = {"event": taken.event_id, "contact": whom_of, "machine": taken.machine}
     said = "was known already: nothing is new" if taken.event_id is None else "taken"
     by = f"; it was {taken.machine}, no person" if taken.machine is not None else ""
     whom = "an address that no contact has" if taken.contact_id is None else f"contact {taken.contact_id}"

@@ -26,7 +26,9 @@ def explain(
     """Tell of every step of an enrollment how it stands and why, and what comes next if nothing changes."""
     with opened(workspace) as session:
         explained = explain_enrollment(session.database, session.settings.workspace, enrollment, content=content)
-    report(as_json, asdict(explained), lambda: fitted(_lines(explained)))
+    document = asdict(explained)
+    document = {"enrollment_id": document.pop("enrollment"), **document}
+    report(as_json, document, lambda: fitted(_lines(explained)))
 
 
 def _lines(explained: Explained) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,7 @@ from engine.clock import SequenceClock
 from engine.errors import InvalidInput
 from engine.outbox.contact_holds import count_doubtful
 from engine.rules.answers import words_of
+from producers.contact_view import contact_object
 from producers.doubtful import Doubtful, Reading, doubtful_messages, read_message
 from producers.review import Decision, Review, count_reviews, decide, reviews
 from producers.workspaces import find_workspace
@@ -73,7 +74,7 @@ def _list_rows(session: Open, workspace: str | None, unknown: bool, as_json: boo
         in_doubt = len(messages) if as_json else count_doubtful(transaction, workspace_id)
     document = {
         "rows": [asdict(one) for one in found],
-        "messages": [asdict(one) for one in messages],
+        "messages": [_message(session, one) for one in messages],
         "doubtful_messages": in_doubt,
     }
     told = [*map(_told, found), *map(_told_message, messages)]
@@ -85,8 +86,15 @@ def _list_messages(session: Open, workspace: str | None, _unknown: bool, as_json
         workspace_id = find_workspace(transaction, workspace).id if workspace else None
         found = doubtful_messages(transaction, workspace_id, limit=None if as_json else SHOWN)
         count = len(found) if as_json else count_doubtful(transaction, workspace_id)
-    document = {"messages": [asdict(one) for one in found]}
+    document = {"messages": [_message(session, one) for one in found]}
     report(as_json, document, lambda: _text([_told_message(one) for one in found], count))
+
+
+def _message(session: Open, message: Doubtful) -> dict[str, Any]:
+    document = asdict(message)
+    contact_id = document.pop("contact_id")
+    with session.database.transaction() as transaction:
+        return {**document, "contact": None if contact_id is None else contact_object(transaction, contact_id)}
 
 
 def _decide(session: Open, row: int, verdict: Verdict) -> None:

@@ -72,6 +72,6 @@ def _report(as_json: bool, enrollment: int, done: Steered, said: str) -> None:
     if not done.woken:
         note("cadenza: Redis is away: the sweeper makes up for the wake-ups")
     said += handed_over(done.under_way)
-    document = {"enrollment": enrollment, **asdict(done)}
+    document = {"enrollment_id": enrollment, **asdict(done)}
     del document["woken"]
     report(as_json, document, lambda: said)

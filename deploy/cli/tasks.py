@@ -154,7 +154,7 @@ def add(
             due_in=duration,
         )
     key = f"{by_hand.PREFIX}{task_id}"
-    report(as_json, {"enrollment": enrollment, "step": key}, lambda: f"enrollment {enrollment}: task {key} added")
+    report(as_json, {"enrollment_id": enrollment, "step": key}, lambda: f"enrollment {enrollment}: task {key} added")
 
 
 def _act(
@@ -172,7 +172,7 @@ def _act(
         wake(session, acted.wakeups, "what was done stands")
     for warning in acted.warnings:
         note(f"cadenza: {warning}")
-    document = {"enrollment": enrollment, "step": step, "changed": acted.changed, "warnings": acted.warnings}
+    document = {"enrollment_id": enrollment, "step": step, "changed": acted.changed, "warnings": acted.warnings}
     said = done if acted.changed else f"was {done} already: nothing is new"
     report(as_json, document, lambda: f"enrollment {enrollment}: {step} {said}")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from engine.database import Session
-from engine.outbox.naming import NAMED_BY, name_of
+from engine.outbox.naming import NAMED_BY, contact_of, name_of
 from schema.states import BLOCKING, EnrollmentStatus, sql_list
 
 #: A page is found status by status, so that an index leads to each of its enrollments however many there are in others.
@@ -79,7 +79,10 @@ class Listed:
 
     def document(self) -> dict[str, Any]:
         """For a program to read."""
-        return {"name": self.name} | {name: getattr(self, name) for name in self.__slots__ if name != "named_by"}
+        hidden = ("enrollment", "contact_id", "named_by")
+        return {"enrollment_id": self.enrollment, "name": self.name, "contact": contact_of(self.named_by)} | {
+            name: getattr(self, name) for name in self.__slots__ if name not in hidden
+        }
 
 
 def page_query(*, sequence: bool) -> str:

@@ -19,6 +19,15 @@ NAMED_BY: Final = f"""jsonb_build_object(
     )"""
 
 
+#: What the JSON of every command says of a contact.
+CONTACT: Final = ("external_id", "email", "phone", "first_name", "last_name")
+
+
+def contact_of(named_by: dict[str, Any]) -> dict[str, Any]:
+    """Return the contact as the JSON of every command has it, by what `NAMED_BY` gave."""
+    return {"id": named_by["contact_id"], **{name: named_by[name] for name in CONTACT}}
+
+
 def name_of(named_by: dict[str, Any]) -> str:
     """The name of an enrollment, by what `NAMED_BY` gave."""
     enrolled_at = datetime.fromisoformat(named_by["enrolled_at"])

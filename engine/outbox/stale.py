@@ -14,7 +14,7 @@ from engine.clock import sequence_now
 from engine.database import Session
 from engine.outbox.hold import NOT_HELD
 from engine.outbox.leave_many import leave_many
-from engine.outbox.naming import NAMED_BY, name_of
+from engine.outbox.naming import NAMED_BY, contact_of, name_of
 from schema.states import TASK_TYPES
 
 #: The exit reason of those that are ended for it.
@@ -90,8 +90,9 @@ class Stale:
 
     def document(self) -> dict[str, Any]:
         """For a program to read."""
-        told = {name: getattr(self, name) for name in self.__slots__ if name != "named_by"}
-        return {"name": self.name, **told}
+        told = {name: getattr(self, name) for name in self.__slots__ if name not in ("enrollment", "named_by")}
+        whose = {"enrollment_id": self.enrollment, "name": self.name, "contact": contact_of(self.named_by)}
+        return {**whose, **told}
 
 
 @dataclass(frozen=True, slots=True)

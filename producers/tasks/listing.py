@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from engine.database import Session
 from engine.outbox.hold import NOT_HELD
-from engine.outbox.naming import NAMED_BY, name_of
+from engine.outbox.naming import NAMED_BY, contact_of, name_of
 from engine.outbox.tasks import STATE_BY_HAND
 from producers.tasks.by_hand import PREFIX
 from producers.tasks.unopened import Steps
@@ -26,9 +26,6 @@ ROWS_IN: Final[Mapping[TaskState, tuple[RowStatus, ...]]] = {
     TaskState.SKIPPED: (RowStatus.SKIPPED,),
 }
 STATE_OF: Final = {status: state for state, statuses in ROWS_IN.items() for status in statuses}
-
-#: What is shown of the contact of a task.
-CONTACT: Final = ("external_id", "email", "phone", "first_name", "last_name")
 
 #: `of_steps` reads the index outbox_tasks_idx, whose types it names literally. A task that nobody had to do with yet
 #: has no priority and no assignee here: its step says them (producers/tasks/unopened.py).
@@ -143,7 +140,7 @@ class Task:
     @property
     def contact(self) -> dict[str, Any]:
         """Its contact."""
-        return {"id": self.named_by["contact_id"], **{name: self.named_by[name] for name in CONTACT}}
+        return contact_of(self.named_by)
 
     @property
     def company(self) -> str | None:

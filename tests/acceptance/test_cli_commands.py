@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,8 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["enroll", "welcome", "list.csv", "--dry-run"], 3, {"dry_run": True, "enrolled": 2, "repeats": 1, "rejected": 1}),
     (["enroll", "welcome", "list.csv"], 3, {"dry_run": False, "enrolled": 2, "repeats": 1, "warnings": {"email": 1}}),
     (["enroll", "welcome", "list.csv"], 3, {"enrolled": 0, "repeats": 3, "rejects_path": "list.csv.rejected.csv"}),
-    (["publish", "welcome", "--phone", "+12125550109"], 0, {"enrollment": ..., "created": True}),
-    (["publish", "welcome", "--phone", "+12125550109"], 0, {"enrollment": ..., "created": False}),
+    (["publish", "welcome", "--phone", "+12125550109"], 0, {"enrollment_id": ..., "created": True}),
+    (["publish", "welcome", "--phone", "+12125550109"], 0, {"enrollment_id": ..., "created": False}),
     (["status"], 0, {"workspace": None, "rows": ..., "wakeups": {"waiting": 6, "retrying": 0, "queued": 0}}),
     (
         ["status", "-w", "default"],
@@ -83,8 +84,8 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
         {"workspace": "default", "oldest_due_at": ..., "sent_last_minute": 0, "paused": []},
     ),
     (["status", "--recount"], 0, {"workspace": None, "corrected_counters": 0}),
-    (["pause", "1", "--reason", "holidays"], 0, {"enrollment": 1, "changed": True, "under_way": 0}),
-    (["resume", "1", "--clock-ran-on"], 0, {"enrollment": 1, "changed": True, "status": "active", "enrollments": 1}),
+    (["pause", "1", "--reason", "holidays"], 0, {"enrollment_id": 1, "changed": True, "under_way": 0}),
+    (["resume", "1", "--clock-ran-on"], 0, {"enrollment_id": 1, "changed": True, "status": "active", "enrollments": 1}),
     (["pause", "--sequence", "welcome"], 0, {"sequence": "welcome", "changed": True}),
     (["status"], 0, {"held": ...}),
     (["resume", "--sequence", "welcome"], 0, {"sequence": "welcome", "changed": True, "enrollments": 3}),
@@ -93,13 +94,13 @@ REPORTS: list[tuple[list[str], int, dict[str, Any]]] = [
     (["messages", "--contact", "1"], 0, {"contact": ..., "messages": [], "more": False}),
     (["events", "--contact", "1"], 0, {"contact": ..., "events": ..., "more": False}),
     (["retry", "--sequence", "welcome"], 0, {"rows": [], "left_alone": [], "retried": None}),
-    (["run-now", "1"], 0, {"enrollment": 1, "changed": True, "steps": ["hello"]}),
-    (["skip", "1", "--to", "more"], 0, {"enrollment": 1, "changed": True, "steps": ["hello"]}),
-    (["skip", "2", "more"], 0, {"enrollment": 2, "changed": True, "steps": ["more"]}),
-    (["cancel", "2", "--by", "Ann"], 0, {"enrollment": 2, "changed": True, "steps": ["hello"], "under_way": 0}),
-    (["explain", "1"], 0, {"enrollment": 1, "status": "active", "steps": ..., "history": ..., "next": ...}),
-    (["reschedule", "3", "more", "--delay", "3 days"], 0, {"enrollment": 3, "step": "more", "due_at": ...}),
-    (["delete-step", "3", "more"], 0, {"enrollment": 3, "step": "more", "says": ...}),
+    (["run-now", "1"], 0, {"enrollment_id": 1, "changed": True, "steps": ["hello"]}),
+    (["skip", "1", "--to", "more"], 0, {"enrollment_id": 1, "changed": True, "steps": ["hello"]}),
+    (["skip", "2", "more"], 0, {"enrollment_id": 2, "changed": True, "steps": ["more"]}),
+    (["cancel", "2", "--by", "Ann"], 0, {"enrollment_id": 2, "changed": True, "steps": ["hello"], "under_way": 0}),
+    (["explain", "1"], 0, {"enrollment_id": 1, "status": "active", "steps": ..., "history": ..., "next": ...}),
+    (["reschedule", "3", "more", "--delay", "3 days"], 0, {"enrollment_id": 3, "step": "more", "due_at": ...}),
+    (["delete-step", "3", "more"], 0, {"enrollment_id": 3, "step": "more", "says": ...}),
     (["enrollments", "--limit", "2"], 0, {"enrollments": ..., "next_after": 2}),
     (["stale", "--days", "1"], 0, {"enrollments": []}),
     (["variants", "welcome"], 0, {"sequence": "welcome", "version": 1, "steps": []}),
@@ -171,6 +172,24 @@ def test_the_list_of_commands_is_whole(cli: Cli) -> None:
     assert {line.split()[0] for line in listed if line[2:3].strip()} == {one[0] for one in COMMANDS if one}
 
 
+def assert_alike(value: Any, name: str = "") -> None:
+    """Assert that a document has what docs/json.md says of all of them."""
+    if isinstance(value, list):
+        for one in value:
+            assert_alike(one, name)
+    elif isinstance(value, dict):
+        assert not (name == "contact" and "id" not in value), value
+        for key, one in value.items():
+            assert key not in ("enrollment", "contact_id"), value
+            assert key != "contact" or one is None or isinstance(one, dict), value
+            assert key != "enrollment_id" or one is None or isinstance(one, int), value
+            assert_alike(one, key)
+    elif isinstance(value, str) and (name == "at" or name.endswith("_at")):
+        moment = datetime.fromisoformat(value)
+        assert moment.tzinfo is not None, (name, value)
+        assert name == "local_due_at" or moment.utcoffset() == timedelta(), (name, value)
+
+
 @pytest.mark.parametrize("as_json", [True, False], ids=["for programs", "for people"])
 def test_what_every_command_reports(cli: Cli, servers: Settings, as_json: bool) -> None:
     assert servers.database_url is not None
@@ -188,6 +207,7 @@ def test_what_every_command_reports(cli: Cli, servers: Settings, as_json: bool) 
                 assert "{" not in ran.out.replace("{{", ""), arguments
                 continue
             document = ran.document
+            assert_alike(document)
             for name, value in expected.items():
                 assert name in document, arguments
                 assert value is ... or document[name] == value, (arguments, document)

@@ -38,7 +38,7 @@ def test_people_work_on_tasks(cli: Cli) -> None:
     cli.file("visit.yaml", VISIT)
     cli("apply", "visit.yaml").check(0)
     enrolled = cli("publish", "visit", "--email", "ada@example.com", "--first-name", "Ada", "--json").check(0)
-    number = str(enrolled.document["enrollment"])
+    number = str(enrolled.document["enrollment_id"])
     assert cli("tasks").check(0).out == "no active tasks\n"
     ring, write = tasks(cli, "--state", "all")
     assert (ring["step"], ring["state"], ring["name"], ring["priority"]) == ("ring", "pending", "Ring them", "high")

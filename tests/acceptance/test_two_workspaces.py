@@ -94,7 +94,7 @@ def test_two_workspaces_do_not_mix(cli: Cli, database: Database, sandbox: Sandbo
             wait_until_sent(database, workspace, sent)
             sandbox.client.set_unsubscribed([])
         assert made[0]["created"] and made[1]["created"]
-        assert made[0]["enrollment"] != made[1]["enrollment"]
+        assert made[0]["enrollment_id"] != made[1]["enrollment_id"]
 
         for day in range(1, 5):
             with database.transaction() as session:
