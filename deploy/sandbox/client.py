@@ -53,6 +53,10 @@ class SandboxClient:
         """End a fault, or all; says how they ended."""
         return _reports(self._request("DELETE", "/sandbox/faults" + (f"/{fault_id}" if fault_id else "")))
 
+    def forget_messages(self) -> None:
+        """Let look-ups find nothing of what was accepted so far; the ledger keeps it."""
+        self._request("DELETE", "/sandbox/messages")
+
     def set_unsubscribed(self, numbers: Iterable[str]) -> None:
         """Refuse these numbers, and no others, with 21610."""
         self._request("POST", "/sandbox/unsubscribed", {"numbers": list(numbers)})

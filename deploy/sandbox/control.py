@@ -15,6 +15,7 @@ from deploy.sandbox.fault_board import FaultBoard
 from deploy.sandbox.http_faults import json_response
 from deploy.sandbox.inbound import InboundMessage
 from deploy.sandbox.ledger import LedgerWriter
+from deploy.sandbox.message_store import MessageStore
 from deploy.sandbox.status_callbacks import RESULTS, StatusCallbacks
 from deploy.sandbox.webhook import Webhooks
 
@@ -33,6 +34,7 @@ class Control:
     def __init__(
         self,
         account: Account,
+        store: MessageStore,
         board: FaultBoard,
         ledger: LedgerWriter,
         callbacks: StatusCallbacks,
@@ -41,6 +43,7 @@ class Control:
     ) -> None:
         """Put it together; `faults_changed` is awaited before a change is answered."""
         self._account = account
+        self._store = store
         self._board = board
         self._ledger = ledger
         self._callbacks = callbacks
@@ -58,6 +61,7 @@ class Control:
             web.get("/sandbox/unsubscribed", self.unsubscribed),
             web.post("/sandbox/unsubscribed", self.set_unsubscribed),
             web.get("/sandbox/in-flight", self.in_flight),
+            web.delete("/sandbox/messages", self.forget_messages),
             web.get("/sandbox/ledger", self.ledger),
             web.get("/sandbox/callbacks", self.callbacks),
             web.post("/sandbox/callbacks", self.set_callbacks),
@@ -106,6 +110,10 @@ class Control:
     async def in_flight(self, _request: web.Request) -> web.Response:
         """List the numbers of SMS that we have been asked to send and have not answered."""
         return json_response({"numbers": sorted(+self._account.in_flight)})
+
+    async def forget_messages(self, _request: web.Request) -> web.Response:
+        """Forget what look-ups find; the ledger keeps it."""
+        return json_response({"forgotten": self._store.forget()})
 
     async def ledger(self, request: web.Request) -> web.StreamResponse:
         """Counts by channel and event; with `full=1` the ledger itself."""

@@ -63,6 +63,14 @@ class MessageStore:
                 )
             )
 
+    def forget(self) -> int:
+        """Forget all messages, as if the account were new; return how many there were. The ledger keeps them."""
+        forgotten = len(self._all)
+        self._all.clear()
+        self._by_sid.clear()
+        self._by_recipient.clear()
+        return forgotten
+
     def get(self, sid: str) -> Message | None:
         """The message with a SID."""
         return self._by_sid.get(sid)

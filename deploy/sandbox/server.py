@@ -56,7 +56,7 @@ async def serve(options: SandboxOptions, ready: Callable[[Sandbox], None], stop:
             await mail.follow(refusing=board.refuses("email"))
 
         api = TwilioApi(account, timeline, store, ledger, board, callbacks)
-        control = Control(account, board, ledger, callbacks, webhooks, follow_faults)
+        control = Control(account, store, board, ledger, callbacks, webhooks, follow_faults)
         http = HttpProvider(options, board, [*api.routes(), *control.routes()])
         async with webhooks, callbacks, mail, http:
             sandbox = _describe(options, http, mail)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.cli.session import required
+from deploy.sandbox.client import SandboxClient
 from deploy.sandbox.ledger import read_entries
 from deploy.testing.ground import Ground
 from deploy.testing.message import Message
+from deploy.testing.operating import Operating
 from engine import clock
 from engine.database import Database
 from engine.errors import CadenzaError
@@ -24,7 +26,7 @@ from engine.wakeups import Wakeups
 from producers.applying import apply_file
 from producers.enroll_event import EnrollEvent, publish
 from producers.explaining import Explained, explain_enrollment
-from producers.signals import About, Heard, take_signal
+from producers.signals import About, Heard
 from producers.tasks.acts import complete
 from producers.workspaces import find_workspace
 from schema.definition import parse_duration
@@ -54,12 +56,13 @@ SELECT provider_id, sent_at, step_key, enrollment_id FROM outbox WHERE status = 
 OWN: Final = {field.name for field in fields(EnrollEvent)} - {"sequence", "workspace"}
 
 
-class Cadenza:
+class Cadenza(Operating):
     """A Cadenza of the test's own. Moments are sequence time: a test can live through two weeks in seconds."""
 
-    def __init__(self, settings: Settings, ledger: Path) -> None:
+    def __init__(self, settings: Settings, ledger: Path, provider: SandboxClient) -> None:
         """Use `open_cadenza`."""
         self._settings = settings
+        self._provider = provider
         self._ledger = ledger
         self._seen = len(list(read_entries(ledger)))
         self._database = Database(required(settings.database_url), name="cadenza testing")
@@ -100,11 +103,7 @@ class Cadenza:
     ) -> None:
         """Tell what was heard: `event("clicked", enrollment, step="hello", link="https://example.com")`."""
         about = About(enrollment_id=enrollment, step=step, email=email, phone=phone, external_id=external_id)
-        heard = Heard(SignalKind(kind), about, name=name, link=link, user_agent=user_agent, data=data or {})
-        with self._database.transaction() as session:
-            taken = take_signal(session, find_workspace(session, "default"), heard)
-        self._wakeups.schedule(taken.wakeups)
-        self.settle()
+        self._hear(Heard(SignalKind(kind), about, name=name, link=link, user_agent=user_agent, data=data or {}))
 
     def complete(
         self, enrollment: int, step: str, outcome: str | None = None, *, by: str | None = None, note: str | None = None
@@ -113,8 +112,7 @@ class Cadenza:
         with self._database.transaction() as session:
             workspace = find_workspace(session, "default").id
             acted = complete(session, workspace, enrollment, step, outcome=outcome, by=by, note=note)
-        self._wakeups.schedule(acted.wakeups)
-        self.settle()
+        self._go_on(acted.wakeups)
 
     def advance(self, by: str | timedelta) -> None:
         """Let time go on: `advance("3 days")`. Whatever falls due on the way does so at its own moment."""
@@ -197,7 +195,7 @@ class Cadenza:
 def open_cadenza(ground: Ground) -> Iterator[Cadenza]:
     """Run workers for a test, on a database of its own."""
     with ground.own_settings() as settings:
-        cadenza = Cadenza(settings, ground.sandbox.sandbox.ledger)
+        cadenza = Cadenza(settings, ground.sandbox.sandbox.ledger, ground.sandbox.sandbox.client)
         stop = threading.Event()
         worker = threading.Thread(
             target=process.run, args=(settings, 2, open_channels(settings), stop), name="cadenza worker"
@@ -210,6 +208,8 @@ def open_cadenza(ground: Ground) -> Iterator[Cadenza]:
             stop.set()
             worker.join(PATIENCE)
             cadenza.close()
+            ground.sandbox.sandbox.client.end_faults()
+            ground.sandbox.sandbox.client.forget_messages()  # a look-up of the next test would find them
             gc.set_threshold(*thresholds)  # a worker process has its own (workers/process.py)
             gc.unfreeze()
 

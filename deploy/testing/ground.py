@@ -68,10 +68,17 @@ def open_ground(folder: Path) -> Iterator[Ground]:
 
 
 def _settings(data_dir: Path) -> Settings:
-    """Settings of our own; the lease and the sweep are short, so that nothing that hangs holds a test up for long."""
+    """Settings of our own; all waits are short, so that nothing that hangs or fails holds a test up for long."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     with mock.patch.dict(os.environ, kept, clear=True):
-        return Settings(_env_file=None, data_dir=data_dir, sweep_seconds=1, retry_seconds=1)
+        return Settings(
+            _env_file=None,
+            data_dir=data_dir,
+            sweep_seconds=1,
+            retry_seconds=0.1,
+            reconcile_grace_seconds=0.5,
+            reconcile_interval_seconds=0.5,
+        )
 
 
 def _database(settings: Settings, name: str) -> SecretStr:
