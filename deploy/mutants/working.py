@@ -60,4 +60,12 @@ WORKING: Final = (
             ),
         ),
     ),
+    Mutant(
+        "down-unasked",
+        "going back loses data without a question",
+        "deploy/cli/database.py",
+        "        if lost:",
+        "        if False:",
+        ("tests/acceptance/test_cli_migrate_down.py::test_what_would_be_lost_is_said_and_asked",),
+    ),
 )
