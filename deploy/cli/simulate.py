@@ -1,26 +1,35 @@
 """`cadenza simulate`: what would go out to a contact, when, and why. Nothing is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from deploy.cli.definition_file import definition_in_file
 from deploy.cli.output import Json, WorkspaceName, report
-from deploy.cli.supposing import contact_of, hours_of, outcomes_of, signals_of, start_of
+from deploy.cli.supposing import Supposed, contact_of, hours_of, outcomes_of, signals_of, start_of
 from engine.errors import InvalidInput
 from engine.rules.calendar import Hours
 from engine.rules.calendar.whereabouts import whereabouts, zone_for
 from engine.rules.facts import Facts
 from engine.rules.planning import Contact, timing_by_calendar
+from engine.rules.preview import Preview, preview, preview_values
 from engine.rules.program import Program
 from engine.rules.rehearsal import Assumed, Happening
+from engine.rules.rendering import RenderError
 from engine.rules.simulation import MOST_WAYS, every_way, likely_way
 from schema.definition import Definition, parse_duration
+from schema.states import RowStatus
+
+#: Stands for the sender, whom only the workspace knows.
+SENDER: Final = {"name": "(sender)", "email": "(sender)", "phone": "(sender)"}
+
+#: A step in one of these says something to the contact, or to whoever works its task.
+GOES_ON: Final = (RowStatus.SENT, RowStatus.DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,8 @@ class _Way:
 
     happenings: Sequence[Happening]
     zone: tzinfo
+    texts: Mapping[str, Preview]
+    """What the steps would say, by their keys."""
 
     def document(self) -> list[dict[str, Any]]:
         """As JSON data; moments in the zone of the contact."""
@@ -41,6 +52,7 @@ class _Way:
                 "at": self._moment(one),
                 "outcome": one.outcome,
                 "reasons": list(one.reasons),
+                **self._text(one.key),
             }
             for one in self.happenings
         ]
@@ -51,6 +63,21 @@ class _Way:
         header = ("step", "type", f"when ({self.zone})", "what", "why")
         widths = [max(len(row[column]) for row in (header, *rows)) for column in range(4)]
         return "\n".join(_line(row, widths) for row in (header, *rows))
+
+    def said(self) -> str:
+        """Return what would be said to the contact, step by step."""
+        told = [
+            "\n".join([f"{one.key}", *_lines(self.texts[one.key])])
+            for one in self.happenings
+            if one.key in self.texts and one.status in GOES_ON
+        ]
+        return "\n\n".join(told)
+
+    def _text(self, key: str) -> dict[str, Any]:
+        if key not in self.texts:
+            return {"subject": None, "text": None, "missing": []}
+        one = self.texts[key]
+        return {"subject": one.subject, "text": one.text, "missing": list(one.missing)}
 
     def _moment(self, one: Happening) -> str | None:
         return None if one.at is None else self._local(one.at).isoformat(timespec="seconds")
@@ -88,6 +115,9 @@ def simulate(
             help="The workspace's quiet hours for SMS: 20:00-09:00, or 20:00-09:00, sun 20:00-12:00; strict; or off.",
         ),
     ] = Hours().quiet_hours,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="What each step would say to the contact, with what is missing marked.")
+    ] = False,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
@@ -104,10 +134,39 @@ def simulate(
     )
     walk = every_way if every_branch else likely_way
     ways = islice(walk(program, timing, facts, assumed), MOST_WAYS + 1)
-    told = [_Way(way, zone_for(definition, where)) for way in ways]
+    said = _texts(definition, who)
+    told = [_Way(way, zone_for(definition, where), said) for way in ways]
     if len(told) > MOST_WAYS:
         raise InvalidInput(f"there are more than {MOST_WAYS} ways through {file}: fix some with --outcome STEP=OUTCOME")
-    report(as_json, _document(definition, started, told), lambda: "\n\n".join(way.text() for way in told))
+    report(as_json, _document(definition, started, told), lambda: "\n\n".join(_shown(way, texts) for way in told))
+
+
+def _texts(definition: Definition, who: Supposed) -> dict[str, Preview]:
+    """Return what each step says, by its key.
+
+    Raises:
+        InvalidInput: a template can't be rendered; the message names the step.
+    """
+    values = preview_values(definition, who.own, who.attributes, SENDER)
+    found: dict[str, Preview] = {}
+    for step in definition.walk():
+        try:
+            one = preview(step, values)
+        except RenderError as error:
+            raise InvalidInput(f"step {step.key}: {error}") from None
+        if one is not None:
+            found[step.key] = one
+    return found
+
+
+def _shown(way: _Way, texts: bool) -> str:
+    return "\n\n".join(filter(None, [way.text(), way.said() if texts else ""]))
+
+
+def _lines(one: Preview) -> list[str]:
+    subject = [f"  subject: {one.subject}"] if one.subject is not None else []
+    missing = [f"  missing: {', '.join(one.missing)}"] if one.missing else []
+    return [*subject, *(f"  | {line}" for line in one.text.splitlines()), *missing]
 
 
 def _document(definition: Definition, started: datetime, ways: Sequence[_Way]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ class Supposed:
     phone: str | None
     timezone: str | None
     attributes: Mapping[str, Any]
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Its fields, as they were written."""
 
 
 def contact_of(text: str | None, definition: Definition) -> Supposed:
@@ -57,7 +59,7 @@ def contact_of(text: str | None, definition: Definition) -> Supposed:
     attributes = {name.removeprefix(CUSTOM): value for name, value in given.items() if name not in OWN}
     if required := [date for date in ContactDates(definition).unread(attributes) if date.required]:
         raise InvalidInput(f"--contact: {'; '.join(map(str, required))}")
-    return Supposed(phone, timezone, attributes)
+    return Supposed(phone, timezone, attributes, {name: given[name] for name in OWN if given.get(name)})
 
 
 def _address(name: str, written: object, read: Callable[[str], str]) -> str | None:

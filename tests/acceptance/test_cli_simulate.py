@@ -157,3 +157,16 @@ def test_quiet_hours_are_those_of_the_place(cli: Cli) -> None:
 def test_what_it_refuses(cli: Cli, options: list[str], says: str) -> None:
     ran = cli("simulate", cli.file("branches.yaml", BRANCHES), *options).check(2)
     assert says in ran.complaint
+
+
+def test_texts_are_shown_with_what_is_missing(cli: Cli) -> None:
+    cli.file(
+        "hi.yaml", 'sequence: hi\nsteps: [{key: a, type: email, subject: Hi, text: "Dear {{ contact.first_name }},"}]'
+    )
+    told = cli("simulate", "hi.yaml", "--texts", "--contact", '{"email": "ada@example.com"}').check(0).out
+    assert told.endswith(
+        "\n\na\n  subject: Hi\n  | Dear [contact.first_name is missing],\n  missing: contact.first_name\n"
+    )
+    known = '{"email": "ada@example.com", "first_name": "Ada"}'
+    (way,) = cli("simulate", "hi.yaml", "--contact", known, "--json").check(0).document["ways"]
+    assert (way["steps"][0]["text"], way["steps"][0]["missing"]) == ("Dear Ada,", [])

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Final, NoReturn
 
-from liquid import Environment, Token
+from liquid import Environment, Token, Undefined
 from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.exceptions import LiquidError
 from liquid.token import TOKEN_CONTENT, TOKEN_EXPRESSION, TOKEN_ILLEGAL, TOKEN_OUTPUT
@@ -16,6 +16,9 @@ from schema.definition.templates.work import MeteredTemplate
 
 #: Items of a range such as (1..10).
 MAX_RANGE: Final = 1_000
+#: What stands in a preview for a value that is missing.
+MISSING: Final = "[{} is missing]"
+
 MAX_LOOPS: Final = 10_000
 """Iterations of a loop, times those of the loops around it."""
 
@@ -43,21 +46,28 @@ class _Environment(Environment):
         raise error
 
 
+class _Marked(Undefined):
+    """A value that is missing and says so. Filters such as `default` take it for nothing."""
+
+    def __str__(self) -> str:
+        return MISSING.format(self.name)
+
+
 @cache
-def environment(*, html: bool) -> Environment:
-    """The environment of HTML, where values are escaped, or of plain text."""
-    return _Environment(autoescape=html)
+def environment(*, html: bool, marking: bool = False) -> Environment:
+    """The environment of HTML, where values are escaped, or of plain text; `marking`: what is missing says so."""
+    return _Environment(autoescape=html, undefined=_Marked if marking else Undefined)
 
 
-def parse_template(source: str, *, html: bool = False) -> MeteredTemplate:
-    """Read a template; its names are not checked (`check_template` does that).
+def parse_template(source: str, *, html: bool = False, marking: bool = False) -> MeteredTemplate:
+    """Read a template; its names are not checked (`check_template` does that). `marking`: what is missing says so.
 
     Raises:
         TemplateError: it doesn't parse, or could do too much.
     """
     scan(source)
     try:
-        template = environment(html=html).from_string(source)
+        template = environment(html=html, marking=marking).from_string(source)
     except LiquidError as error:
         start, markup = _place(source, error.token)
         raise TemplateError(f"{error.message} in {quoted(markup)}", line_of(source, start)) from None

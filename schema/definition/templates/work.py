@@ -7,7 +7,7 @@ from liquid import BoundTemplate, RenderContext, Token
 from liquid.ast import BlockNode, Node
 from liquid.exceptions import ResourceLimitError
 from liquid.token import TOKEN_CONTENT
-from liquid.undefined import UNDEFINED
+from liquid.undefined import UNDEFINED, Undefined
 from liquid.utils import ReadOnlyChainMap
 
 #: Units of work: about one per character of source that runs in a block, or of data that is read or made.
@@ -49,6 +49,8 @@ class MeteredContext(RenderContext):
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
         """Resolve a variable, and count it by its length."""
         value = super().get(path, token=token, default=default)
+        if isinstance(value, Undefined):
+            value.name = ".".join(map(str, path))  # python-liquid names the root alone
         self.charge(len(value) + 4 if isinstance(value, (str, list, dict)) else 4)
         return value
 
