@@ -1,12 +1,12 @@
 """`cadenza reschedule` and `cadenza delete-step`."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from deploy.cli.confirming import Yes, confirm
 from deploy.cli.control import By, EnrollmentId, Reason, operator
+from deploy.cli.moments import moment_with_zone
 from deploy.cli.output import Json, WorkspaceName, note, report
 from deploy.cli.session import opened
 from engine.errors import InvalidInput
@@ -34,7 +34,7 @@ def reschedule(
     """Give a step that has not begun another time, in this enrollment alone; those behind keep their distances."""
     if (delay is None) == (at is None):
         raise InvalidInput("reschedule: give one of --delay and --at")
-    wanted, moment = _delay(delay), _moment(at)
+    wanted, moment = _delay(delay), moment_with_zone(at, "reschedule")
     with opened(workspace) as session:
         who = operator(session, by, reason)
         done = altering.reschedule(session.database, session.wakeups, who, enrollment, step, delay=wanted, at=moment)
@@ -68,18 +68,6 @@ def _delay(text: str | None) -> Delay | None:
         return None if text is None else parse_delay(text)
     except ValueError as error:
         raise InvalidInput(f"reschedule: {error}") from None
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"reschedule: {text!r} is no time: expected such as 2026-03-01T09:00+01:00") from None
-    if moment.tzinfo is None:
-        raise InvalidInput(f"reschedule: {text!r} has no zone: expected such as 2026-03-01T09:00+01:00 or ...T08:00Z")
-    return moment
 
 
 def _report(as_json: bool, enrollment: int, done: Altered) -> None:

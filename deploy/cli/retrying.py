@@ -1,13 +1,14 @@
 """`cadenza retry`."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
 
 from deploy.cli.confirming import Yes, confirm
 from deploy.cli.control import By, Reason, SequenceKey, operator
+from deploy.cli.moments import moment_with_zone
 from deploy.cli.output import IN_PART, SHOWN, Json, WorkspaceName, note, report, say
 from deploy.cli.progress import counting
 from deploy.cli.session import opened
@@ -38,7 +39,7 @@ def retry(
         raise InvalidInput("retry: name one thing: a row, as `cadenza retry 42`, or --sequence KEY")
     if row is not None and (since is not None or code is not None):
         raise InvalidInput("retry: --since and --code choose among the rows of --sequence KEY")
-    start = _moment(since)
+    start = moment_with_zone(since, "retry: --since")
     with opened(workspace) as session:
         who = operator(session, by, reason)
         if row is not None:
@@ -58,18 +59,6 @@ def retry(
         report(as_json, _document(plan, done), lambda: _ended(done))
     if done is not None and done.left_alone:
         raise typer.Exit(IN_PART)
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"retry: --since {text!r} is no time: expected such as 2026-03-01T09:00Z") from None
-    if moment.tzinfo is None:
-        raise InvalidInput(f"retry: --since {text!r} has no zone: expected such as 2026-03-01T09:00+01:00 or ...Z")
-    return moment
 
 
 def _told(plan: RetryPlan) -> str:

@@ -40,7 +40,6 @@ UPDATE tasks SET closed = %(state)s, ended_at = CASE WHEN %(state)s::text IS NOT
     reopened_at = CASE WHEN %(state)s::text IS NULL THEN clock_timestamp() ELSE reopened_at END
 WHERE id = %(task)s AND workspace_id = %(workspace)s AND enrollment_id = %(enrollment)s AND outbox_id IS NULL
     AND closed IS DISTINCT FROM %(state)s AND (closed IS NULL OR %(state)s::text IS NULL) AND {RUNS}
-RETURNING name
 """  # noqa: S608 (composed of our own constants)
 
 CHANGE: Final = f"""
@@ -130,10 +129,9 @@ def close(
         InvalidInput: it has ended otherwise.
     """
     asked = {**_names(task), "state": state and state.value, "by": by, "note": note}
-    closed = session.execute(CLOSE, asked).fetchone()
-    if closed is not None:
+    if session.execute(CLOSE, asked).rowcount == 1:
         became = "reopened" if state is None else state.value
-        said = "; ".join(filter(None, [f"{PREFIX}{task.task_id} {closed[0]}", note]))
+        said = "; ".join(filter(None, [f"{PREFIX}{task.task_id}", note]))  # no name: the history can't be erased
         change = history.Change(task.enrollment_id, None, f"task {became}", said)
         history.note(session, task.workspace_id, by or A_PERSON, [change])
         return True

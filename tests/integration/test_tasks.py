@@ -333,7 +333,7 @@ def test_tasks_added_by_hand_end_with_their_enrollment_and_are_explained(line: S
         ("Done", "completed", "nina", "Roses"),
         ("Left", "cancelled", None, None),
     ]
-    assert ("nina", "task completed", "by-hand:1 Done; Roses") in [
+    assert ("nina", "task completed", "by-hand:1; Roses") in [
         (one["made_by"], one["became"], one["reason"]) for one in told.history
     ]
 
