@@ -37,7 +37,7 @@ def test_an_event_is_told_once_and_decides_what_waits(cli: Cli) -> None:
     assert first["event"] is not None
     assert first["machine"] is None
     again = cli(*told).check(0)
-    assert again.out == f"custom of contact {first['contact']} was known already: nothing is new\n"
+    assert again.out == f"custom of contact {first['contact']['id']} was known already: nothing is new\n"
 
 
 @pytest.mark.parametrize(

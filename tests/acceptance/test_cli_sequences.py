@@ -72,7 +72,7 @@ def test_enrollments_are_listed_page_by_page_by_their_names(visit: Cli) -> None:
     (bob,) = visit("enrollments", "--after", str(first["next_after"]), "--json").check(0).document["enrollments"]
     assert bob["name"].startswith("Visit - Bob - 20")
     told = visit("enrollments", "--status", "active").check(0).out
-    assert told.splitlines()[0].startswith(f"{ada['enrollment']}  {ada['name']}  active  next: hello (pending, due ")
+    assert told.splitlines()[0].startswith(f"{ada['enrollment_id']}  {ada['name']}  active  next: hello (pending, due ")
     assert visit("enrollments", "--status", "completed").check(0).out == "no enrollments\n"
     assert visit("stale", "--days", "1").check(0).out.startswith("no enrollment waits for a person")
     assert visit("stale", "visit", "--end", "--json").check(0).document == {"days": 30, "enrollments": [], "ended": []}

@@ -114,7 +114,7 @@ def test_messages_go_out_and_are_explained(site: Any, hostile_url: str, hostile:
 
 def test_migrations_go_up_and_down(hostile: Database) -> None:
     everything = len(list(ScriptDirectory.from_config(migrate._config()).walk_revisions()))
-    assert go_down(hostile, everything) is None
+    assert go_down(hostile, everything, yes=True) is None
     assert bring_up(hostile) == migrate.newest()
     with hostile.transaction() as session:
         assert session.execute("SELECT to_regclass('public.outbox') IS NOT NULL").fetchone() == (True,)
